@@ -1,0 +1,242 @@
+"""Fit: from a Trace to a Profile, the service models and selectivities of all stations.
+
+One repetition gives the shape (the demand curve, the distribution): the one whose makespan is the median. Totals and
+phases are means over all repetitions, each in reference core-seconds of its own host speed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamsim.analysis.demand import Phases, demand_curve, reference_work, regimes, setup_and_slope, split_phases
+from streamsim.analysis.distributions import fit_distribution
+from streamsim.circuit import Circuit, Station
+from streamsim.errors import ProfileError
+from streamsim.scenario import Scenario
+from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.trace import RunTrace, StationTrace, Trace
+
+Array = NDArray[np.float64]
+
+
+def fit(trace: Trace, scenario: Scenario) -> Profile:
+    """Fit the profile of a scenario from a trace of it.
+
+    Raises ProfileError where the trace is of another circuit or holds no run.
+    """
+    if not trace.runs:
+        raise ProfileError(f"the trace of {trace.scenario.name!r} holds no run")
+    for station in scenario.circuit.stations:
+        if station.name not in trace.runs[0].stations:
+            raise ProfileError(
+                f"the trace of {trace.scenario.name!r} has no station {station.name!r}; measure {scenario.name!r} again"
+            )
+    profiles = {station.name: _fit_station(trace.runs, station, scenario) for station in scenario.circuit.stations}
+    return Profile(
+        scenario=scenario.name,
+        digest=scenario.digest,
+        host=_fit_host(trace.runs),
+        stations=profiles,
+        warnings=trace.warnings,
+    )
+
+
+def _fit_host(runs: tuple[RunTrace, ...]) -> HostProfile:
+    hosts = [run.host for run in runs]
+    rates = [host.probe_rate for host in hosts if host.probe_rate is not None]
+    return HostProfile(
+        cores=hosts[0].cores,
+        available_cores=_mean([host.available_cores for host in hosts]),
+        speed=tuple(_mean([host.speed[k] for host in hosts]) for k in range(len(hosts[0].speed))),
+        wake_near_s=float(np.median([host.wake_near_s for host in hosts])),
+        wake_far_s=float(np.median([host.wake_far_s for host in hosts])),
+        probe_rate=_mean(rates) if rates else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Work by window (an opaque tool) or by visit (our own operators) of the reading phase, all runs together."""
+
+    calls: Array
+    records: Array
+    sizes: Array
+    works: Array
+    exact: bool
+
+
+def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenario) -> StationProfile:
+    source = station.role == "source" and not scenario.circuit.inputs_of(station.name)
+    paced = scenario.load_of(station.name).open and station.role == "source"
+    traces = [run.stations[station.name] for run in runs]
+    phases = [split_phases(run, trace, source=source) for run, trace in zip(runs, traces, strict=True)]
+    typical = int(np.argsort([run.makespan_s for run in runs])[len(runs) // 2])
+    barrier = sum(phase.barrier for phase in phases) * 2 > len(phases)
+    windows = _windows(runs, traces, phases, source=source)
+    bytes_in, bytes_out = _mean([t.bytes_in[-1] for t in traces]), _mean([t.bytes_out[-1] for t in traces])
+    records_in, records_out = _records(runs, scenario.circuit, station.name)
+    moved = bytes_out if source else bytes_in
+    service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)
+    if not barrier and not source:
+        work = reference_work(runs[typical], traces[typical])
+        phase = phases[typical]
+        curve = demand_curve(traces[typical], work, phase.read_from, phase.read_to)
+    elif barrier:
+        work = reference_work(runs[typical], traces[typical])
+        curve = demand_curve(traces[typical], work, phases[typical].read_from, phases[typical].read_to)
+    else:
+        curve = ()
+    factors = _factors(windows, service)
+    distribution = fit_distribution(factors) if windows.exact else Distribution(samples=int(factors.size))
+    scv = distribution.scv if windows.exact else _chunk_scv(windows, factors)
+    records_moved = records_out if source else records_in
+    return StationProfile(
+        service=_replace(service, curve=curve, distribution=distribution, scv=scv),
+        bytes_in=0.0 if source else bytes_in,
+        bytes_out=bytes_out,
+        records_in=None if source else records_in,
+        records_out=records_out,
+        read_bytes=_largest_chunk(traces, "bytes_in", "reads"),
+        write_bytes=_largest_chunk(traces, "bytes_out", "writes"),
+        barrier=barrier,
+        held_bytes=0.0 if barrier or source else _held(traces),
+        record_bytes=moved / records_moved if records_moved else 1.0,
+    )
+
+
+def _service(
+    phases: list[Phases], windows: _Windows, moved: float, given: float, *, barrier: bool, paced: bool
+) -> ServiceModel:
+    reading = _mean([phase.reading.work for phase in phases])
+    setup, per_record, per_byte = setup_and_slope(windows.calls, windows.records, windows.sizes, windows.works)
+    if windows.works.sum() > 0:
+        share = reading / (float(windows.works.sum()) / len(phases))
+        setup, per_record, per_byte = setup * share, per_record * share, per_byte * share
+    waiting = 0.0 if paced else _mean([phase.reading.waiting for phase in phases])
+    finish = _mean([phase.finish.work for phase in phases])
+    output = _mean([phase.output.work for phase in phases]) if barrier else 0.0
+    return ServiceModel(
+        setup=setup,
+        per_record=per_record,
+        per_byte=per_byte,
+        waiting_per_byte=waiting / moved if moved else 0.0,
+        threads=_mean([phase.reading.threads for phase in phases]),
+        startup=_mean([phase.startup.work for phase in phases]),
+        startup_waiting=_mean([phase.startup.waiting for phase in phases]),
+        finish=finish,
+        finish_threads=_mean([phase.finish.threads for phase in phases]),
+        finish_waiting=_mean([phase.finish.waiting for phase in phases]),
+        output_per_byte=output / given if given else 0.0,
+        output_threads=_mean([phase.output.threads for phase in phases]),
+        output_waiting_per_byte=_mean([phase.output.waiting for phase in phases]) / given if barrier and given else 0.0,
+        regimes=regimes(windows.calls, windows.sizes, windows.works),
+    )
+
+
+def _windows(runs: tuple[RunTrace, ...], traces: list[StationTrace], phases: list[Phases], *, source: bool) -> _Windows:
+    parts = []
+    exact = all(trace.visits is not None for trace in traces)
+    for run, trace, phase in zip(runs, traces, phases, strict=True):
+        if exact and trace.visits is not None:
+            parts.append(_visit_rows(run, trace, source=source))
+            continue
+        work = reference_work(run, trace)
+        inside = slice(phase.read_from, phase.read_to + 1)
+        moved, calls = (trace.bytes_out, trace.writes) if source else (trace.bytes_in, trace.reads)
+        parts.append(
+            np.column_stack(
+                [
+                    np.diff(calls[inside]),
+                    np.zeros(max(phase.read_to - phase.read_from, 0)),
+                    np.diff(moved[inside]),
+                    np.diff(work[inside]),
+                ]
+            )
+        )
+    rows = np.concatenate(parts) if parts else np.zeros((0, 4))
+    return _Windows(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], exact)
+
+
+def _visit_rows(run: RunTrace, trace: StationTrace, *, source: bool) -> Array:
+    assert trace.visits is not None, "asked only of stations with visits"
+    visits = trace.visits
+    size, count = ("given", "records_out") if source else ("taken", "records_in")
+    kept = visits[visits[size] > 0]
+    if run.busy_time_s.size:
+        busy = np.interp((kept["got"] + kept["served"]) / 2, run.busy_time_s, run.busy_cores)
+        levels = np.linspace(0, len(run.host.speed), 33)
+        speed = np.interp(busy, levels, [run.host.speed_when(float(level)) for level in levels])
+    else:
+        speed = np.full(len(kept), run.host.speed[0])
+    return np.column_stack([np.ones(len(kept)), kept[count], kept[size], kept["cpu"] * speed]).astype(float)
+
+
+def _factors(windows: _Windows, service: ServiceModel) -> Array:
+    """Return the work of each window over what the model expects of it, where the model expects something."""
+    expected = service.setup * windows.calls + service.per_record * windows.records + service.per_byte * windows.sizes
+    kept = (expected > 0) & (windows.works > 0)
+    return windows.works[kept] / expected[kept]
+
+
+def _chunk_scv(windows: _Windows, factors: Array) -> float:
+    """Return the scv of one chunk from windows of many: the variance of a mean of n is a nth of the variance."""
+    kept = windows.calls > 0
+    if factors.size < 10 or not kept.any():
+        return 0.0
+    inner = factors[(factors > np.quantile(factors, 0.05)) & (factors < np.quantile(factors, 0.95))]
+    return float(min(inner.var() * np.median(windows.calls[kept]), 1.0)) if inner.size else 0.0
+
+
+def _records(runs: tuple[RunTrace, ...], circuit: Circuit, name: str) -> tuple[float | None, float | None]:
+    """Return records in and out: counted by the station itself, or by a neighbour of ours at the pipe's other end."""
+
+    def mean_of(values: list[int | None]) -> float | None:
+        known = [float(value) for value in values if value is not None]
+        return _mean(known) if len(known) == len(runs) else None
+
+    into = mean_of([run.stations[name].records_in for run in runs])
+    out = mean_of([run.stations[name].records_out for run in runs])
+    if into is None:
+        upstream = [
+            mean_of([run.stations[pipe.upstream].records_out for run in runs]) for pipe in circuit.inputs_of(name)
+        ]
+        into = sum(count for count in upstream if count is not None) if upstream and None not in upstream else None
+    if out is None:
+        for pipe in circuit.outputs_of(name):
+            if len(circuit.inputs_of(pipe.downstream)) == 1:
+                out = mean_of([run.stations[pipe.downstream].records_in for run in runs])
+    return into, out
+
+
+def _largest_chunk(traces: list[StationTrace], moved: str, calls: str) -> float:
+    """Return how much one call moves when nothing limits it: the 95 % quantile over windows of bytes per call."""
+    ratios = []
+    for trace in traces:
+        count, size = np.diff(getattr(trace, calls)), np.diff(getattr(trace, moved))
+        kept = (count > 0) & (size > 0)
+        ratios.append(size[kept] / count[kept])
+    every = np.concatenate(ratios) if ratios else np.zeros(0)
+    return float(max(1.0, np.quantile(every, 0.95))) if every.size else 65536.0
+
+
+def _held(traces: list[StationTrace]) -> float:
+    """Return how many bytes a streaming station takes before its output begins to flow; 0 below one pipe's worth."""
+    held = []
+    for trace in traces:
+        first = int(np.argmax(trace.bytes_out > 0))
+        held.append(float(trace.bytes_in[max(first - 1, 0)]) if trace.bytes_out[-1] > 0 else 0.0)
+    smallest = min(held)
+    return smallest if smallest > 65536 else 0.0
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
+
+
+def _replace(service: ServiceModel, **changes: object) -> ServiceModel:
+    import msgspec
+
+    return msgspec.structs.replace(service, **changes)

@@ -1,0 +1,142 @@
+"""Predict: queueing theory on the circuit of a scenario, with the service models of its profile.
+
+Saturated circuits (every source gives as fast as it is taken) are answered by the fluid model of `fluid`; circuits
+with a load of their own by decomposition into G/G/1 stations (`open_load`). Both start from the same traffic equations.
+"""
+
+from __future__ import annotations
+
+from streamsim.analysis.fluid import FluidResult, solve
+from streamsim.analysis.open_load import OpenAnswer, open_load
+from streamsim.analysis.segments import Flows, reading_demand, segments_of
+from streamsim.result import (
+    Bottleneck,
+    CircuitResult,
+    Estimate,
+    HostResult,
+    ResponseTime,
+    Result,
+    StationResult,
+)
+from streamsim.scenario import Scenario
+from streamsim.service import HostProfile, Profile, StationProfile
+from streamsim.traffic import effective_profiles, host_for, totals
+
+
+def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = None) -> Result:
+    """Predict a scenario by queueing theory.
+
+    Parameters
+    ----------
+    host : what the machine gives; default: what the profile's calibration found, cut to the scenario's cores.
+
+    Raises ProfileError where a station has no service model.
+    """
+    profiles = effective_profiles(scenario, profile)
+    flows: Flows = dict(totals(scenario, profiles))
+    host = host or host_for(scenario, profile)
+    segments, warnings = segments_of(scenario.circuit, profiles, flows)
+    fluid = solve(segments, host)
+    notes = ["makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)"]
+    answer = None
+    if scenario.open:
+        answer = open_load(scenario, profiles, flows, host, fluid)
+        notes += list(answer.notes)
+        warnings += list(answer.warnings)
+    return _result(scenario, profiles, flows, host, fluid, answer, notes, warnings)
+
+
+def _exact(value: float | None, unit: str) -> Estimate:
+    return Estimate(value=value, unit=unit)
+
+
+def _result(
+    scenario: Scenario,
+    profiles: dict[str, StationProfile],
+    flows: Flows,
+    host: HostProfile,
+    fluid: FluidResult,
+    answer: OpenAnswer | None,
+    notes: list[str],
+    warnings: list[str],
+) -> Result:
+    makespan = answer.makespan if answer is not None else fluid.makespan
+    stations = {
+        name: _station(scenario, name, profiles[name], flows[name], fluid, answer, makespan)
+        for name in scenario.circuit.order()
+    }
+    starts = scenario.circuit.starts()
+    sizes = [flows[name][0] or flows[name][1] for name in starts]
+    counts = [flows[name][2] if flows[name][0] else flows[name][3] for name in starts]
+    records = sum(count for count in counts if count is not None) if None not in counts else None
+    saturated = answer is None or answer.saturated
+    return Result(
+        world="predicted",
+        engine="fluid" if answer is None else "decomposition",
+        scenario=scenario.key,
+        host=HostResult(cores=host.cores, available_cores=host.available_cores, speed=host.speed),
+        circuit=CircuitResult(
+            makespan=_exact(makespan, "s"),
+            bytes_per_s=_exact(sum(sizes) / makespan if makespan else None, "B/s"),
+            records_per_s=_exact(records / makespan, "records/s") if records and makespan else None,
+            response_time=_response(answer),
+            bottleneck=_bottleneck(fluid, host, makespan, saturated),
+        ),
+        stations=stations,
+        saturated=saturated,
+        notes=tuple(notes),
+        warnings=tuple(warnings),
+    )
+
+
+def _station(
+    scenario: Scenario,
+    name: str,
+    profile: StationProfile,
+    flow: tuple[float, float, float | None, float | None],
+    fluid: FluidResult,
+    answer: OpenAnswer | None,
+    makespan: float,
+) -> StationResult:
+    bytes_in, bytes_out, records_in, records_out = flow
+    moved, records = bytes_in or bytes_out, records_in if bytes_in else records_out
+    cpu = fluid.cpu.get(name, 0.0)
+    demand = reading_demand(profile, flow)
+    queue = answer.stations.get(name) if answer is not None else None
+    return StationResult(
+        servers=scenario.circuit.station(name).parallelism,
+        bytes_in=_exact(bytes_in, "B"),
+        bytes_out=_exact(bytes_out, "B"),
+        records_in=_exact(records_in, "records") if records_in is not None else None,
+        records_out=_exact(records_out, "records") if records_out is not None else None,
+        utilisation=_exact(fluid.running.get(name, 0.0) / makespan if makespan else None, ""),
+        cpu=_exact(cpu, "core-s"),
+        demand_per_byte=_exact(cpu / moved, "core-s/B") if moved else None,
+        demand_per_record=_exact(demand / records, "core-s/record") if records else None,
+        service_time=_exact(queue.service_time_s, "s") if queue else None,
+        service_scv=_exact(queue.service_scv, "") if queue else None,
+        wait=_exact(queue.wait_s, "s") if queue else None,
+        response_time=_exact(queue.response_time_s, "s") if queue else None,
+    )
+
+
+def _response(answer: OpenAnswer | None) -> ResponseTime | None:
+    if answer is None or answer.response_mean_s is None:
+        return None
+    mean, p50, p95, p99 = answer.response_mean_s, *answer.response_quantiles_s
+    return ResponseTime(mean=_exact(mean, "s"), p50=_exact(p50, "s"), p95=_exact(p95, "s"), p99=_exact(p99, "s"))
+
+
+def _bottleneck(fluid: FluidResult, host: HostProfile, makespan: float, saturated: bool) -> Bottleneck | None:
+    if makespan <= 0:
+        return None
+    shares = {name: wall / makespan for name, wall in fluid.running.items()}
+    shares["host"] = sum(fluid.cpu.values()) / (host.available_cores * makespan)
+    first, *rest = sorted(shares, key=lambda name: -shares[name])
+    return Bottleneck(
+        station=first,
+        share=_exact(shares[first], ""),
+        runner_up=rest[0] if rest else None,
+        runner_up_share=_exact(shares[rest[0]], "") if rest else None,
+        saturated=saturated,
+    )

@@ -1,0 +1,136 @@
+"""Cut a circuit at its barriers into the segments of the fluid model."""
+
+from __future__ import annotations
+
+from streamsim.analysis.fluid import Segment, Work
+from streamsim.circuit import Circuit
+from streamsim.service import ServiceModel, StationProfile
+
+Side = tuple[str, str]
+Flows = dict[str, tuple[float, float, float | None, float | None]]
+
+READS, WRITES = "reads", "writes"
+
+
+def segments_of(circuit: Circuit, profiles: dict[str, StationProfile], flows: Flows) -> tuple[list[Segment], list[str]]:
+    """Return the segments in an order that respects who waits for whom, and warnings.
+
+    Parameters
+    ----------
+    flows : station → (bytes in, bytes out, records in, records out) in all.
+
+    The first segment, ``startup``, is what every process does before it reads. A barrier reads in one segment,
+    finishes in one of its own and writes in a third.
+    """
+    group = _groups(circuit, profiles)
+    works: dict[str, list[Work]] = {}
+    after: dict[str, set[str]] = {}
+    warnings: list[str] = []
+    finishes: list[Segment] = []
+    for name in circuit.order():
+        profile = profiles[name]
+        reads, writes = group[name, READS], group[name, WRITES]
+        after.setdefault(reads, {"startup"})
+        after.setdefault(writes, {"startup"})
+        works.setdefault(reads, []).append(_reading(name, profile, flows[name]))
+        needs_finish = profile.service.finish > 0 or profile.service.finish_waiting > 0
+        finish = f"{name} finishes"
+        if needs_finish:
+            finishes.append(Segment(name=finish, works=(_finishing(name, profile.service),), after=(reads,)))
+        if profile.barrier:
+            works.setdefault(writes, []).append(_writing(name, profile.service, flows[name][1]))
+            if writes == reads:
+                warnings.append(
+                    f"'{name}' gives nothing before its input has ended, while what it feeds reads the same stream "
+                    "on another way too: the circuit stands still if that way's pipes cannot hold it; predicted as if "
+                    "they did"
+                )
+            else:
+                after[writes].add(finish if needs_finish else reads)
+    startup = Segment(
+        name="startup",
+        works=tuple(
+            Work(
+                station=name,
+                at=(0.0, 1.0),
+                done=(0.0, profiles[name].service.startup),
+                threads=(1.0,),
+                waiting=profiles[name].service.startup_waiting,
+            )
+            for name in circuit.order()
+        ),
+    )
+    moving = [Segment(name=name, works=tuple(works.get(name, ())), after=tuple(sorted(after[name]))) for name in after]
+    return [startup, *moving, *finishes], warnings
+
+
+def _groups(circuit: Circuit, profiles: dict[str, StationProfile]) -> dict[Side, str]:
+    """Return the segment of each station's reading and writing side (union–find over pipes and streaming stations)."""
+    parent: dict[Side, Side] = {}
+
+    def find(side: Side) -> Side:
+        parent.setdefault(side, side)
+        while parent[side] != side:
+            parent[side] = parent[parent[side]]
+            side = parent[side]
+        return side
+
+    for name in circuit.order():
+        for side in (READS, WRITES):
+            find((name, side))
+        if not profiles[name].barrier:
+            parent[find((name, WRITES))] = find((name, READS))
+    for pipe in circuit.pipes:
+        parent[find((pipe.downstream, READS))] = find((pipe.upstream, WRITES))
+    return {side: f"{find(side)[0]} {find(side)[1]}" for side in list(parent)}
+
+
+def reading_demand(profile: StationProfile, flow: tuple[float, float, float | None, float | None]) -> float:
+    """Return all the work of the reading phase (reference core-seconds); a source reads what it gives."""
+    bytes_in, bytes_out, records_in, records_out = flow
+    source = profile.bytes_in == 0
+    size = bytes_out if source else bytes_in
+    records = (records_out if source else records_in) or size / profile.record_bytes
+    service = profile.service
+    return service.setup * size / mean_chunk(profile) + service.per_record * records + service.per_byte * size
+
+
+def mean_chunk(profile: StationProfile) -> float:
+    """Return the mean size (bytes) of a chunk as the calibration saw it; what one read takes where it saw none."""
+    chunks = sum(regime.chunks for regime in profile.service.regimes)
+    if not chunks:
+        return max(profile.read_bytes, 1.0)
+    return sum(regime.chunk_bytes * regime.chunks for regime in profile.service.regimes) / chunks
+
+
+def _reading(name: str, profile: StationProfile, flow: tuple[float, float, float | None, float | None]) -> Work:
+    service = profile.service
+    total = reading_demand(profile, flow)
+    size, records = flow[0] or flow[1], flow[2] or flow[3] or 0.0
+    waiting = service.waiting_per_byte * size + service.waiting_per_record * records
+    if service.curve:
+        return Work(
+            station=name,
+            at=tuple(point.taken for point in service.curve),
+            done=tuple(point.demand * total for point in service.curve),
+            threads=tuple(max(point.threads, 1.0) for point in service.curve[1:]),
+            waiting=waiting,
+        )
+    return Work(station=name, at=(0.0, 1.0), done=(0.0, total), threads=(max(service.threads, 1.0),), waiting=waiting)
+
+
+def _finishing(name: str, service: ServiceModel) -> Work:
+    threads = (max(service.finish_threads, 1.0),)
+    return Work(
+        station=name, at=(0.0, 1.0), done=(0.0, service.finish), threads=threads, waiting=service.finish_waiting
+    )
+
+
+def _writing(name: str, service: ServiceModel, size: float) -> Work:
+    return Work(
+        station=name,
+        at=(0.0, 1.0),
+        done=(0.0, service.output_per_byte * size),
+        threads=(max(service.output_threads, 1.0),),
+        waiting=service.output_waiting_per_byte * size,
+    )

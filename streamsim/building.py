@@ -1,0 +1,330 @@
+"""From the tables of a scenario file to a circuit: names resolved, copies inserted, feeds told from processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streamsim import operators, sections
+from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Pipe, Sink, Station
+from streamsim.commands import split_command
+from streamsim.errors import ScenarioError, nearest
+from streamsim.places import expand_files, fill_in
+from streamsim.scenario import Load, Measure
+from streamsim.sections import convert, quantity
+from streamsim.units import parse_bytes, parse_rate
+
+_NAME = "letters, digits, '-' and '_'"
+_ONLY_WITH = {"exclude": ("files",), "member": ("file", "files"), "env": ("command",)}
+_RESERVED = {
+    "circuit": "the circuit as a whole in results",
+    "host": "the cores in results",
+    "stdin": "standard input",
+}
+
+
+def build_circuit(
+    document: dict[str, Any], directory: Path, measure: Measure
+) -> tuple[Circuit, dict[str, Load], dict[str, int]]:
+    """Return the circuit, the load of each source, and the sizes in bytes of the sources that could be seen."""
+    tables = {kind: sections.table(document, kind) for kind in ("sources", "stations", "sinks")}
+    _check_names(tables)
+    draft = _Draft(directory, measure)
+    for name, value in tables["sources"].items():
+        draft.add_source(name, value)
+    above = next(iter(draft.made)) if len(draft.made) == 1 else None
+    for name, value in tables["stations"].items():
+        draft.add_station(name, value, above)
+        above = name
+    draft.resolve()
+    for name, value in tables["sinks"].items():
+        draft.add_sink(name, value, above)
+    if not draft.stations:
+        raise ScenarioError("there is nothing to run: no station and no source that is a process", path="stations")
+    circuit = draft.circuit()
+    _check_shape(circuit)
+    return circuit, draft.loads, draft.sizes
+
+
+def _check_names(tables: dict[str, dict[str, Any]]) -> None:
+    seen: dict[str, str] = {}
+    for kind, table in tables.items():
+        for name in table:
+            path = f"{kind}.{name}"
+            if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+                raise ScenarioError(f"a name has {_NAME} only", path=path)
+            if name in _RESERVED and kind != "sinks":
+                raise ScenarioError(f"{name!r} means {_RESERVED[name]}; choose another name", path=path)
+            if name in seen and kind != "sinks":
+                raise ScenarioError(f"the name is taken by {seen[name]}", path=path)
+            seen.setdefault(name, path)
+
+
+class _Draft:
+    """The circuit while it is being put together; `consumers` decides at the end where copies go."""
+
+    def __init__(self, directory: Path, measure: Measure) -> None:
+        self.directory, self.measure = directory, measure
+        self.stations: dict[str, Station] = {}
+        self.feeds: dict[str, Feed] = {}
+        self.sinks: list[Sink] = []
+        self.capacities: dict[str, int] = {}
+        self.loads: dict[str, Load] = {}
+        self.sizes: dict[str, int] = {}
+        self.made: list[str] = []
+
+    def add_source(self, name: str, value: Any) -> None:
+        path = f"sources.{name}"
+        section, extra = convert(value, sections.SourceSection, path, open_ended=True)
+        kinds = [kind for kind in ("file", "files", "command", "operator") if getattr(section, kind) is not None]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none of them"
+            raise ScenarioError(f"give exactly one of file, files, command, operator (there is {found})", path=path)
+        if kinds[0] != "operator":
+            _no_extra(extra, sections.SourceSection, path)
+        for key, owners in _ONLY_WITH.items():
+            if key in value and kinds[0] not in owners:
+                raise ScenarioError(f"goes with {' or '.join(owners)}, not with {kinds[0]}", path=f"{path}.{key}")
+        rate = quantity(parse_rate, section.rate, f"{path}.rate")
+        if section.arrivals in ("poisson", "bursty") and rate is None:
+            raise ScenarioError(f"arrivals = {section.arrivals!r} needs a rate", path=f"{path}.rate")
+        if (section.arrivals == "trace") != (section.times is not None):
+            raise ScenarioError("arrivals = 'trace' and times = 'file' go together", path=f"{path}.times")
+        load = Load(
+            rate=rate,
+            arrivals=section.arrivals,
+            scv=section.scv if section.arrivals == "bursty" else (1.0 if section.arrivals == "poisson" else 0.0),
+            times=str(self.directory / section.times) if section.times else None,
+            records=self.measure.records,
+            duration_s=self.measure.duration_s,
+        )
+        self.loads[name] = load
+        limited = load.open or load.records is not None or load.duration_s is not None
+        self.made.append(name)
+        if section.command is not None:
+            self._command_source(name, fill_in(section.command, path), section, limited)
+        elif section.operator is not None:
+            _check_operator(section.operator, extra, path, source=True)
+            self._process(name, operator=section.operator, parameters=extra)
+        else:
+            self._file_source(name, section, limited, path)
+
+    def _command_source(self, name: str, command: str, section: sections.SourceSection, limited: bool) -> None:
+        split_command(command, f"sources.{name}.command")
+        if not limited:
+            self._process(name, command=command, environment=section.env)
+            return
+        # A command cannot be paced from outside, so a reader of ours stands behind it and keeps the times.
+        self._process(f"{name}.command", command=command, environment=section.env)
+        self._process(name, operator="file", parameters={"paths": []}, inputs=(f"{name}.command",))
+
+    def _file_source(self, name: str, section: sections.SourceSection, limited: bool, path: str) -> None:
+        key = "file" if section.file is not None else "files"
+        patterns = section.file if section.file is not None else section.files
+        files = expand_files(patterns or [], section.exclude, self.directory, f"{path}.{key}", glob=key == "files")
+        if section.member is None:
+            known = [Path(file).stat().st_size for file in files if Path(file).is_file()]
+            if len(known) == len(files):
+                self.sizes[name] = sum(known)
+        if len(files) == 1 and not limited and section.member is None:
+            self.feeds[name] = Feed(name, files[0])
+            return
+        member = {"member": section.member} if section.member is not None else {}
+        self._process(name, operator="file", parameters={"paths": files, **member})
+
+    def _process(self, name: str, *, inputs: tuple[str, ...] = (), **what: Any) -> None:
+        self.stations[name] = Station(name=name, inputs=inputs, labels=inputs, role="source", **what)
+
+    def add_station(self, name: str, value: Any, above: str | None) -> None:
+        path = f"stations.{name}"
+        section, extra = convert(value, sections.StationSection, path, open_ended=True)
+        if (section.command is None) == (section.operator is None):
+            found = "both" if section.command is not None else "neither"
+            raise ScenarioError(f"give exactly one of command and operator (there is {found})", path=path)
+        if section.command is not None:
+            _no_extra(extra, sections.StationSection, path)
+            split_command(section.command, f"{path}.command")
+        else:
+            _check_operator(str(section.operator), extra, path, source=False)
+        if section.parallelism > 1:
+            raise ScenarioError(
+                f"{section.parallelism} servers at one station cannot be run yet; write the servers as stations",
+                path=f"{path}.parallelism",
+            )
+        inputs = _as_tuple(section.input) if section.input is not None else ((above,) if above else ())
+        if section.input is not None and not inputs:
+            raise ScenarioError("names nothing; leave the key out to read what stands above", path=f"{path}.input")
+        if section.input is None and above is None and self.made:
+            raise ScenarioError(f"several sources stand above; say which: {', '.join(self.made)}", path=f"{path}.input")
+        if not inputs:
+            self.feeds.setdefault("stdin", Feed("stdin", "-"))
+            inputs = ("stdin",)
+        capacity = quantity(parse_bytes, section.pipe.capacity, f"{path}.pipe.capacity")
+        self.capacities[name] = _slots(capacity, f"{path}.pipe.capacity")
+        self.stations[name] = Station(
+            name=name,
+            command=fill_in(section.command, f"{path}.command") if section.command else None,
+            operator=section.operator,
+            parameters=extra if section.operator is not None else {},
+            environment=section.env,
+            inputs=inputs,
+            labels=inputs,
+            format=section.format or "lines",
+        )
+
+    def add_sink(self, name: str, value: Any, above: str | None) -> None:
+        path = f"sinks.{name}"
+        section, _ = convert(value, sections.SinkSection, path)
+        upstream = section.input or above
+        if upstream is None:
+            raise ScenarioError("say whose output it takes: input = 'NAME'", path=f"{path}.input")
+        if upstream not in self.stations:
+            raise ScenarioError(
+                f"there is no station {upstream!r}{nearest(upstream, self.stations)}", path=f"{path}.input"
+            )
+        file = str(self.directory / fill_in(section.file, path)) if section.file is not None else None
+        self.sinks.append(Sink(name, upstream, file))
+
+    def resolve(self) -> None:
+        """Check that every input exists and that every command knows which of its inputs is which."""
+        known = [*self.stations, *self.feeds]
+        for station in self.stations.values():
+            path = f"stations.{station.name}.input"
+            for number, name in enumerate(station.inputs):
+                if name not in known:
+                    raise ScenarioError(f"there is no station or source {name!r}{nearest(name, known)}", path=path)
+                if name in station.inputs[:number]:
+                    raise ScenarioError(f"{name!r} is named twice", path=path)
+            if station.command is not None:
+                unnamed = [name for name in station.inputs if f"{{{name}}}" not in station.command]
+                if len(unnamed) > 1:
+                    raise ScenarioError(
+                        f"the command must say where {' and '.join(unnamed)} go: write {{{unnamed[1]}}} in it "
+                        "(only one input can be its standard input)",
+                        path=path,
+                    )
+            elif len(station.inputs) > 1 and operators.find(str(station.operator)).traits.inputs == 1:
+                raise ScenarioError(
+                    f"operator {station.operator!r} has one input, {len(station.inputs)} are given", path=path
+                )
+
+    def circuit(self) -> Circuit:
+        """Insert a copy where one output has several readers, and join everything with pipes."""
+        readers: dict[str, int] = dict.fromkeys(self.stations, 0)
+        for station in self.stations.values():
+            for name in station.inputs:
+                if name in readers:
+                    readers[name] += 1
+        for sink in self.sinks:
+            readers[sink.input] += 1
+        copies = {name: f"{name}.copy" for name, count in readers.items() if count > 1}
+        stations: list[Station] = []
+        pipes: list[Pipe] = []
+        for station in self.stations.values():
+            renamed = tuple(copies.get(name, name) for name in station.inputs)
+            stations.append(_replace(station, inputs=renamed))
+            capacity = self.capacities.get(station.name, DEFAULT_PIPE_BYTES)
+            pipes += [Pipe(name, station.name, capacity) for name in renamed if name not in self.feeds]
+            if station.name in copies:
+                copy = copies[station.name]
+                stations.append(Station(name=copy, operator="copy", inputs=(station.name,), role="copy"))
+                pipes.append(Pipe(station.name, copy))
+        sinks = tuple(Sink(sink.name, copies.get(sink.input, sink.input), sink.file) for sink in self.sinks)
+        used = {name for station in stations for name in station.inputs}
+        for name in self.feeds:
+            if name not in used:
+                raise ScenarioError("no station reads it", path=f"sources.{name}")
+        return Circuit(tuple(stations), tuple(pipes), tuple(self.feeds.values()), sinks)
+
+
+def _check_shape(circuit: Circuit) -> None:
+    cycle = circuit.cycle()
+    if cycle is not None:
+        way = " -> ".join(cycle)
+        inside = set(cycle)
+        leaves = any(pipe.downstream not in inside for name in inside for pipe in circuit.outputs_of(name)) or any(
+            sink.input in inside for sink in circuit.sinks
+        )
+        first = f"stations.{cycle[0].removesuffix('.copy')}.input"
+        if not leaves:
+            raise ScenarioError(f"a cycle with no way out: {way}", path=first)
+        raise ScenarioError(f"a feedback loop cannot be run yet: {way}", path=first)
+    _check_files(circuit)
+
+
+def _check_files(circuit: Circuit) -> None:
+    """Refuse to write one file twice, to write what is being read, and to read standard input twice."""
+    taken: dict[str, str] = {}
+    for station in circuit.stations:
+        names = station.parameters.get("paths", []) if station.operator == "file" else []
+        taken |= {os.path.realpath(name): f"sources.{station.name} reads" for name in names}
+    taken |= {os.path.realpath(feed.file): f"sources.{feed.name} reads" for feed in circuit.feeds}
+    for sink in circuit.sinks:
+        if sink.file is None or (not Path(sink.file).is_file() and Path(sink.file).exists()):
+            continue  # a terminal, /dev/null, a socket: none is overwritten
+        file = os.path.realpath(sink.file)
+        if file in taken:
+            raise ScenarioError(f"{taken[file]} that file too", path=f"sinks.{sink.name}.file")
+        taken[file] = f"sinks.{sink.name} writes"
+    readers = [
+        station.name for station in circuit.stations for feed in circuit.feed_of(station.name) if feed.file == "-"
+    ]
+    if len(readers) > 1:
+        raise ScenarioError(
+            f"{readers[0]} reads standard input already; give it a station of its own, such as cat",
+            path=f"stations.{readers[1]}.input",
+        )
+
+
+def _check_operator(name: str, parameters: dict[str, Any], path: str, *, source: bool) -> None:
+    try:
+        operators.check(name, parameters)
+    except ScenarioError as error:
+        raise ScenarioError(error.message, path=f"{path}.{error.path}" if error.path else path) from None
+    if operators.find(name).traits.source != source:
+        role, other = ("a source", "[stations.NAME]") if source else ("a station", "[sources.NAME]")
+        raise ScenarioError(f"operator {name!r} cannot be {role}; it belongs under {other}", path=f"{path}.operator")
+
+
+def _as_tuple(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _replace(station: Station, **changes: Any) -> Station:
+    return msgspec.structs.replace(station, **changes)
+
+
+def _no_extra(extra: Iterable[str], kind: type[sections.Section], path: str) -> None:
+    for key in extra:
+        sections.refuse_unknown(key, kind, path)
+
+
+def _within(path: str, check: Callable[..., object], *arguments: object) -> None:
+    """Run a check; where it fails, say where in the scenario."""
+    try:
+        check(*arguments)
+    except ScenarioError as error:
+        raise ScenarioError(error.message, path=f"{path}.{error.path}" if error.path else path) from None
+
+
+def _check_operator(name: str, parameters: dict[str, Any], path: str, *, source: bool) -> None:
+    _within(path, operators.find, name)
+    if operators.find(name).traits.source != source:
+        instead = "put it under [sources]" if not source else "put it under [stations]"
+        raise ScenarioError(
+            f"operator {name!r} {'takes' if source else 'makes'} its bytes; {instead}", path=f"{path}.operator"
+        )
+    _within(path, operators.check, name, parameters)
+
+
+def _slots(capacity: int | None, path: str) -> int:
+    """Round a capacity up as the kernel does: a power of two of pages (fcntl(2), F_SETPIPE_SZ)."""
+    if capacity is None:
+        return DEFAULT_PIPE_BYTES
+    if not 0 < capacity <= 1 << 31:
+        raise ScenarioError(f"{capacity} bytes is not a size that a pipe can have (4 KiB to 2 GiB)", path=path)
+    return 1 << max(12, (capacity - 1).bit_length())

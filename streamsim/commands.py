@@ -1,0 +1,65 @@
+"""Command lines of a scenario: split into words as a shell does, and checked for what only a shell could do."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from streamsim.errors import ScenarioError
+
+_OPERATOR = re.compile(r"\|\|?|\|&|&&?|;;?|[0-9]*(?:&?>>?|<<?<?|<>|[<>]&).*|.+;")
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+
+
+def split_command(command: str, path: str) -> list[str]:
+    """Return the words of a command line; quotes and backslashes mean what they mean to a shell.
+
+    Raises ScenarioError where nothing stands there, where a quote stays open, and where a pipe, a redirection, a list
+    or a variable before the command would need a shell.
+
+    >>> split_command("tr '|' '\\n'", "stations.a.command")
+    ['tr', '|', '\\n']
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ScenarioError(f"cannot be split into words: {error}: {command!r}", path=path) from None
+    if not words:
+        raise ScenarioError("the command is empty", path=path)
+    if "\0" in command:
+        raise ScenarioError(f"a command cannot hold a zero byte: {command!r}", path=path)
+    assignment = _ASSIGNMENT.fullmatch(words[0])
+    if assignment:
+        name, value = assignment.groups()
+        raise ScenarioError(
+            f"a variable before the command is a shell's; write env = {{ {name} = '{value}' }}", path=path
+        )
+    for word in _as_written(command):
+        if _OPERATOR.fullmatch(word):
+            raise ScenarioError(
+                f"{word!r} is a shell's, and no shell runs here: write one station for each command "
+                "(streamsim import does), or bash -c '…'",
+                path=path,
+            )
+    return words
+
+
+def _as_written(command: str) -> list[str]:
+    """Return the words with their quotes still on, so that ``'|'`` is told from ``|``."""
+    words: list[str] = []
+    word, quote, escaped = "", "", False
+    for character in command:
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character.isspace():
+            words.append(word)
+            word = ""
+            continue
+        word += character
+    return [part for part in [*words, word] if part]

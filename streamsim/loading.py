@@ -1,0 +1,206 @@
+"""From a TOML file (or a mapping) to a Scenario: everything is checked before anything is started."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from streamsim import sections
+from streamsim.building import build_circuit
+from streamsim.errors import ScenarioError, nearest
+from streamsim.scenario import Host, Measure, Scenario, Simulate
+from streamsim.sections import convert, quantity
+from streamsim.service import Distribution, ServiceModel, StationProfile
+from streamsim.units import parse_bytes, parse_seconds
+
+
+def load(
+    source: str | Path | dict[str, Any], *, overrides: dict[str, Any] | None = None, file: str | None = None
+) -> Scenario:
+    """Load and check a scenario.
+
+    Parameters
+    ----------
+    source : path of a TOML file, or the mapping that such a file would hold.
+    overrides : dotted path → value, as ``--set`` takes them: ``{"host.cores": 1}``.
+    file : what messages call the scenario, and where its relative paths start, when `source` is a mapping.
+
+    Raises
+    ------
+    ScenarioError : names the file, the path in it, what stood there and what would be right.
+
+    >>> load({"name": "two", "sources": {"a": {"command": "seq 9"}},
+    ...       "stations": {"b": {"command": "wc -l"}}}).circuit.order()
+    ('a', 'b')
+    """
+    if isinstance(source, dict):
+        document = source
+    else:
+        file = str(source)
+        document = _read(Path(source))
+    try:
+        merged = _with_overrides(document, overrides or {})
+        return _assemble(document, merged, dict(overrides or {}), file)
+    except ScenarioError as error:
+        if error.file is None and file is not None:
+            raise ScenarioError(error.message, file=file, path=error.path) from None
+        raise
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split ``path=value``; the value is read as TOML where that is possible, as a bare string elsewhere.
+
+    >>> parse_override("host.cores=1"), parse_override("sources.a.rate=20 records/s")
+    (('host.cores', 1), ('sources.a.rate', '20 records/s'))
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise ScenarioError(f"--set {text!r} is not of the form path=value, such as host.cores=1")
+    try:
+        read = _parse(f"value = {value}")
+    except ValueError:
+        read = {}
+    return path.strip(), read["value"] if read.keys() == {"value"} else value.strip()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return _parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        beside = [entry.name for entry in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise ScenarioError(f"no such file{nearest(path.name, beside)}", file=str(path)) from None
+    except OSError as error:
+        raise ScenarioError(f"cannot be read: {error.strerror}", file=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(
+            f"is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}", file=str(path)
+        ) from None
+    except ValueError as error:
+        raise ScenarioError(f"is not TOML: {error}", file=str(path)) from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return what the TOML says; a ValueError (TOMLDecodeError is one) where it is none."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("brackets are nested too deeply") from None
+
+
+def _with_overrides(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    merged = copy.deepcopy(document)
+    for path, value in overrides.items():
+        place: Any = merged
+        *way, last = path.split(".")
+        for step, key in enumerate(way):
+            known = place.get(key)
+            if known is None and step == 1 and way[0] in ("sources", "stations", "sinks"):
+                raise ScenarioError(f"there is no {key!r} to set{nearest(key, place)}", path=".".join(way[: step + 1]))
+            place = place.setdefault(key, {})
+            if not isinstance(place, dict):
+                raise ScenarioError(f"{place!r} has no parts to set", path=".".join(way[: step + 1]))
+        place[last] = copy.deepcopy(value)
+    return merged
+
+
+def _assemble(
+    document: dict[str, Any], merged: dict[str, Any], overrides: dict[str, Any], file: str | None
+) -> Scenario:
+    head = {key: value for key, value in merged.items() if key not in ("sources", "stations", "sinks", "service")}
+    top, extra = convert(head, sections.Document, "", open_ended=True)
+    for key in extra:
+        sections.refuse_unknown(key, sections.Document, "", "section")
+    name = top.name if top.name is not None else Path(file).stem if file else "circuit"
+    if not name or "/" in name or name.startswith(".") or not name.isprintable():
+        raise ScenarioError(f"{name!r} cannot name a directory in reports/", path="name")
+    measure = Measure(
+        repetitions=top.measure.repetitions,
+        duration_s=_duration(top.measure.duration),
+        records=top.measure.records,
+        warmup=top.measure.warmup,
+    )
+    directory = Path(file).resolve().parent if file else Path.cwd()
+    circuit, loads, sizes = build_circuit(merged, directory, measure)
+    services = {key: _declared(value, f"service.{key}") for key, value in sections.table(merged, "service").items()}
+    for key in services:
+        names = [station.name for station in circuit.stations]
+        if key not in names:
+            raise ScenarioError(f"there is no station of that name{nearest(key, names)}", path=f"service.{key}")
+    cores = top.host.cores or len(os.sched_getaffinity(0))
+    return Scenario(
+        name=name,
+        title=top.title,
+        file=file,
+        circuit=circuit,
+        loads=loads,
+        host=Host(cores=cores),
+        measure=measure,
+        simulate=Simulate(
+            precision=top.simulate.precision, seed=top.simulate.seed, replications=top.simulate.replications
+        ),
+        services=services,
+        source_bytes=sizes,
+        document=document,
+        overrides=overrides,
+    )
+
+
+def _duration(value: str | float | None) -> float | None:
+    seconds: float | None = quantity(parse_seconds, value, "measure.duration")
+    if seconds == 0:
+        raise ScenarioError(f"{value!r} leaves no time to run", path="measure.duration")
+    return seconds
+
+
+def _declared(value: Any, path: str) -> StationProfile:
+    section, _ = convert(value, sections.ServiceSection, path)
+    times = {
+        key: quantity(parse_seconds, getattr(section, key), f"{path}.{key}")
+        for key in ("setup", "per_record", "per_byte", "waiting_per_record")
+    }
+    family = section.distribution or (
+        "deterministic" if section.scv == 0 else "exponential" if section.scv == 1 else "gamma"
+    )
+    scv = 0.0 if family == "deterministic" else 1.0 if family == "exponential" else section.scv
+    if scv != section.scv and section.distribution and section.scv:
+        raise ScenarioError(f"a service that is {family} has scv {scv:g}, not {section.scv:g}", path=f"{path}.scv")
+    size = float(quantity(parse_bytes, section.bytes, f"{path}.bytes") or 0)
+    barrier = section.barrier
+    return StationProfile(
+        service=ServiceModel(scv=scv, distribution=distribution_of(family, scv), **times),
+        bytes_in=0.0 if size else 1.0,
+        bytes_out=size or section.selectivity,
+        records_in=None if size else 1.0 / section.record_bytes,
+        records_out=(size or section.selectivity) / section.record_bytes,
+        barrier=barrier,
+        record_bytes=section.record_bytes,
+        source="declared",
+    )
+
+
+def distribution_of(family: str, scv: float) -> Distribution:
+    """Return the distribution of that family with mean 1 and that scv.
+
+    Gamma: shape 1/scv. Lognormal: sigma² = ln(1 + scv). Hyper-exponential: two phases with balanced means
+    (Whitt 1982, "Approximating a point process by a renewal process, I", Operations Research 30, eq. 3.6).
+
+    >>> distribution_of("gamma", 0.5).parameters
+    (2.0, 0.0, 0.5)
+    """
+    if family in ("gamma", "lognormal") and scv <= 0:
+        raise ScenarioError(f"a {family} service needs an scv above 0, not {scv:g}")
+    if family == "gamma":
+        return Distribution(family=family, scv=scv, parameters=(1 / scv, 0.0, scv))
+    if family == "lognormal":
+        sigma = math.sqrt(math.log1p(scv))
+        return Distribution(family=family, scv=scv, parameters=(sigma, 0.0, math.exp(-(sigma**2) / 2)))
+    if family == "hyperexponential":
+        if scv < 1:
+            raise ScenarioError(f"a hyper-exponential service needs an scv of at least 1, not {scv:g}")
+        p = (1 + math.sqrt((scv - 1) / (scv + 1))) / 2
+        return Distribution(family=family, scv=scv, parameters=(p, 2 * p, 2 * (1 - p)))
+    return Distribution(family=family, scv=scv)

@@ -1,0 +1,122 @@
+"""Where things are: ``{stdlib}``, ``{package:NAME}`` and ``{python}`` in a scenario, globs, files, programs."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob as globbing
+import re
+import shlex
+import shutil
+import stat
+import sys
+import sysconfig
+from pathlib import Path
+
+from streamsim.circuit import Circuit
+from streamsim.errors import ScenarioError
+
+_PLACE = re.compile(r"\{(stdlib|python|package:[A-Za-z0-9_.]+)\}")
+
+
+def fill_in(text: str, path: str) -> str:
+    """Replace ``{stdlib}``, ``{python}`` and ``{package:NAME}``; other braces stay as they are.
+
+    >>> fill_in("awk '{print $1}'", "stations.a.command")
+    "awk '{print $1}'"
+    """
+
+    def place(match: re.Match[str]) -> str:
+        word = match[1]
+        if word == "stdlib":
+            return sysconfig.get_paths()["stdlib"]
+        if word == "python":
+            return sys.executable
+        return package_directory(word.partition(":")[2], path)
+
+    return _PLACE.sub(place, text)
+
+
+def package_directory(name: str, path: str) -> str:
+    """Return the directory of an installed package without importing it.
+
+    A package that is absent leaves a path that does not exist, so that a committed profile can still be
+    simulated; `check_runnable` then says what to install.
+    """
+    from importlib.util import find_spec
+
+    top, *below = name.split(".")  # to ask for a.b would import a
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        return f"/the Python package {top} is not installed"
+    return str(Path(next(iter(spec.submodule_search_locations)), *below))
+
+
+def expand_files(patterns: str | list[str], exclude: list[str], directory: Path, path: str, *, glob: bool) -> list[str]:
+    """Return the absolute paths that the patterns name, sorted within each pattern.
+
+    Raises ScenarioError where a glob matches nothing.
+    """
+    found: list[str] = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        whole = str(directory / fill_in(pattern, path)) if pattern != "-" else pattern
+        if not glob or not globbing.has_magic(whole):
+            found.append(whole)
+            continue
+        matches = sorted(
+            match
+            for match in globbing.glob(whole, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+            if Path(match).is_file() and not any(fnmatch.fnmatch(match, unwanted) for unwanted in exclude)
+        )
+        if not matches:
+            raise ScenarioError(f"{pattern!r} matches no file (looked for {whole})", path=path)
+        found += matches
+    if not found:
+        raise ScenarioError("names no file", path=path)
+    return found
+
+
+def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None = None) -> None:
+    """Check what only a real run needs: that input files, programs and the sinks' directories exist.
+
+    Raises ScenarioError naming the first that does not.
+    """
+    for feed in circuit.feeds:
+        if feed.file == "-":
+            if not standard_input:
+                raise ScenarioError(
+                    "nothing stands above the first station, and standard input cannot be read twice: add a source",
+                    file=file,
+                    path="sources",
+                )
+            continue
+        _readable(feed.file, f"sources.{feed.name}.file", file)
+    for station in circuit.stations:
+        section = "sources" if station.role == "source" else "stations"
+        path = f"{section}.{station.name.removesuffix('.command')}"
+        if station.command is not None:
+            program = shlex.split(station.command)[0]
+            if shutil.which(program, path=station.environment.get("PATH")) is None:
+                raise ScenarioError(f"there is no program {program!r} on the PATH", file=file, path=f"{path}.command")
+        for name in station.parameters.get("paths", ()) if station.operator == "file" else ():
+            _readable(name, f"{path}.file", file)
+    for sink in circuit.sinks:
+        if sink.file is not None and not Path(sink.file).parent.is_dir():
+            raise ScenarioError(
+                f"there is no directory {str(Path(sink.file).parent)!r}", file=file, path=f"sinks.{sink.name}.file"
+            )
+
+
+def _readable(name: str, path: str, file: str | None) -> None:
+    if name.startswith("/the Python package "):
+        missing = name.split("/")[1]
+        raise ScenarioError(f"{missing}: pip install {missing.split()[3]}", file=file, path=path)
+    try:
+        if stat.S_ISFIFO(Path(name).stat().st_mode):
+            return  # to open it would wait for its writer
+        with open(name, "rb"):
+            pass
+    except OSError as error:
+        raise ScenarioError(f"{name!r} cannot be read: {error.strerror}", file=file, path=path) from None

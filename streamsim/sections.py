@@ -1,0 +1,201 @@
+"""The sections of a scenario file: which keys there are, of which type, and what each is for.
+
+These are the single source of the check on loading and of the JSON Schema. A dash in nobody's key: every key is a word.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from streamsim.errors import ScenarioError, nearest
+
+
+def _key(text: str, *examples: Any) -> Meta:
+    return Meta(description=text, examples=list(examples) or None)
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The parent of all sections."""
+
+
+class SourceSection(Section, frozen=True, kw_only=True):
+    """Where bytes come from: exactly one of file, files, command, operator."""
+
+    file: Annotated[str | None, _key("one file", "data/flights.csv")] = None
+    files: Annotated[str | list[str] | None, _key("a glob or a list of files, read one after the other")] = None
+    exclude: Annotated[list[str], _key("globs of paths that `files` leaves out", ["**/site-packages/**"])] = []
+    member: Annotated[str | None, _key("the member to read where the file is a zip archive")] = None
+    command: Annotated[str | None, _key("a command that writes without reading", "zcat log.gz")] = None
+    operator: Annotated[str | None, _key("a built-in source operator; its parameters follow", "generate")] = None
+    env: Annotated[dict[str, str], _key("environment variables of the command", {"LC_ALL": "C"})] = {}
+    rate: Annotated[
+        str | float | None, _key("records or bytes a second; absent: as fast as taken", "2000 records/s")
+    ] = None
+    arrivals: Annotated[Literal["even", "poisson", "bursty", "trace"], _key("when the records come")] = "even"
+    scv: Annotated[float, Meta(ge=1.0, description="squared coefficient of variation of bursty gaps")] = 4.0
+    times: Annotated[str | None, _key("a file of arrival times (s), one a line, for arrivals = 'trace'")] = None
+
+
+class PipeSection(Section, frozen=True, kw_only=True):
+    """The pipe(s) into a station."""
+
+    capacity: Annotated[str | int | None, _key("rounded up to a power of two of at least 4 KiB", "256 KiB")] = None
+
+
+class StationSection(Section, frozen=True, kw_only=True):
+    """A command or an operator; further keys are the operator's parameters."""
+
+    command: Annotated[str | None, _key("any Unix tool; {name} is that input's file", "cut -d, -f9,10")] = None
+    operator: Annotated[str | None, _key("a built-in operator or package.module:Class", "filter")] = None
+    input: Annotated[str | list[str] | None, _key("what it reads; default: what stands above")] = None
+    env: Annotated[dict[str, str], _key("environment variables of the command", {"LC_ALL": "C"})] = {}
+    format: Annotated[
+        str | dict[str, Any] | None,
+        _key("how an operator tells records apart", "lines", {"name": "csv", "header": True}),
+    ] = None
+    parallelism: Annotated[int, Meta(ge=1, description="how many servers")] = 1
+    pipe: Annotated[PipeSection, _key("the pipe(s) into it")] = PipeSection()
+
+
+class SinkSection(Section, frozen=True, kw_only=True):
+    """Where bytes leave: a file, or nowhere where no file is named."""
+
+    file: Annotated[str | None, _key("the file to write")] = None
+    input: Annotated[str | None, _key("whose output; default: the last station")] = None
+
+
+class HostSection(Section, frozen=True, kw_only=True):
+    """The machine."""
+
+    cores: Annotated[int, Meta(ge=1, description="real runs are pinned to so many; default: all")] | None = None
+
+
+class MeasureSection(Section, frozen=True, kw_only=True):
+    """How to run for real."""
+
+    repetitions: Annotated[int, Meta(ge=1, description="how many runs count")] = 3
+    duration: Annotated[str | float | None, _key("end the sources after so long", "10 s")] = None
+    records: Annotated[int, Meta(ge=1, description="end the sources after so many records")] | None = None
+    warmup: Annotated[int, Meta(ge=0, description="runs thrown away before the first that counts")] = 1
+
+
+class SimulateSection(Section, frozen=True, kw_only=True):
+    """How to simulate."""
+
+    precision: Annotated[float, Meta(gt=0, lt=1, description="stop at intervals so narrow, relative")] = 0.02
+    seed: Annotated[int, Meta(ge=0, description="same seed, same trace")] = 1
+    replications: Annotated[int, Meta(ge=1, description="at most so many")] = 30
+
+
+class ServiceSection(Section, frozen=True, kw_only=True):
+    """What one chunk needs, declared by hand where nothing was measured."""
+
+    setup: Annotated[str | float, _key("core time for each chunk", "5 us")] = 0.0
+    per_record: Annotated[str | float, _key("core time for each record", "12 us")] = 0.0
+    per_byte: Annotated[str | float, _key("core time for each byte", "3 ns")] = 0.0
+    waiting_per_record: Annotated[str | float, _key("time without a core for each record", "1 ms")] = 0.0
+    scv: Annotated[float, Meta(ge=0, description="squared coefficient of variation of a chunk's demand")] = 0.0
+    distribution: Annotated[
+        Literal["deterministic", "exponential", "gamma", "lognormal", "hyperexponential"] | None,
+        _key("default: by scv: 0 deterministic, 1 exponential, else gamma"),
+    ] = None
+    selectivity: Annotated[float, Meta(ge=0, description="bytes (and records) out per in")] = 1.0
+    record_bytes: Annotated[float, Meta(gt=0, description="mean size of a record in")] = 80.0
+    bytes: Annotated[str | int | None, _key("of a source: how much it gives in all", "100 MiB")] = None
+    barrier: Annotated[bool, _key("reads all before it writes")] = False
+
+
+class Document(Section, frozen=True, kw_only=True):
+    """A streamsim scenario: one circuit, its load, its host."""
+
+    name: Annotated[str | None, _key("default: the file's name")] = None
+    title: Annotated[str, _key("one line for people")] = ""
+    sources: Annotated[dict[str, SourceSection], _key("where bytes come from")] = {}
+    stations: Annotated[dict[str, StationSection], _key("what is done to them, upstream first")] = {}
+    sinks: Annotated[dict[str, SinkSection], _key("where they go")] = {}
+    host: Annotated[HostSection, _key("the machine")] = HostSection()
+    measure: Annotated[MeasureSection, _key("how to run for real")] = MeasureSection()
+    simulate: Annotated[SimulateSection, _key("how to simulate")] = SimulateSection()
+    service: Annotated[dict[str, ServiceSection], _key("demands declared by hand, by station")] = {}
+
+
+S = TypeVar("S", bound=Section)
+
+
+def table(document: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the named tables of one kind, such as all stations; an empty one where there are none."""
+    value = document.get(kind, {})
+    if not isinstance(value, dict):
+        raise ScenarioError(f"{value!r} is not a table; write [{kind}.NAME]", path=kind)
+    return value
+
+
+def convert(value: Any, kind: type[S], path: str, *, open_ended: bool = False) -> tuple[S, dict[str, Any]]:
+    """Check one section against its type; returns it and the keys that it does not know (where it may have some)."""
+    if not isinstance(value, dict):
+        raise ScenarioError(f"{value!r} is not a table of keys and values", path=path or None)
+    known = {field.name for field in msgspec.structs.fields(kind)}
+    extra = {key: item for key, item in value.items() if key not in known}
+    if extra and not open_ended:
+        refuse_unknown(next(iter(extra)), kind, path)
+    inner = {key: type_ for key, type_ in get_type_hints(kind).items() if key in value and _is_section(type_)}
+    parts = {key: convert(value[key], type_, _join(path, key))[0] for key, type_ in inner.items()}
+    for key in known.intersection(value):
+        if isinstance(value[key], float) and not math.isfinite(value[key]):
+            raise ScenarioError(f"{value[key]!r} is not a finite number", path=_join(path, key))
+    try:
+        return msgspec.convert({key: value[key] for key in value if key in known} | parts, kind), extra
+    except msgspec.ValidationError as error:
+        message, _, inside = str(error).partition(" - at `$")
+        inside = inside.rstrip("`").lstrip(".")
+        found = value.get(inside.split(".")[0].split("[")[0]) if inside else None
+        shown = f" (it is {found!r})" if found is not None else ""
+        raise ScenarioError(f"{message}{shown}", path=_join(path, inside) or None) from None
+
+
+def refuse_unknown(key: str, kind: type[Section], path: str, what: str = "key") -> NoReturn:
+    """Raise the ScenarioError for a key that the section does not know."""
+    known = [field.name for field in msgspec.structs.fields(kind)]
+    raise ScenarioError(
+        f"unknown {what}{nearest(key, known)} (known: {', '.join(sorted(known))})", path=_join(path, key)
+    )
+
+
+def _is_section(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, Section)
+
+
+def _join(path: str, inside: str) -> str:
+    return ".".join(part for part in (path, inside) if part)
+
+
+def quantity(parse: Any, value: Any, path: str) -> Any:
+    """Read a quantity with its unit; None stays None; a wrong one is a ScenarioError at that path."""
+    if value is None:
+        return None
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ScenarioError(str(error), path=path) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a scenario file.
+
+    >>> json_schema()["title"]
+    'streamsim scenario'
+    """
+    (reference,), parts = msgspec.json.schema_components([Document], ref_template="#/$defs/{name}")
+    for name, part in parts.items():
+        if name not in ("StationSection", "SourceSection"):  # theirs are open: an operator's parameters
+            part["additionalProperties"] = False
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **reference,
+        "title": "streamsim scenario",
+        "$defs": parts,
+    }

@@ -1,0 +1,176 @@
+"""Service models and profiles: what a chunk asks of a station, kept apart from who else wants the cores.
+
+All CPU demand is in *reference core-seconds*: the seconds that one core needs at the speed it has when it is
+the only busy one, in the calibration (`HostProfile.speed`). See docs/design.md, "The physics".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from streamsim.errors import ProfileError
+
+SCHEMA = "streamsim.profile/1"
+
+
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
+    """How the demand of one chunk scatters about its mean, as a factor with mean 1.
+
+    ``family`` is ``deterministic``, ``exponential``, ``gamma``, ``lognormal``, ``weibull``, ``hyperexponential`` or
+    ``empirical``; ``parameters`` are those of `scipy.stats` (shape first) for the factor, the two-phase
+    ``(p, rate_1, rate_2)`` for the hyper-exponential, empty for the first two; ``quantiles`` are equally spaced
+    quantiles (0, 1/n, …, 1) of the factor where the family is empirical. ``ks`` is the Kolmogorov–Smirnov
+    distance to the data and ``samples`` their number: the goodness of fit.
+    """
+
+    family: str = "deterministic"
+    parameters: tuple[float, ...] = ()
+    scv: float = 0.0
+    quantiles: tuple[float, ...] = ()
+    aic: float | None = None
+    ks: float | None = None
+    samples: int = 0
+
+
+class CurvePoint(msgspec.Struct, frozen=True, array_like=True):
+    """A point of the demand curve: ``taken`` and ``demand`` as fractions of their totals, in [0, 1].
+
+    ``threads`` is how many cores the station used at once on the piece that ends here.
+    """
+
+    taken: float
+    demand: float
+    threads: float = 1.0
+
+
+class Regime(msgspec.Struct, frozen=True, kw_only=True):
+    """What the demand was at one size of chunk: small chunks cost more for each byte."""
+
+    chunk_bytes: float
+    demand_per_byte: float
+    chunks: int
+
+
+class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a station needs to do its work; times in reference core-seconds unless said otherwise.
+
+    A chunk of n records and b bytes needs ``setup + per_record·n + per_byte·b`` times a random factor of mean
+    1 (`distribution`), and ``waiting_per_byte·b`` seconds without a core (disk, timer, network). ``startup``
+    is spent once before the first read, ``finish`` once at the end of the input before the last output
+    (the sorting of ``sort``), with ``finish_threads`` cores at once; ``output_per_byte`` for each byte written
+    after it.
+    ``curve``, where a mean per byte would lose it, spreads the input-phase demand along the stream.
+    """
+
+    setup: float = 0.0
+    per_record: float = 0.0
+    per_byte: float = 0.0
+    waiting_per_record: float = 0.0
+    waiting_per_byte: float = 0.0
+    scv: float = 0.0
+    distribution: Distribution = Distribution()
+    curve: tuple[CurvePoint, ...] = ()
+    threads: float = 1.0
+    startup: float = 0.0
+    startup_waiting: float = 0.0
+    finish: float = 0.0
+    finish_threads: float = 1.0
+    finish_waiting: float = 0.0
+    output_per_byte: float = 0.0
+    output_threads: float = 1.0
+    output_waiting_per_byte: float = 0.0
+    regimes: tuple[Regime, ...] = ()
+
+    def demand(self, records: float, size: float) -> float:
+        """Return the mean demand of one chunk of so many records and bytes, in reference core-seconds.
+
+        >>> ServiceModel(setup=0.5, per_byte=0.25).demand(0, 2)
+        1.0
+        """
+        return self.setup + self.per_record * records + self.per_byte * size
+
+
+class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The service model of one station and how its output follows from its input.
+
+    ``bytes_in``, ``records_in``, … are the totals of the calibration (means over its repetitions); selectivity is
+    out per in. ``read_bytes`` is the most that one read takes, ``write_bytes`` what one write hands over.
+    ``barrier``: no output before the input has ended. ``held_bytes``: what a streaming station keeps back
+    before its output starts to flow (a compressor's window, a stdio buffer).
+    """
+
+    service: ServiceModel = ServiceModel()
+    bytes_in: float = 0.0
+    bytes_out: float = 0.0
+    records_in: float | None = None
+    records_out: float | None = None
+    read_bytes: float = 65536.0
+    write_bytes: float = 4096.0
+    barrier: bool = False
+    held_bytes: float = 0.0
+    record_bytes: float = 1.0
+    source: Literal["fitted", "declared"] = "fitted"
+    note: str = ""
+
+    @property
+    def selectivity(self) -> float:
+        """Bytes out per byte in; 1 where nothing came in (a source)."""
+        return self.bytes_out / self.bytes_in if self.bytes_in else 1.0
+
+
+class HostProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine gave while it was measured.
+
+    ``speed[k-1]`` is the speed of each of k busy cores against one busy core alone (``speed[0]`` is 1 in the
+    calibration; other runs are relative to that). ``available_cores`` = cores − what others used − what the
+    hypervisor stole. ``wake_near_s`` and ``wake_far_s``: from a write to the reader running, on the same core
+    and on another (idle) one.
+    """
+
+    cores: int = 1
+    available_cores: float = 1.0
+    speed: tuple[float, ...] = (1.0,)
+    wake_near_s: float = 3e-6
+    wake_far_s: float = 40e-6
+    probe_rate: float | None = None
+    """Iterations of the speed probe in one core-second, one core busy: what ``speed`` 1 means."""
+
+    def speed_when(self, busy: float) -> float:
+        """Return the speed of each core when so many (a mean, ≥ 0) are busy, interpolated.
+
+        >>> HostProfile(cores=2, speed=(1.0, 0.8)).speed_when(1.5)
+        0.9
+        """
+        if busy <= 1 or len(self.speed) == 1:
+            return self.speed[0]
+        place = min(busy, float(len(self.speed))) - 1.0
+        low = min(int(place), len(self.speed) - 2)
+        part = place - low
+        return self.speed[low] * (1.0 - part) + self.speed[low + 1] * part
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """The service models and selectivities of all stations of a scenario, and the host that they were fitted on."""
+
+    schema: str = SCHEMA
+    scenario: str = ""
+    digest: str = ""
+    host: HostProfile = HostProfile()
+    stations: dict[str, StationProfile] = msgspec.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def read_profile(path: str | Path) -> Profile:
+    """Read a ``profile.json``; raises ProfileError naming the file and what is wrong with it."""
+    try:
+        profile = msgspec.json.decode(Path(path).read_bytes(), type=Profile)
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.strerror}; streamsim measure writes a profile") from None
+    except msgspec.DecodeError as error:
+        raise ProfileError(f"{path}: not a profile: {error}") from None
+    if profile.schema != SCHEMA:
+        raise ProfileError(f"{path}: its schema is {profile.schema!r}, this version reads {SCHEMA!r}")
+    return profile

@@ -1,0 +1,248 @@
+"""How much passes each station: which profile applies, what the sources give, what follows through selectivities.
+
+Simulation and prediction both start from here, so that they speak of the same bytes and records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from graphlib import CycleError
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streamsim.errors import ModelError, ProfileError, ScenarioError
+from streamsim.scenario import Scenario
+from streamsim.service import HostProfile, Profile, StationProfile
+
+EARLY_END = 0.95
+"""A reader that took less than this part of what its writer wrote in the calibration had ended early (``head``)."""
+SAME_COUNT = 1e-3
+"""Two counts of records that differ by less than this part are of the same records."""
+
+
+class Flow(NamedTuple):
+    """What passes one station in a whole run; ``bytes_out`` and ``records_out`` go to *each* of its outputs.
+
+    A source that reads no pipe has 0 in. Where a reader further down ends early (``head``), the stations above it give
+    less than these numbers: they say what each would do if nobody stopped it.
+    """
+
+    bytes_in: int
+    bytes_out: int
+    records_in: int
+    records_out: int
+
+
+def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str, StationProfile]:
+    """Return the profile of every station of the circuit: the measured one, else the one declared by hand.
+
+    Raises ProfileError naming the stations that have neither.
+    """
+    measured = profile.stations if profile is not None else {}
+    found: dict[str, StationProfile] = {}
+    missing: list[str] = []
+    for station in scenario.circuit.stations:
+        entry = measured.get(station.name) or scenario.services.get(station.name)
+        if entry is None:
+            missing.append(station.name)
+        else:
+            found[station.name] = entry
+    if missing:
+        names = ", ".join(repr(name) for name in missing)
+        raise ProfileError(
+            f"scenario {scenario.name!r}: nothing is known of what {names} {'needs' if len(missing) == 1 else 'need'}; "
+            f"measure it (streamsim measure writes a profile) or declare it in [service.{missing[0]}]"
+        )
+    return found
+
+
+def host_for(scenario: Scenario, profile: Profile | None) -> HostProfile:
+    """Return the host of the profile as this scenario uses it: another number of cores, the same share of each.
+
+    >>> from streamsim.scenario import Host
+    >>> one = Scenario(name="x", circuit=None, host=Host(cores=1))
+    >>> host_for(one, Profile(host=HostProfile(cores=2, available_cores=1.8, speed=(1.0, 0.9)))).available_cores
+    0.9
+    """
+    host = profile.host if profile is not None else HostProfile()
+    cores = scenario.host.cores
+    if cores == host.cores:
+        return host
+    return msgspec.structs.replace(
+        host,
+        cores=cores,
+        available_cores=host.available_cores / host.cores * cores,
+        speed=host.speed[:cores],
+    )
+
+
+def totals(scenario: Scenario, profiles: Mapping[str, StationProfile]) -> dict[str, Flow]:
+    """Return what passes each station, upstream first, from what the sources give and the selectivities.
+
+    Raises
+    ------
+    ProfileError : it is not known how much a source or a file gives.
+    ModelError : the circuit has a feedback loop.
+    """
+    try:
+        order = scenario.circuit.order()
+    except CycleError as error:
+        raise ModelError(f"a feedback loop has no totals: {' -> '.join(reversed(error.args[1]))}") from None
+    flows: dict[str, Flow] = {}
+    for name in order:
+        profile = profiles[name]
+        inputs = input_bytes(scenario, profiles, flows, name)
+        if inputs:
+            flows[name] = _through(scenario, profiles, flows, name, sum(inputs.values()))
+        else:
+            given = source_bytes(scenario, profile, name)
+            flows[name] = Flow(0, given, 0, _count(given, profile.record_bytes))
+    return flows
+
+
+def input_bytes(
+    scenario: Scenario, profiles: Mapping[str, StationProfile], flows: Mapping[str, Flow], name: str
+) -> dict[str, int]:
+    """Return the bytes that each input of a station offers, by the name of the input, in their order."""
+    circuit, profile = scenario.circuit, profiles[name]
+    feeds = [feed.name for feed in circuit.feed_of(name)]
+    offered = {source: flows[source].bytes_out for source in circuit.station(name).inputs if source not in feeds}
+    piped = sum(offered.values())
+    for feed in feeds:
+        size = scenario.source_bytes.get(feed)
+        if size is None:
+            if len(feeds) > 1 or profile.source == "declared" or profile.bytes_in < piped:
+                raise ProfileError(
+                    f"scenario {scenario.name!r}: the size of sources.{feed}, which {name!r} reads, is not known; "
+                    "use a file that is there, or measure"
+                )
+            size = round(profile.bytes_in) - piped
+        offered[feed] = size
+    return {source: offered[source] for source in circuit.station(name).inputs}
+
+
+def early_end(scenario: Scenario, profiles: Mapping[str, StationProfile], name: str) -> int | None:
+    """Return after how many bytes a station stops reading although more would come (``head``), or None.
+
+    Seen from the calibration: it took clearly less than the one station that it reads had written. Such a station takes
+    a fixed number of bytes, not a part of what there is.
+    """
+    pipes, station = scenario.circuit.inputs_of(name), scenario.circuit.station(name)
+    if len(pipes) != 1 or len(station.inputs) != 1 or station.role == "source":
+        return None
+    writer, reader = profiles[pipes[0].upstream], profiles[name]
+    if writer.source == "declared" or reader.source == "declared" or reader.bytes_in >= EARLY_END * writer.bytes_out:
+        return None
+    return round(reader.bytes_in)
+
+
+def source_bytes(scenario: Scenario, profile: StationProfile, name: str) -> int:
+    """Return how many bytes a source without inputs is expected to give.
+
+    What a file holds and what the load allows count first; else what it gave when it was measured.
+    """
+    limit = source_limit(scenario, profile, name)
+    if limit is not None:
+        return limit
+    if profile.source == "fitted" and profile.bytes_out > 0:
+        return round(profile.bytes_out)
+    raise ProfileError(
+        f"scenario {scenario.name!r}: how much source {name!r} gives is not known; measure it, declare bytes = in "
+        f"[service.{name}], or end it by records = or duration = in [measure]"
+    )
+
+
+def source_ceiling(scenario: Scenario, profile: StationProfile, name: str) -> int | None:
+    """Return the bytes at which a source ends whatever the clock says; None where nothing but time ends it.
+
+    That is what its file holds, the records that its load allows, or else what it gave when it was measured.
+    """
+    load = scenario.load_of(name)
+    size = scenario.source_bytes.get(name)
+    if size is None and profile.source == "declared" and profile.bytes_in == 0:
+        size = round(profile.bytes_out)
+    limits = [size] if size is not None else []
+    if load.records is not None:
+        limits.append(round(load.records * profile.record_bytes))
+    timed = load.duration_s is not None or load.arrivals == "trace"
+    reads = bool(scenario.circuit.inputs_of(name))
+    if not limits and not timed and not reads and profile.source == "fitted" and profile.bytes_out > 0:
+        limits.append(round(profile.bytes_out))
+    return min(limits) if limits else None
+
+
+def source_limit(scenario: Scenario, profile: StationProfile, name: str) -> int | None:
+    """Return the bytes that a source is expected to give at most, the clock of an open load included."""
+    load = scenario.load_of(name)
+    records: int | None = None
+    if load.arrivals == "trace":
+        records = len(arrival_times(scenario, name))
+    elif load.rate is not None and load.duration_s is not None:
+        records = math.ceil(record_rate(scenario, profile, name) * load.duration_s)
+    ceiling = source_ceiling(scenario, profile, name)
+    if records is None:
+        return ceiling
+    due = round(records * profile.record_bytes)
+    return due if ceiling is None else min(due, ceiling)
+
+
+def record_rate(scenario: Scenario, profile: StationProfile, name: str) -> float:
+    """Return the records per second of an open load with a rate."""
+    rate = scenario.load_of(name).rate
+    if rate is None:
+        raise ModelError(f"source {name!r} has no rate")
+    return rate.per_second / (profile.record_bytes if rate.unit == "bytes" else 1.0)
+
+
+def arrival_times(scenario: Scenario, name: str) -> NDArray[np.float64]:
+    """Return the due times (s since the start, sorted) of ``arrivals = "trace"``, cut at its records and duration.
+
+    Raises ScenarioError where the file cannot be read or is not one number a line.
+    """
+    load = scenario.load_of(name)
+    path = f"sources.{name}.times"
+    try:
+        times = np.loadtxt(str(load.times), dtype=np.float64, ndmin=1)
+    except OSError as error:
+        raise ScenarioError(f"{load.times}: {error.strerror or error}", file=scenario.file, path=path) from None
+    except ValueError as error:
+        raise ScenarioError(f"{load.times}: not one time a line: {error}", file=scenario.file, path=path) from None
+    if times.ndim != 1 or not np.isfinite(times).all() or (times < 0).any():
+        raise ScenarioError(f"{load.times}: not one time of at least 0 s a line", file=scenario.file, path=path)
+    times = np.sort(times)
+    if load.duration_s is not None:
+        times = times[times <= load.duration_s]
+    return times[: load.records]
+
+
+def _through(
+    scenario: Scenario,
+    profiles: Mapping[str, StationProfile],
+    flows: Mapping[str, Flow],
+    name: str,
+    offered: int,
+) -> Flow:
+    profile, station = profiles[name], scenario.circuit.station(name)
+    taken = offered
+    if station.role == "source":  # a paced reader behind a command: its load ends it
+        limit = source_limit(scenario, profile, name)
+        taken = taken if limit is None else min(taken, limit)
+    stop = early_end(scenario, profiles, name)
+    if stop is not None:
+        taken = min(taken, stop)
+    given = math.ceil(taken * profile.selectivity * (1 - 1e-12))  # 1e-12: the rounding of the product, not a byte
+    records_in = _count(taken, profile.record_bytes)
+    upstream = sum(flows[source].records_out for source in station.inputs if source in flows)
+    if stop is None and taken == offered and abs(upstream - records_in) <= max(1.0, SAME_COUNT * records_in):
+        records_in = upstream  # the same records: rounding must not make them differ along the way
+    if profile.records_in and profile.records_out is not None:
+        return Flow(taken, given, records_in, round(records_in * profile.records_out / profile.records_in))
+    return Flow(taken, given, records_in, _count(given, profile.record_bytes))
+
+
+def _count(size: int, record_bytes: float) -> int:
+    return max(round(size / record_bytes), min(size, 1))

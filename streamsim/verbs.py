@@ -1,0 +1,203 @@
+"""The verbs as functions: the only module, beside `cli`, that knows all the worlds.
+
+scenario.toml ─load→ Scenario ─┬ measure  → Trace ┬→ Result ┐
+     ↑                         ├ simulate → Trace ┘         ├ compare → report
+     └─ Profile ← fit ← Trace  └ predict  ────────→ Result  ┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamsim.errors import ProfileError
+from streamsim.result import Result
+from streamsim.scenario import Scenario
+from streamsim.service import HostProfile, Profile, read_profile
+
+if TYPE_CHECKING:
+    from streamsim.analysis.compare import Comparison
+    from streamsim.trace import RunTrace, Trace
+
+Progress = Callable[[float, float, str], None]
+"""Called with (done, total, what is going on)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Everything that one comparison brought forth."""
+
+    scenario: Scenario
+    profile: Profile
+    measured_trace: Trace
+    simulated_trace: Trace
+    measured: Result
+    simulated: Result
+    predicted: Result
+    comparison: Comparison
+    calibration: Trace | None = None
+
+
+def measure(scenario: Scenario, *, repetitions: int | None = None, progress: Progress | None = None) -> Trace:
+    """Run a scenario for real, several times, and return what the runs left behind.
+
+    Raises RunError where a station fails, ScenarioError where a file or program is missing.
+    """
+    from streamsim.places import check_runnable
+    from streamsim.real.measure import measure as measure_for_real
+
+    check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
+    return measure_for_real(scenario, repetitions=repetitions, progress=progress)
+
+
+def fit(trace: Trace, scenario: Scenario) -> Profile:
+    """Fit the service models and selectivities of all stations from a trace of the scenario."""
+    from streamsim.analysis.fit import fit as fit_trace
+
+    return fit_trace(trace, scenario)
+
+
+def simulate(
+    scenario: Scenario,
+    profile: Profile | None = None,
+    *,
+    host: HostProfile | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Trace:
+    """Simulate a scenario with the service models of a profile (default: the one that belongs to it)."""
+    from streamsim.models import simulate as simulate_model
+
+    profile = profile if profile is not None else find_profile(scenario)
+    return simulate_model(scenario, profile, host=host, seed=seed, progress=progress)
+
+
+def predict(scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None) -> Result:
+    """Predict a scenario by queueing theory with the service models of a profile (default: its own)."""
+    from streamsim.analysis.network import predict as predict_network
+
+    return predict_network(scenario, profile if profile is not None else find_profile(scenario), host=host)
+
+
+def summarise(trace: Trace, scenario: Scenario) -> Result:
+    """Return the estimates of a trace, real or simulated."""
+    from streamsim.summary import summarise as summarise_trace
+
+    return summarise_trace(trace, scenario.circuit, loads=scenario.loads)
+
+
+def compare(
+    scenario: Scenario,
+    validation: Scenario | None = None,
+    *,
+    profile: Profile | None = None,
+    repetitions: int | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Calibrate on a scenario, then hold simulation and prediction against runs that the fit never saw.
+
+    Parameters
+    ----------
+    scenario : calibrated as written, unless a `profile` is given.
+    validation : the scenario that is measured, simulated and predicted; default: `scenario` itself.
+    repetitions : of the validation and of the calibration each; default: the scenario's own.
+
+    Calibration and validation runs alternate, so that a machine whose speed drifts does not favour either. The
+    simulation and the prediction are told what the host gave during the validation (available cores, speed), which
+    says nothing about the circuit.
+    """
+    from streamsim.analysis.compare import compare_results
+    from streamsim.places import check_runnable
+
+    validation = validation if validation is not None else scenario
+    for one in (scenario, validation):
+        check_runnable(one.circuit, standard_input=False, file=one.file)
+    calibration, measured_trace = _alternate(scenario if profile is None else None, validation, repetitions, progress)
+    if profile is None:
+        assert calibration is not None, "without a profile there was a calibration"
+        profile = fit(calibration, scenario)
+    host = conditions(measured_trace.runs)
+    if progress is not None:
+        progress(0, 1, "simulating")
+    simulated_trace = simulate(validation, profile, host=host, progress=progress)
+    measured, simulated = summarise(measured_trace, validation), summarise(simulated_trace, validation)
+    predicted = predict(validation, profile, host=host)
+    return Outcome(
+        scenario=validation,
+        profile=profile,
+        measured_trace=measured_trace,
+        simulated_trace=simulated_trace,
+        measured=measured,
+        simulated=simulated,
+        predicted=predicted,
+        comparison=compare_results(measured, simulated, predicted),
+        calibration=calibration,
+    )
+
+
+def conditions(runs: tuple[RunTrace, ...]) -> HostProfile:
+    """Return what the host gave on average over some runs."""
+    hosts = [run.host for run in runs]
+    count = len(hosts)
+    rates = [host.probe_rate for host in hosts if host.probe_rate is not None]
+    return HostProfile(
+        cores=hosts[0].cores,
+        available_cores=sum(host.available_cores for host in hosts) / count,
+        speed=tuple(sum(speeds) / count for speeds in zip(*(host.speed for host in hosts), strict=True)),
+        wake_near_s=sum(host.wake_near_s for host in hosts) / count,
+        wake_far_s=sum(host.wake_far_s for host in hosts) / count,
+        probe_rate=sum(rates) / len(rates) if rates else None,
+    )
+
+
+def _alternate(
+    calibrated: Scenario | None, validated: Scenario, repetitions: int | None, progress: Progress | None
+) -> tuple[Trace | None, Trace]:
+    """Run calibration and validation in turn (A B, B A, A B, …) after the warm-up runs of both."""
+    from streamsim.real.measure import Session, trace_of
+
+    count = repetitions if repetitions is not None else validated.measure.repetitions
+    both = [scenario for scenario in (calibrated, validated) if scenario is not None]
+    warmups = 1 if validated.measure.warmup else 0
+    total = (count + warmups) * len(both)
+    runs: dict[int, list[RunTrace]] = {place: [] for place in range(len(both))}
+    done = 0
+    with Session(cores=max(scenario.host.cores for scenario in both)) as session:
+        for repetition in range(count + warmups):
+            order = list(range(len(both)))
+            for place in order if repetition % 2 == 0 else reversed(order):
+                kind = "calibrating" if len(both) == 2 and place == 0 else "measuring"
+                if progress is not None:
+                    progress(done, total, "warming up" if repetition < warmups else kind)
+                run = session.run_once(both[place])
+                done += 1
+                if repetition >= warmups:
+                    runs[place].append(run)
+    traces = [trace_of(scenario, runs[place]) for place, scenario in enumerate(both)]
+    return (traces[0], traces[1]) if len(both) == 2 else (None, traces[0])
+
+
+def find_profile(scenario: Scenario) -> Profile:
+    """Return the profile that belongs to a scenario: ``NAME.profile.json`` beside it, else the one in reports/.
+
+    A scenario whose stations are all declared by hand needs none.
+    """
+    for path in profile_places(scenario):
+        if path.is_file():
+            return read_profile(path)
+    names = [station.name for station in scenario.circuit.stations]
+    if all(name in scenario.services for name in names):
+        return Profile(scenario=scenario.name, digest=scenario.digest, host=HostProfile(cores=scenario.host.cores,
+                       available_cores=float(scenario.host.cores), speed=(1.0,) * scenario.host.cores))  # fmt: skip
+    looked = " and ".join(str(path) for path in profile_places(scenario))
+    raise ProfileError(f"there is no profile of {scenario.name!r} (looked for {looked}); streamsim measure writes one")
+
+
+def profile_places(scenario: Scenario) -> tuple[Path, ...]:
+    """Return where the profile of a scenario is looked for: a fresh measurement before the committed one."""
+    places = [Path("reports") / scenario.name / "profile.json"]
+    if scenario.file is not None:
+        places.append(Path(scenario.file).with_suffix(".profile.json"))
+    return tuple(places)
