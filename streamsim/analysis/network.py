@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.open_load import OpenAnswer, open_load
-from streamsim.analysis.segments import Flows, reading_demand, segments_of
+from streamsim.analysis.segments import Flows, moved, reading_demand, segments_of
 from streamsim.result import (
     Bottleneck,
     CircuitResult,
@@ -20,7 +20,7 @@ from streamsim.result import (
 )
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, StationProfile
-from streamsim.traffic import effective_profiles, host_for, totals
+from streamsim.traffic import Flow, effective_profiles, host_for, totals
 
 
 def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = None) -> Result:
@@ -33,7 +33,7 @@ def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = 
     Raises ProfileError where a station has no service model.
     """
     profiles = effective_profiles(scenario, profile)
-    flows: Flows = dict(totals(scenario, profiles))
+    flows = totals(scenario, profiles)
     host = host or host_for(scenario, profile)
     segments, warnings = segments_of(scenario.circuit, profiles, flows)
     fluid = solve(segments, host)
@@ -66,9 +66,8 @@ def _result(
         for name in scenario.circuit.order()
     }
     starts = scenario.circuit.starts()
-    sizes = [flows[name][0] or flows[name][1] for name in starts]
-    counts = [flows[name][2] if flows[name][0] else flows[name][3] for name in starts]
-    records = sum(count for count in counts if count is not None) if None not in counts else None
+    size = sum(moved(flows[name])[0] for name in starts)
+    records = sum(moved(flows[name])[1] for name in starts) if all(counted(profiles[name]) for name in starts) else None
     saturated = answer is None or answer.saturated
     return Result(
         world="predicted",
@@ -77,7 +76,7 @@ def _result(
         host=HostResult(cores=host.cores, available_cores=host.available_cores, speed=host.speed),
         circuit=CircuitResult(
             makespan=_exact(makespan, "s"),
-            bytes_per_s=_exact(sum(sizes) / makespan if makespan else None, "B/s"),
+            bytes_per_s=_exact(size / makespan if makespan else None, "B/s"),
             records_per_s=_exact(records / makespan, "records/s") if records and makespan else None,
             response_time=_response(answer),
             bottleneck=_bottleneck(fluid, host, makespan, saturated),
@@ -93,31 +92,36 @@ def _station(
     scenario: Scenario,
     name: str,
     profile: StationProfile,
-    flow: tuple[float, float, float | None, float | None],
+    flow: Flow,
     fluid: FluidResult,
     answer: OpenAnswer | None,
     makespan: float,
 ) -> StationResult:
-    bytes_in, bytes_out, records_in, records_out = flow
-    moved, records = bytes_in or bytes_out, records_in if bytes_in else records_out
+    size, records = moved(flow)
+    known = counted(profile)
     cpu = fluid.cpu.get(name, 0.0)
     demand = reading_demand(profile, flow)
     queue = answer.stations.get(name) if answer is not None else None
     return StationResult(
         servers=scenario.circuit.station(name).parallelism,
-        bytes_in=_exact(bytes_in, "B"),
-        bytes_out=_exact(bytes_out, "B"),
-        records_in=_exact(records_in, "records") if records_in is not None else None,
-        records_out=_exact(records_out, "records") if records_out is not None else None,
+        bytes_in=_exact(flow.bytes_in, "B"),
+        bytes_out=_exact(flow.bytes_out, "B"),
+        records_in=_exact(flow.records_in, "records") if known and flow.bytes_in else None,
+        records_out=_exact(flow.records_out, "records") if profile.records_out is not None else None,
         utilisation=_exact(fluid.running.get(name, 0.0) / makespan if makespan else None, ""),
         cpu=_exact(cpu, "core-s"),
-        demand_per_byte=_exact(cpu / moved, "core-s/B") if moved else None,
-        demand_per_record=_exact(demand / records, "core-s/record") if records else None,
+        demand_per_byte=_exact(cpu / size, "core-s/B") if size else None,
+        demand_per_record=_exact(demand / records, "core-s/record") if records and known else None,
         service_time=_exact(queue.service_time_s, "s") if queue else None,
         service_scv=_exact(queue.service_scv, "") if queue else None,
         wait=_exact(queue.wait_s, "s") if queue else None,
         response_time=_exact(queue.response_time_s, "s") if queue else None,
     )
+
+
+def counted(profile: StationProfile) -> bool:
+    """Whether anybody counted the records that this station handles."""
+    return profile.records_in is not None or (profile.bytes_in == 0 and profile.records_out is not None)
 
 
 def _response(answer: OpenAnswer | None) -> ResponseTime | None:

@@ -16,9 +16,10 @@ import numpy as np
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.queueing.flow import departure_scv, superpose_scv
 from streamsim.analysis.queueing.gg1 import kraemer_langenbach_belz
-from streamsim.analysis.segments import Flows, reading_demand
+from streamsim.analysis.segments import Flows, moved, reading_demand
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, StationProfile
+from streamsim.traffic import arrival_times
 
 NEARLY = 0.999
 
@@ -55,7 +56,7 @@ def open_load(
     fluid: FluidResult,
 ) -> OpenAnswer:
     """Return waits and response times, or say that the load cannot be carried and the largest that could."""
-    spans = _spans(scenario, profiles, flows)
+    spans = _spans(scenario, flows)
     span = max(spans.values(), default=0.0)
     startup = fluid.ended.get("startup", 0.0)
     capacity_s = fluid.makespan - startup
@@ -71,25 +72,18 @@ def open_load(
     return _decompose(scenario, profiles, flows, host, span, startup)
 
 
-def _spans(scenario: Scenario, profiles: dict[str, StationProfile], flows: Flows) -> dict[str, float]:
+def _spans(scenario: Scenario, flows: Flows) -> dict[str, float]:
     """Return how long each paced source takes to give everything at its own rate (s)."""
     spans = {}
     for name, load in scenario.loads.items():
         if load.open and name in flows:
-            _, size, _, records = flows[name]
+            size, records = flows[name].bytes_out, flows[name].records_out
             if load.rate is None:
-                spans[name] = _last_time(load.times)
+                spans[name] = float(arrival_times(scenario, name).max(initial=0.0))
             else:
-                amount = size if load.rate.unit == "bytes" else (records or size / profiles[name].record_bytes)
+                amount = size if load.rate.unit == "bytes" else records
                 spans[name] = amount / load.rate.per_second
     return spans
-
-
-def _last_time(path: str | None) -> float:
-    if path is None:
-        return 0.0
-    with open(path, encoding="utf-8") as file:
-        return max((float(line) for line in file if line.strip()), default=0.0)
 
 
 def _largest_rates(scenario: Scenario, spans: dict[str, float], capacity_s: float) -> str:
@@ -113,12 +107,10 @@ def _decompose(
     own: dict[str, tuple[float, float, float]] = {}  # service time alone (s), rate (1/s), time without a core (s)
     speed = host.speed_when(1.0)
     for name in circuit.order():
-        bytes_in, bytes_out, records_in, records_out = flows[name]
-        size = bytes_in or bytes_out
-        records = (records_in if bytes_in else records_out) or size / profiles[name].record_bytes
+        size, records = moved(flows[name])
         service = profiles[name].service
-        sleeping = service.waiting_per_record + service.waiting_per_byte * size / max(records, 1.0)
-        own[name] = (reading_demand(profiles[name], flows[name]) / max(records, 1.0) / speed, records / span, sleeping)
+        sleeping = service.waiting_per_record + service.waiting_per_byte * size / max(records, 1)
+        own[name] = (reading_demand(profiles[name], flows[name]) / max(records, 1) / speed, records / span, sleeping)
     stretch = _stretch(own, host)
     scv_out: dict[str, float] = {}
     answers: dict[str, StationAnswer] = {}
@@ -127,7 +119,7 @@ def _decompose(
         time = work * stretch[name] + sleeping
         scv = profiles[name].service.scv
         inputs = circuit.inputs_of(name)
-        if not inputs:
+        if circuit.station(name).role == "source":  # the load itself, or what feeds it: records wait for nobody there
             scv_out[name] = scenario.load_of(name).scv
             answers[name] = StationAnswer(time, scv, min(rate * time, 1.0), 0.0, time)
             continue
@@ -135,9 +127,11 @@ def _decompose(
             [own[pipe.upstream][1] for pipe in inputs], [scv_out[pipe.upstream] for pipe in inputs]
         )
         load = min(rate * time, NEARLY)
-        wait = kraemer_langenbach_belz(rate, time, arrivals, scv).wait if rate * time < 1 else None
+        wait: float | None = 0.0
+        if time > 0:
+            wait = kraemer_langenbach_belz(rate, time, arrivals, scv).wait
         scv_out[name] = departure_scv(load, arrivals, scv)
-        waking = host.wake_far_s * (1 - load)
+        waking = host.wake_far_s * (1 - load)  # a reader that slept must be woken first
         total = wait + time + waking if wait is not None else None
         answers[name] = StationAnswer(time, scv, rate * time, wait, total)
     path = max(circuit.paths(), key=lambda names: sum(answers[name].response_time_s or 0.0 for name in names))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from streamsim.analysis.fluid import Segment, Work
 from streamsim.circuit import Circuit
 from streamsim.service import ServiceModel, StationProfile
+from streamsim.traffic import Flow
 
 Side = tuple[str, str]
-Flows = dict[str, tuple[float, float, float | None, float | None]]
+Flows = dict[str, Flow]
 
 READS, WRITES = "reads", "writes"
 
@@ -17,7 +18,7 @@ def segments_of(circuit: Circuit, profiles: dict[str, StationProfile], flows: Fl
 
     Parameters
     ----------
-    flows : station → (bytes in, bytes out, records in, records out) in all.
+    flows : what passes each station in all.
 
     The first segment, ``startup``, is what every process does before it reads. A barrier reads in one segment,
     finishes in one of its own and writes in a third.
@@ -38,7 +39,7 @@ def segments_of(circuit: Circuit, profiles: dict[str, StationProfile], flows: Fl
         if needs_finish:
             finishes.append(Segment(name=finish, works=(_finishing(name, profile.service),), after=(reads,)))
         if profile.barrier:
-            works.setdefault(writes, []).append(_writing(name, profile.service, flows[name][1]))
+            works.setdefault(writes, []).append(_writing(name, profile.service, flows[name].bytes_out))
             if writes == reads:
                 warnings.append(
                     f"'{name}' gives nothing before its input has ended, while what it feeds reads the same stream "
@@ -85,14 +86,16 @@ def _groups(circuit: Circuit, profiles: dict[str, StationProfile]) -> dict[Side,
     return {side: f"{find(side)[0]} {find(side)[1]}" for side in list(parent)}
 
 
-def reading_demand(profile: StationProfile, flow: tuple[float, float, float | None, float | None]) -> float:
+def reading_demand(profile: StationProfile, flow: Flow) -> float:
     """Return all the work of the reading phase (reference core-seconds); a source reads what it gives."""
-    bytes_in, bytes_out, records_in, records_out = flow
-    source = profile.bytes_in == 0
-    size = bytes_out if source else bytes_in
-    records = (records_out if source else records_in) or size / profile.record_bytes
+    size, records = moved(flow)
     service = profile.service
     return service.setup * size / mean_chunk(profile) + service.per_record * records + service.per_byte * size
+
+
+def moved(flow: Flow) -> tuple[int, int]:
+    """Return the bytes and records that a station handles: what it takes in, or what it gives where it is a source."""
+    return (flow.bytes_in, flow.records_in) if flow.bytes_in else (flow.bytes_out, flow.records_out)
 
 
 def mean_chunk(profile: StationProfile) -> float:
@@ -103,10 +106,10 @@ def mean_chunk(profile: StationProfile) -> float:
     return sum(regime.chunk_bytes * regime.chunks for regime in profile.service.regimes) / chunks
 
 
-def _reading(name: str, profile: StationProfile, flow: tuple[float, float, float | None, float | None]) -> Work:
+def _reading(name: str, profile: StationProfile, flow: Flow) -> Work:
     service = profile.service
     total = reading_demand(profile, flow)
-    size, records = flow[0] or flow[1], flow[2] or flow[3] or 0.0
+    size, records = moved(flow)
     waiting = service.waiting_per_byte * size + service.waiting_per_record * records
     if service.curve:
         return Work(

@@ -1,0 +1,39 @@
+"""M/M/1: one server, Poisson arrivals, exponential service, first come first served."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamsim.analysis.queueing.response_law import ResponseLaw
+from streamsim.analysis.queueing.result import Load, Queue, saturated, steady
+
+
+def mm1(arrival_rate: float, service_time: float) -> Queue:
+    """Solve the M/M/1 queue exactly.
+
+    With ρ = λs: wait = ρs/(1−ρ), P(wait > 0) = ρ, and the response time is exponential with rate (1−ρ)/s.
+
+    Parameters
+    ----------
+    arrival_rate : λ, 1/s, at least 0.
+    service_time : s, mean, s, above 0.
+
+    Raises ModelError for numbers outside these ranges. ρ ≥ 1 is answered with `saturated`.
+
+    Source: Kleinrock, Queueing Systems I (1975), section 3.2.
+
+    >>> mm1(arrival_rate=0.5, service_time=1.0).response_time
+    2.0
+    """
+    load = Load(arrival_rate, service_time)
+    if load.saturated:
+        return saturated("M/M/1", load, exact=True)
+    rho = load.ratio
+    law = ResponseLaw(
+        probability_of_waiting=rho, drain_rate=(1 - rho) * load.largest_rate, service_rate=load.largest_rate
+    )
+    wait = rho * service_time / (1 - rho)
+    return steady("M/M/1", load, wait, exact=True, probability_of_waiting=rho, response_law=law)
+
+
+MODELS: Final = {"M/M/1": mm1}
