@@ -1,0 +1,76 @@
+"""The formats by name: how a stream is cut into records. One file a format; this finds them.
+
+>>> names()
+('csv', 'frames', 'lines', 'rows')
+>>> create("lines").split(b"a\\nb\\n")
+[b'a', b'b']
+>>> create({"name": "rows", "width": 2}).split(b"abcd")
+[b'ab', b'cd']
+"""
+
+from __future__ import annotations
+
+import sys
+
+from streamsim.formats.parameters import normal
+
+TYPE_CHECKING = False  # see formats/parameters.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from streamsim.formats.base import Codec
+
+_HELPERS = ("base", "parameters")
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all formats."""
+    from pkgutil import iter_modules
+
+    return tuple(sorted(module.name for module in iter_modules(__path__) if module.name not in _HELPERS))
+
+
+def find(name: str) -> type[Codec]:
+    """Return the codec class of a format; raises ScenarioError with the nearest name where there is none."""
+    module = f"{__name__}.{name}"
+    try:
+        if name in _HELPERS or not name.isidentifier():
+            raise ModuleNotFoundError(name=module)
+        __import__(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        from streamsim.errors import ScenarioError, nearest
+
+        known = names()
+        message = f"unknown format '{name}'{nearest(name, known)} (formats are {', '.join(known)})"
+        raise ScenarioError(message, path="format") from None
+    found: type[Codec] = getattr(sys.modules[module], name.title())
+    return found
+
+
+def check(format: str | Mapping[str, Any], *, path: str = "format") -> None:
+    """Raise ScenarioError, its path starting with ``path``, for an unknown format or a wrong option."""
+    from streamsim.errors import ScenarioError
+
+    try:
+        create(format)
+    except ScenarioError as error:
+        option = "" if error.path == "format" else f".{error.path}"
+        raise ScenarioError(error.message, path=f"{path}{option}") from None
+
+
+def create(format: str | Mapping[str, Any] = "lines") -> Codec:
+    """Return a codec; a format is a name, or a table of its ``name`` and options such as ``header = true``.
+
+    Raises ScenarioError for an unknown format or option, or a wrong value.
+    """
+    given = {"name": format} if isinstance(format, str) else dict(format)
+    name = given.pop("name", "lines")
+    if not isinstance(name, str):
+        from streamsim.errors import ScenarioError
+
+        raise ScenarioError(f"{name!r} is not the name of a format", path="name")
+    kind = find(name)
+    return kind(normal(f"format '{name}'", kind.parameters, given))

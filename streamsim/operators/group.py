@@ -1,0 +1,78 @@
+r"""Group records by a column and put a number on each group, when the input has ended; sorted by key.
+
+>>> from streamsim.operators import create
+>>> create("group", {"key": 1, "value": 2, "function": "mean"}).run(b"b,1\na,5\nb,2\n")
+b'a,5.0\nb,1.5\n'
+>>> create("group", {"key": 1}).run(b"b\na\nb\n")
+b'a,1\nb,2\n'
+"""
+
+from __future__ import annotations
+
+from streamsim.formats.parameters import Parameter
+from streamsim.operators._columns import DELIMITER, ON_ERROR, column_error, number, text
+from streamsim.operators._functions import FUNCTIONS, Function
+from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value
+
+TYPE_CHECKING = False  # see base.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from streamsim.formats.base import Codec
+
+
+class Group(RecordOperator):
+    """Group records by a column and put a number on each group, when the input has ended; sorted by key.
+
+    The output has two columns, key and number, in the byte order of the keys, so that it does not depend on the
+    order of the input (but for the rounding of sums of fractions). A value that is no finite number, or a missing
+    column, fails the run, or is left out with ``on_error = "skip"``.
+    """
+
+    traits = Traits(inputs=MANY, barrier=True, state="keys")
+    keeps_columns = False
+    parameters = (
+        Parameter("key", "integer", None, "the column to group by, the first is 1", required=True, least=1),
+        Parameter("value", "integer", None, "the column of the numbers; count needs none", least=1),
+        Parameter("function", "text", "count", "what to put on a group", choices=tuple(FUNCTIONS)),
+        DELIMITER,
+        ON_ERROR,
+    )
+    saved = ("_groups",)
+
+    def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
+        super().__init__(values, codec)
+        self._delimiter = values["delimiter"].encode()
+        self._key = values["key"] - 1
+        self._value = -1 if values["value"] is None else values["value"] - 1
+        self._new = FUNCTIONS[values["function"]]
+        self._skips = values["on_error"] == "skip"
+        self._groups: dict[bytes, Function] = {}
+
+    @classmethod
+    def verify(cls, values: Mapping[str, Any]) -> None:
+        if values["value"] is None and values["function"] != "count":
+            raise bad_value("value", f"function '{values['function']}' needs the column of its numbers")
+
+    def process(self, records: list[bytes]) -> list[bytes]:
+        groups, columns, delimiter = self._groups, self.codec.columns, self._delimiter
+        key, value = self._key, self._value
+        for place, record in enumerate(records):
+            row = columns(record, delimiter)
+            try:
+                name = row[key]
+                found = number(row[value]) if value >= 0 else 0
+            except (IndexError, ValueError):
+                if self._skips:
+                    continue
+                raise column_error(self.records_in, place, row, key, value) from None
+            group = groups.get(name)
+            if group is None:
+                group = groups[name] = self._new()
+            group.add(found)
+        return []
+
+    def flush(self) -> list[bytes]:
+        row, delimiter = self.codec.row, self._delimiter
+        return [row((name, text(group.value())), delimiter) for name, group in sorted(self._groups.items())]

@@ -1,0 +1,85 @@
+"""Sources: operators without input, which make the bytes of a circuit."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from streamsim.operators.base import Base, Traits
+
+TYPE_CHECKING = False  # see base.py
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from streamsim.formats.base import Codec
+
+
+class Source(Base):
+    """Makes bytes. Each may be read once, from where a restored snapshot left off.
+
+    ``input`` is the file descriptor that it reads where it reads a stream at all, ``deadline`` when it stops
+    waiting for that (on the monotonic clock). ``block_bytes`` is about how much it makes or reads at once.
+    """
+
+    traits = Traits(inputs=0, source=True)
+    saved = ("_position",)
+    input = 0
+    deadline: float | None = None
+    block_bytes = 65536  # what a default pipe takes: 16 slots of 4 KiB
+
+    def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
+        super().__init__(values, codec.plain())
+        self._position = 0
+
+    @abstractmethod
+    def blocks(self) -> Iterator[bytes]:
+        """Yield all bytes from the start, cut anywhere, in pieces of about ``block_bytes``."""
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield the bytes as they come, cut anywhere: the cheapest way to pass them on."""
+        for chunk in self._onward():
+            if self.counting:
+                self.records_out += self.codec.tally(chunk)
+            yield chunk
+        if self.counting:
+            self.records_out += self.codec.tally_rest()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield blocks of whole records (the very last may lack its newline)."""
+        for chunk in self._onward():
+            block = self.codec.take(chunk)
+            if block:
+                self.records_out += self.codec.count(block)
+                yield block
+        rest = self.codec.rest()
+        if rest:
+            self.records_out += self.codec.count(rest)
+            yield rest
+
+    def records(self, limit: int) -> Iterator[bytes]:
+        """Yield blocks of whole records that hold ``limit`` records together, or all there are."""
+        left = limit - self.records_out
+        if left <= 0:
+            return
+        for block in self.chunks():
+            here = self.codec.count(block)
+            if here >= left:
+                self.records_out += left - here
+                yield block if here == left else self.codec.join(self.codec.split(block)[:left])
+                return
+            left -= here
+            yield block
+
+    def run(self, data: bytes = b"") -> bytes:
+        return b"".join(self.stream())
+
+    def _onward(self) -> Iterator[bytes]:
+        skip = self._position
+        for chunk in self.blocks():
+            if skip >= len(chunk):
+                skip -= len(chunk)
+                continue
+            fresh = chunk[skip:] if skip else chunk
+            skip = 0
+            self._position += len(fresh)
+            yield fresh

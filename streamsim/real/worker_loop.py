@@ -1,0 +1,272 @@
+"""What a server does all its life: read, work, write, note the visit; and how it ends (see worker.py)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from struct import Struct
+from time import monotonic, thread_time
+
+from streamsim.operators import create
+
+TYPE_CHECKING = False  # see operators/base.py
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from streamsim.operators.base import Base, Operator
+    from streamsim.operators.source import Source
+
+_VISIT = Struct("<5d4q")
+_FLUSH_BYTES = 65536
+
+# The module behind `signal`: the interpreter has loaded it already, `signal` itself costs 5 ms for its enumerations.
+_signal: Any = sys.modules.get("_signal") or __import__("signal")
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+class Visits:
+    """Writes a row for each visit to a file, in pieces of 64 KiB; without a file it does nothing."""
+
+    def __init__(self, path: str | None) -> None:
+        self.wanted = path is not None
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) if path is not None else -1
+        self._rows = bytearray()
+        self._cpu = thread_time()
+
+    def add(
+        self, asked: float, got: float, served: float, sent: float,
+        taken: int, given: int, records_in: int, records_out: int,
+    ) -> None:  # fmt: skip
+        """Note one visit (times in s of CLOCK_MONOTONIC); the CPU time is all since the visit before."""
+        if not self.wanted:
+            return
+        before, self._cpu = self._cpu, thread_time()
+        used = self._cpu - before
+        self._rows += _VISIT.pack(asked, got, served, sent, used, taken, given, records_in, records_out)
+        if len(self._rows) >= _FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything noted so far to the file."""
+        if self._rows:
+            rows, self._rows = bytes(self._rows), bytearray()
+            while rows:
+                rows = rows[os.write(self._file, rows) :]
+
+
+class Outputs:
+    """Where the bytes go: the same to each. One whose reader has gone is dropped; when all have, BrokenPipeError."""
+
+    def __init__(self, descriptors: Iterable[int]) -> None:
+        self._open = list(descriptors)
+        self.written = 0
+        """How many bytes of the last `send` came through, to the output that took most."""
+
+    def send(self, data: bytes) -> None:
+        """Write all of it to each; a full pipe blocks."""
+        self.written = 0 if self._open else len(data)
+        gone = []
+        for descriptor in self._open if data else ():
+            try:
+                self._write(descriptor, data)
+            except BrokenPipeError:
+                gone.append(descriptor)
+        if gone:
+            self._open = [descriptor for descriptor in self._open if descriptor not in gone]
+            if not self._open:
+                raise BrokenPipeError
+            for descriptor in gone:
+                os.close(descriptor)
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        done = 0
+        try:
+            done = os.write(descriptor, data)
+            while done < len(data):  # a pipe took a part, and a signal or the reader's end came
+                done += os.write(descriptor, memoryview(data)[done:])
+        finally:
+            self.written = max(self.written, done)
+
+    def close(self) -> None:
+        """Tell the readers that this was all."""
+        for descriptor in self._open:
+            os.close(descriptor)
+        self._open = []
+
+
+class Server:
+    """An operator between its inputs and outputs."""
+
+    def __init__(self, operator: Operator, outputs: Outputs, visits: Visits) -> None:
+        self.operator, self.outputs, self.visits = operator, outputs, visits
+
+    def serve(self, inputs: Sequence[int], read_bytes: int) -> None:
+        """Read until all inputs have ended, then finish."""
+        asked, got = self._one(inputs[0], read_bytes) if len(inputs) == 1 else self._several(inputs, read_bytes)
+        operator = self.operator
+        before = operator.records_in, operator.records_out
+        self._give(operator.finish(), asked, got, 0, before)
+
+    def _one(self, descriptor: int, read_bytes: int) -> tuple[float, float]:
+        while True:
+            asked = monotonic()
+            chunk = os.read(descriptor, read_bytes)
+            got = monotonic()
+            if not chunk:
+                return asked, got
+            self._take(chunk, 0, asked, got)
+
+    def _several(self, inputs: Sequence[int], read_bytes: int) -> tuple[float, float]:
+        """Take one chunk of each input that has some, in turn, so that none of them is left waiting."""
+        from select import POLLIN, poll
+
+        ports = {descriptor: port for port, descriptor in enumerate(inputs)}
+        poller = poll()
+        for descriptor in ports:
+            poller.register(descriptor, POLLIN)
+        asked = got = monotonic()
+        while ports:
+            asked = monotonic()
+            for descriptor, _ in poller.poll():
+                chunk = os.read(descriptor, read_bytes)
+                got = monotonic()
+                if chunk:
+                    self._take(chunk, ports[descriptor], asked, got)
+                    asked = monotonic()
+                else:
+                    poller.unregister(descriptor)
+                    del ports[descriptor]
+        return asked, got
+
+    def _take(self, chunk: bytes, port: int, asked: float, got: float) -> None:
+        operator = self.operator
+        before = operator.records_in, operator.records_out
+        self._give(operator.feed(chunk, port), asked, got, len(chunk), before)
+
+    def _give(self, data: bytes, asked: float, got: float, taken: int, before: tuple[int, int]) -> None:
+        served = monotonic()
+        operator, outputs = self.operator, self.outputs
+        try:
+            outputs.send(data)
+        finally:  # also the visit during which the last reader went
+            records_in, records_out = operator.records_in - before[0], operator.records_out - before[1]
+            self.visits.add(asked, got, served, monotonic(), taken, outputs.written, records_in, records_out)
+
+
+def pour(source: Source, outputs: Outputs, visits: Visits, until: float | None, records: int | None) -> None:
+    """Write all that a source has, as fast as it is taken; ``until`` is on the monotonic clock.
+
+    A source waits for nobody, so a visit is asked and got at once, and takes no bytes.
+    """
+    whole = source.stream() if until is None else source.chunks()
+    chunks = whole if records is None else source.records(records)
+    while until is None or monotonic() < until:
+        asked, before = monotonic(), source.records_out
+        chunk = next(chunks, b"")
+        served = monotonic()
+        if not chunk and source.records_out == before:
+            break
+        try:
+            outputs.send(chunk)
+        finally:  # an empty chunk: the end made a record of the unterminated line that was sent before
+            made = source.records_out - before
+            visits.add(asked, asked, served, monotonic(), 0, outputs.written, 0, made)
+
+
+def run(spec: Mapping[str, Any]) -> None:
+    """Run a server to its end. What is wrong is raised as StreamsimError; a signal ends the process."""
+    visits = Visits(spec.get("visits"))
+    try:
+        _work(spec, visits)
+    except BrokenPipeError:
+        _die(_signal.SIGPIPE, visits)
+    except KeyboardInterrupt:
+        _die(_signal.SIGINT, visits)
+    except Terminated:
+        _die(_signal.SIGTERM, visits)
+    except OSError as error:
+        from streamsim.errors import RunError
+
+        where = f"{error.filename}: " if error.filename else ""
+        raise RunError(f"{where}{error.strerror or error}") from None
+    finally:
+        visits.flush()
+
+
+def _work(spec: Mapping[str, Any], visits: Visits) -> None:
+    operator: Base = create(spec["operator"], spec.get("parameters") or {}, spec.get("format") or "lines")
+    operator.counting = visits.wanted
+    inputs: Sequence[int] = spec.get("inputs") or (0,)
+    outputs = Outputs(spec.get("outputs", (1,)))
+    if operator.traits.source:
+        from streamsim.operators.source import Source
+
+        assert isinstance(operator, Source), "the trait says so"
+        _work_source(operator, spec, inputs[0], outputs, visits)
+    else:
+        Server(operator, outputs, visits).serve(inputs, spec.get("read_bytes") or 65536)  # type: ignore[arg-type]
+    outputs.close()
+
+
+def _work_source(source: Source, spec: Mapping[str, Any], descriptor: int, outputs: Outputs, visits: Visits) -> None:
+    source.input = descriptor
+    duration, records, pace = spec.get("until_s"), spec.get("records"), spec.get("pace")
+    until = None if duration is None else monotonic() + duration
+    source.deadline = until
+    if pace is None:
+        pour(source, outputs, visits, until, records)
+    else:
+        from streamsim.real.worker_pacing import Pace, pour_paced, sharpen_timer
+
+        sharpen_timer()
+        # Two sources of one seed must not release their records at the same moments.
+        seed = f"{pace.get('seed')}/{spec.get('name')}"
+        pour_paced(source, Pace({**pace, "seed": seed}), outputs, visits, until, records)
+
+
+def run_reporting(text: str) -> int:
+    """Run the server that a JSON text describes; return its exit status, having written one line if it failed."""
+    name = "worker"
+    try:
+        _signal.signal(_signal.SIGTERM, _terminate)
+        if _signal.getsignal(_signal.SIGINT) is _signal.SIG_DFL:  # worker.py set it; ignored stays ignored
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        from streamsim.real.worker_spec import read_spec
+
+        spec = read_spec(text)
+        name = spec.get("name") or spec["operator"]
+        sys.path += spec.get("path") or []
+        if spec.get("site"):
+            import site
+
+            site.main()
+        run(spec)
+        return 0
+    except MemoryError:
+        message = "out of memory"
+    except Exception as error:  # whatever it is, the user gets one line that says which server and why
+        message = _message(error)
+    os.write(2, f"{name}: {' '.join(message.split())}\n".encode())
+    return 1
+
+
+def _message(error: Exception) -> str:
+    from streamsim.errors import StreamsimError
+
+    return str(error) if isinstance(error, StreamsimError) else f"{type(error).__name__}: {error}"
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
+def _die(number: int, visits: Visits) -> None:
+    """End this process by a signal, as if it had never been caught."""
+    visits.flush()
+    _signal.signal(number, _signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # the signal is blocked: end as a shell reports it

@@ -1,0 +1,236 @@
+"""What every operator of the registry must keep to: found by name, described, checked, restorable, light to import."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamsim import operators
+from streamsim.errors import ScenarioError
+from streamsim.formats.parameters import TYPES
+from streamsim.operators.base import MANY, Base, Operator
+from streamsim.operators.source import Source
+
+RECORDS = b"".join(b"%d,%d,%s\n" % (number % 7, number, b"JFK" if number % 3 else b"") for number in range(200))
+EXAMPLES = [
+    pytest.param(name, parameters, id=f"{name}-{place}")
+    for name in operators.names()
+    for place, parameters in enumerate(operators.describe(name).examples or ({},))
+]
+TRANSFORMS = [case for case in EXAMPLES if not operators.describe(str(case.values[0])).traits.source]
+SOURCES = [case for case in EXAMPLES if operators.describe(str(case.values[0])).traits.source]
+PACKAGE_PARENT = str(Path(operators.__file__).parents[2])
+
+
+def transform(name: str, parameters: dict[str, Any]) -> Operator:
+    made = operators.create(name, parameters)
+    assert isinstance(made, Operator)
+    return made
+
+
+def source(name: str, parameters: dict[str, Any], directory: Path) -> Source:
+    made = operators.create(name, parameters)
+    assert isinstance(made, Source)
+    if name == "file":
+        (directory / "records").write_bytes(RECORDS)
+        made = operators.create(name, {"paths": [str(directory / "records")]})
+        assert isinstance(made, Source)
+    return made
+
+
+@pytest.mark.parametrize("name", operators.names())
+def test_an_operator_is_described_and_has_an_example_that_runs(name: str) -> None:
+    description = operators.describe(name)
+    assert description.summary.endswith(".")
+    module = sys.modules[operators.find(name).__module__]
+    tests = doctest.DocTestFinder().find(module)
+    assert any(test.examples for test in tests)
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("name", operators.names())
+def test_the_parameters_describe_themselves(name: str) -> None:
+    for parameter in operators.describe(name).parameters:
+        assert parameter.name.isidentifier()
+        assert parameter.type in TYPES
+        assert parameter.doc
+        assert not parameter.doc.endswith(".")
+        assert parameter.takes
+        if parameter.required:
+            assert parameter.default is None
+        elif parameter.choices:
+            assert parameter.default in parameter.choices
+
+
+@pytest.mark.parametrize("name", operators.names())
+def test_the_traits_fit_the_class(name: str) -> None:
+    kind, traits = operators.find(name), operators.describe(name).traits
+    assert issubclass(kind, Base)
+    assert traits.source == issubclass(kind, Source) == (traits.inputs == 0)
+    assert traits.inputs in (0, 1, MANY)
+    assert traits.outputs == 1
+    assert traits.state in ("none", "bounded", "keys", "all")
+    if traits.state == "none" and not traits.source:
+        assert kind.saved == ()
+    assert f"source={traits.source}" in repr(traits)
+
+
+@pytest.mark.parametrize("name", operators.names())
+def test_an_unknown_parameter_is_refused_with_its_place_and_the_nearest_name(name: str) -> None:
+    known = [parameter.name for parameter in operators.describe(name).parameters]
+    wrong = f"{known[0]}x" if known else "x"
+    with pytest.raises(ScenarioError) as caught:
+        operators.check(name, {wrong: 1}, path="stations.one")
+    assert caught.value.path == f"stations.one.{wrong}"
+    assert f"'{wrong}'" in caught.value.message
+    if known:
+        assert f"did you mean '{known[0]}'" in caught.value.message
+
+
+@pytest.mark.parametrize(("name", "parameters"), EXAMPLES)
+def test_checked_parameters_are_complete_plain_and_stay_the_same(name: str, parameters: dict[str, Any]) -> None:
+    operators.check(name, parameters)
+    values = operators.normal(name, parameters)
+    assert list(values) == [parameter.name for parameter in operators.describe(name).parameters]
+    assert operators.normal(name, json.loads(json.dumps(values))) == values
+
+
+@pytest.mark.parametrize(("name", "parameters"), EXAMPLES)
+def test_parameters_written_as_texts_mean_the_same(name: str, parameters: dict[str, Any]) -> None:
+    texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in parameters.items()}
+    assert operators.normal(name, operators.from_text(name, texts)) == operators.normal(name, parameters)
+
+
+@pytest.mark.parametrize(("name", "parameters"), TRANSFORMS)
+def test_empty_input_is_input(name: str, parameters: dict[str, Any]) -> None:
+    operator = transform(name, parameters)
+    out = operator.finish()
+    assert operator.records_in == 0
+    assert operator.records_out == out.count(b"\n")
+
+
+@pytest.mark.parametrize(("name", "parameters"), TRANSFORMS)
+def test_a_restored_operator_goes_on_as_if_nothing_had_happened(name: str, parameters: dict[str, Any]) -> None:
+    expected = transform(name, parameters).run(RECORDS)
+    for cut in (0, 1, 777, len(RECORDS)):
+        first, second = transform(name, parameters), transform(name, parameters)
+        before = first.feed(RECORDS[:cut])
+        snapshot = first.snapshot()
+        first.feed(b"9,9,what comes after the snapshot does not count\n")
+        second.restore(snapshot)
+        assert before + second.feed(RECORDS[cut:]) + second.finish() == expected
+        assert second.records_in == 200
+        assert second.records_out == expected.count(b"\n")
+
+
+@pytest.mark.parametrize(("name", "parameters"), TRANSFORMS)
+def test_the_traits_tell_the_truth_about_barriers_and_counts(name: str, parameters: dict[str, Any]) -> None:
+    operator = transform(name, parameters)
+    traits = operators.describe(name).traits
+    streamed = operator.feed(RECORDS)
+    last = operator.finish()
+    if traits.barrier:
+        assert streamed == b""
+        assert last != b""
+    if traits.one_to_one:
+        assert operator.records_in == operator.records_out == 200
+    assert operators.takes_inputs(name, 2) == (traits.inputs == MANY)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [case for case in TRANSFORMS if operators.takes_inputs(str(case.values[0]), 2)]
+)
+def test_records_of_several_inputs_stay_whole(name: str, parameters: dict[str, Any]) -> None:
+    operator = transform(name, parameters)
+    operator.feed(RECORDS[:5], 0)
+    operator.feed(RECORDS[:9], 1)
+    operator.feed(RECORDS[5:], 0)
+    operator.feed(RECORDS[9:-1], 1)
+    out = operator.finish()
+    assert operator.records_in == 400
+    assert not out or out.endswith((b"\n", b"JFK"))
+
+
+@pytest.mark.parametrize(("name", "parameters"), SOURCES)
+def test_a_source_gives_the_same_bytes_in_every_way(name: str, parameters: dict[str, Any], tmp_path: Path) -> None:
+    expected = source(name, parameters, tmp_path).run()
+    whole = list(source(name, parameters, tmp_path).chunks())
+    assert b"".join(whole) == expected
+    assert all(block.endswith(b"\n") for block in whole[:-1])
+    records = expected.splitlines(keepends=True)
+    for limit in (0, 1, len(records), len(records) + 5):
+        limited = source(name, parameters, tmp_path)
+        assert b"".join(limited.records(limit)) == b"".join(records[:limit])
+        assert limited.records_out == len(records[:limit])
+
+
+@pytest.mark.parametrize("way", ["stream", "chunks"])
+@pytest.mark.parametrize("name", ["file", "generate"])
+def test_a_restored_source_goes_on_where_it_was(name: str, way: str, tmp_path: Path) -> None:
+    parameters = {"count": 30_000} if name == "generate" else {}
+    expected = source(name, parameters, tmp_path).run()
+    first, second = source(name, parameters, tmp_path), source(name, parameters, tmp_path)
+    before = next(iter(getattr(first, way)()))
+    second.restore(first.snapshot())
+    assert before + b"".join(getattr(second, way)()) == expected
+    assert second.records_out == expected.count(b"\n")
+
+
+@pytest.mark.parametrize(("name", "parameters"), EXAMPLES)
+def test_an_operator_is_made_without_anything_heavy(name: str, parameters: dict[str, Any]) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from streamsim import operators\n"
+        "operators.create(sys.argv[2], eval(sys.argv[3]))\n"
+        "print(*sys.modules)"
+    )
+    values = operators.normal(name, parameters)
+    found = subprocess.run(
+        [sys.executable, "-S", "-E", "-P", "-c", code, PACKAGE_PARENT, name, repr(values)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(found.stdout.split())
+    heavy = {"typing", "dataclasses", "inspect", "pathlib", "json", "logging", "numpy", "msgspec", "typer"}
+    assert not loaded & heavy
+    if name != "regex":
+        assert not loaded & {"re", "enum"}
+
+
+def test_an_unknown_operator_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ScenarioError, match="did you mean 'distinct'") as caught:
+        operators.check("distint", {}, path="stations.one")
+    assert caught.value.path == "stations.one.operator"
+    for helper in ("base", "source", "_columns", "no such", ""):
+        with pytest.raises(ScenarioError, match="unknown operator"):
+            operators.find(helper)
+
+
+def test_a_source_is_refused_where_a_station_stands_and_the_other_way_round() -> None:
+    operators.check("generate", {}, source=True)
+    with pytest.raises(ScenarioError, match=r"\[sources.NAME\]"):
+        operators.check("generate", {}, source=False)
+    with pytest.raises(ScenarioError, match="needs an input"):
+        operators.check("copy", {}, source=True)
+
+
+def test_your_own_operator_is_found_by_module_and_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_operator.py").write_text(
+        "from streamsim.operators.base import RecordOperator\n"
+        "class Mirror(RecordOperator):\n"
+        '    """Turn each record round."""\n'
+        "    def process(self, records):\n"
+        "        return [record[::-1] for record in records]\n"
+        "thing = 3\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert operators.create("own_operator:Mirror").run(b"abc\n") == b"cba\n"
+    assert operators.describe("own_operator:Mirror").summary == "Turn each record round."
+    for wrong in ("own_operator:Absent", "absent_module:Mirror", ":Mirror", "own_operator:thing", "json:loads"):
+        with pytest.raises(ScenarioError):
+            operators.find(wrong)
