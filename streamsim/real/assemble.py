@@ -1,0 +1,161 @@
+"""From what an observer saw of a crew to the trace of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamsim.real.budget import complete, threads_used
+from streamsim.real.bytes_through import Bytes, Seen, bytes_through
+from streamsim.real.children import Child
+from streamsim.real.endings import was_cut
+from streamsim.real.launch import Crew
+from streamsim.real.observe import Observer
+from streamsim.real.watch import CPU, READS, SETTLED, SHARES, SWEEP, TIME, WRITES, Watch
+from streamsim.trace import VISIT, PipeTrace, StationTrace
+
+Array = NDArray[np.float64]
+
+_MOST_SAMPLES = 4000
+_BUSY_WINDOW_S = 0.02
+"""CPU times of running tasks are brought up to date every 4 ms; the busy cores of a shorter window would be noise."""
+
+
+_THREADS_WINDOW_S, _FAMILY_WINDOW_S = 0.1, 0.3
+"""Over how long the cores are counted that a station used at once. CPU times are known late, by a tick of 4 ms for
+each running thread and by one of 10 ms for each child that has ended: over less it would be noise."""
+
+
+def read_visits(path: str | None) -> NDArray[np.void] | None:
+    """Read the visits that an operator left; None for a command. A last row that was cut off is left out.
+
+    >>> read_visits(None) is None
+    True
+    """
+    if path is None:
+        return None
+    data = Path(path).read_bytes() if Path(path).exists() else b""
+    return np.frombuffer(data[: len(data) // VISIT.itemsize * VISIT.itemsize], dtype=VISIT).copy()
+
+
+def station_traces(crew: Crew, observer: Observer) -> tuple[dict[str, StationTrace], dict[str, PipeTrace]]:
+    """Return the traces of all stations and pipes, times since the first process was started."""
+    began = crew.children[0].started
+    seen = {watch.name: _seen(watch, crew) for watch in observer.watches}
+    capacities = {label: joint.capacity_bytes for label, joint in crew.joints.items()}
+    levels = {label: np.array(flat).reshape(-1, 2) for label, flat in observer.levels.items()}
+    moved = bytes_through(crew.plan, seen, capacities, levels)
+    stations = {child.process.name: _station(child, seen[child.process.name], moved, began) for child in crew.children}
+    return stations, {label: _pipe(label, capacities[label], levels[label], moved, began) for label in capacities}
+
+
+def _seen(watch: Watch, crew: Crew) -> Seen:
+    child, process = watch.child, watch.child.process
+    sink = process.writes.get(1)
+    rows = watch.rows()
+    rows[-1, CPU] = max(rows[-1, CPU], child.cpu_s)  # with the children that it waited for, to the microsecond
+    return Seen(
+        process=process,
+        rows=rows,
+        ended=float(rows[-1, TIME]),
+        cut=was_cut(process, child.status or 0),
+        visits=read_visits(child.visits),
+        spills=watch.spills,
+        hidden=watch.tree.hidden,
+        window_s=_FAMILY_WINDOW_S if watch.tree.family else _THREADS_WINDOW_S,
+        feed_bytes=watch.feed.size,
+        feed_start=watch.feed.before,
+        sink_bytes=crew.sinks.size(sink.target) if sink is not None and sink.kind == "sink" else None,
+    )
+
+
+def _station(child: Child, seen: Seen, moved: Bytes, began: float) -> StationTrace:
+    rows = seen.rows
+    time = rows[:, TIME] - began
+    started = child.started - began
+    cpu = np.maximum.accumulate(rows[:, CPU])
+    shares = complete(time - started, cpu, rows[:, SHARES:SETTLED].T, rows[:, SETTLED] > 0)
+    keep = _thinned(len(rows))
+    visits = seen.visits
+    if visits is not None:
+        for moment in ("asked", "got", "served", "sent"):
+            visits[moment] -= began
+    return StationTrace(
+        name=child.process.name,
+        started_s=started,
+        ended_s=float(time[-1]),
+        time_s=time[keep],
+        bytes_in=moved.at(moved.taken[child.process.name], rows[keep, SWEEP]),
+        bytes_out=moved.at(moved.given[child.process.name], rows[keep, SWEEP]),
+        cpu_s=cpu[keep],
+        running_s=shares[0, keep],
+        runnable_s=shares[1, keep],
+        starved_s=shares[2, keep],
+        blocked_s=shares[3, keep],
+        waiting_s=shares[4, keep],
+        reads=np.maximum.accumulate(rows[keep, READS]),
+        writes=np.maximum.accumulate(rows[keep, WRITES]),
+        threads=threads_used(time, cpu, seen.window_s),
+        records_in=int(visits["records_in"].sum()) if visits is not None else None,
+        records_out=int(visits["records_out"].sum()) if visits is not None else None,
+        visits=visits,
+        operator=visits is not None,
+    )
+
+
+def _thinned(count: int) -> NDArray[np.intp]:
+    """Return which samples to keep: all, or 4000 spread evenly, the first and the last among them."""
+    if count <= _MOST_SAMPLES:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, _MOST_SAMPLES).astype(np.intp))
+
+
+def _pipe(label: str, capacity: int, levels: Array, moved: Bytes, began: float) -> PipeTrace:
+    if len(levels) >= 2:
+        keep = _thinned(len(levels))
+        time, level = levels[keep, 0], levels[keep, 1]
+    else:  # it could not be asked, or the run was too short: what went in less what came out
+        keep = _thinned(len(moved.time))
+        flow = moved.pipes[label]
+        time, level = moved.time[keep], (flow.written - flow.taken)[keep]
+    return PipeTrace(label=label, capacity_bytes=capacity, time_s=time - began, level_bytes=np.maximum(level, 0.0))
+
+
+def plain_traces(crew: Crew) -> dict[str, StationTrace]:
+    """Return what is known of stations that nobody watched: when they lived, and the CPU time that they used."""
+    began = crew.children[0].started
+    traces = {}
+    for child in crew.children:
+        life = np.array([child.started - began, (child.ended or child.started) - began])
+        cpu = np.array([0.0, child.cpu_s])
+        nothing = np.zeros(2)
+        running = np.minimum(cpu, life - life[0])
+        traces[child.process.name] = StationTrace(
+            name=child.process.name,
+            started_s=float(life[0]),
+            ended_s=float(life[1]),
+            time_s=life,
+            bytes_in=nothing,
+            bytes_out=nothing,
+            cpu_s=cpu,
+            running_s=running,
+            runnable_s=nothing,
+            starved_s=nothing,
+            blocked_s=nothing,
+            waiting_s=life - life[0] - running,
+            reads=nothing,
+            writes=nothing,
+        )
+    return traces
+
+
+def busy_cores(stations: Sequence[StationTrace], makespan: float, background: float, cores: int) -> tuple[Array, Array]:
+    """Return how many cores were busy, a mean over the window before each time; windows of 20 ms at least."""
+    count = int(max(1, min(2000, makespan // _BUSY_WINDOW_S)))
+    edges = np.linspace(0.0, makespan, count + 1)
+    total = sum((np.interp(edges, one.time_s, one.cpu_s) for one in stations), np.zeros(count + 1))
+    busy = np.diff(total) / np.diff(edges) + background
+    return edges[1:], np.minimum(busy, float(cores))

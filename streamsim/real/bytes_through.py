@@ -1,0 +1,158 @@
+"""From the rows of all watches to the bytes that went in and out of each station, and through each pipe. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamsim.real.flows import Flow, Side, flow
+from streamsim.real.plan import Plan, Process, Wire
+from streamsim.real.watch import RCHAR, SWEEP, TIME, WCHAR
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Seen:
+    """What was seen of one station; all times are of the monotonic clock (s).
+
+    ``rows`` as in watch.py. ``cut``: it ended because nobody read it any more. ``visits`` are those of an operator of
+    ours. ``feed_bytes``: the size of the file on its standard input, None where there is none; ``feed_start``: what it
+    had read of other files before (bytes). ``sink_bytes``: what its output file holds at the end. ``window_s``: over
+    how long the cores that it used at once are counted.
+    """
+
+    process: Process
+    rows: Array
+    ended: float
+    cut: bool = False
+    visits: NDArray[np.void] | None = None
+    spills: bool = False
+    hidden: bool = False
+    feed_bytes: float | None = None
+    feed_start: float = 0.0
+    sink_bytes: float | None = None
+    window_s: float = 0.1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Bytes:
+    """Cumulative bytes on a common grid: in and out of each station, and through each pipe."""
+
+    sweeps: Array
+    time: Array
+    taken: dict[str, Array] = field(default_factory=dict)
+    given: dict[str, Array] = field(default_factory=dict)
+    pipes: dict[str, Flow] = field(default_factory=dict)
+
+    def at(self, curve: Array, sweeps: Array) -> Array:
+        """Return a curve's values at some of the sweeps."""
+        result: Array = curve[np.searchsorted(self.sweeps, sweeps)]
+        return result
+
+
+def bytes_through(plan: Plan, seen: dict[str, Seen], capacities: dict[str, int], levels: dict[str, Array]) -> Bytes:
+    """Work out all bytes.
+
+    `levels` holds (time, bytes) of each pipe, shape (n, 2): what a station with several inputs took of each is known
+    only as what went in less what is in there still.
+    """
+    sweeps, time = _grid(seen)
+    result = Bytes(sweeps=sweeps, time=time)
+    for label, capacity in capacities.items():
+        writer, reader = seen[plan.writer_of(label)[0].name], seen[plan.reader_of(label)[0].name]
+        result.pipes[label] = _flow(writer, reader, result, capacity, levels.get(label, np.zeros((0, 2))))
+    for process in plan.processes:
+        one = seen[process.name]
+        result.taken[process.name] = _taken(one, result)
+        result.given[process.name] = _given(one, result)
+    return result
+
+
+def _grid(seen: dict[str, Seen]) -> tuple[Array, Array]:
+    """Return all sweeps in which anything was seen, and the time of each."""
+    rows = np.concatenate([one.rows for one in seen.values()])
+    sweeps, place = np.unique(rows[:, SWEEP], return_inverse=True)
+    time = np.zeros(len(sweeps))
+    np.maximum.at(time, place, rows[:, TIME])
+    return sweeps, np.maximum.accumulate(time)
+
+
+def _count(one: Seen, column: int, sweeps: Array) -> Array:
+    """Return a counter at each sweep; where there is no row nothing had changed."""
+    place = np.searchsorted(one.rows[:, SWEEP], sweeps, side="right") - 1
+    counts: Array = np.maximum.accumulate(one.rows[:, column])[np.maximum(place, 0)]
+    return counts
+
+
+def _exact(one: Seen, size: str, moment: str, time: Array) -> Array | None:
+    """Return the bytes that its visits tell of, None where it has none; all of them at its end."""
+    if one.visits is None:
+        return None
+    total = np.concatenate([[0.0], np.cumsum(one.visits[size].astype(np.float64))])
+    curve: Array = total[np.searchsorted(one.visits[moment], np.where(time >= one.ended, np.inf, time), side="right")]
+    return curve
+
+
+def _flow(writer: Seen, reader: Seen, grid: Bytes, capacity: int, levels: Array) -> Flow:
+    gave = _exact(writer, "given", "sent", grid.time)
+    count = gave if gave is not None else _count(writer, WCHAR, grid.sweeps)
+    giving = Side(
+        count=count,
+        exact=gave is not None,
+        ended=writer.ended,
+        cut=writer.cut,
+        spills=writer.spills,
+        hidden=writer.hidden,
+    )
+    several = len(_inputs(reader)) > 1
+    took = None if several else _exact(reader, "taken", "got", grid.time)
+    if took is not None:
+        return flow(giving, Side(count=took, exact=True, ended=reader.ended), capacity)
+    took = _count(reader, RCHAR, grid.sweeps)
+    if several:
+        held = np.interp(grid.time, levels[:, 0], levels[:, 1]) if len(levels) else 0.0
+        took = np.maximum.accumulate(np.maximum(count - held, 0.0))
+    return flow(giving, Side(count=took, exact=False, ended=reader.ended, hidden=reader.hidden), capacity)
+
+
+def _inputs(one: Seen) -> list[Wire]:
+    return [wire for wire in one.process.reads.values() if wire.kind != "null"]
+
+
+def _taken(one: Seen, grid: Bytes) -> Array:
+    """Return what a station took of all its inputs; nothing for a source, whatever files it reads."""
+    exact = _exact(one, "taken", "got", grid.time)
+    if exact is not None and _inputs(one):
+        return exact
+    whole = np.zeros(len(grid.time))
+    for wire in _inputs(one):
+        if wire.kind == "pipe":
+            whole = whole + grid.pipes[wire.target].taken
+    if one.feed_bytes is not None:
+        count = _count(one, RCHAR, grid.sweeps) - one.feed_start - whole
+        whole = whole + np.clip(count, 0.0, one.feed_bytes)
+    taken: Array = np.maximum.accumulate(whole)
+    return taken
+
+
+def _given(one: Seen, grid: Bytes) -> Array:
+    """Return what a station wrote to each of its outputs (an operator with several writes the same to all)."""
+    exact = _exact(one, "given", "sent", grid.time)
+    if exact is not None:
+        return exact
+    pipes = [grid.pipes[wire.target].written for wire in one.process.writes.values() if wire.kind == "pipe"]
+    if pipes:
+        most: Array = np.maximum.reduce(pipes)
+        return most
+    count = _count(one, WCHAR, grid.sweeps)
+    if one.sink_bytes is not None:
+        count = np.minimum(count, one.sink_bytes)
+        count[-1] = one.sink_bytes
+    elif one.spills:
+        # What it wrote to temporary files it has read back; nothing else was written to them.
+        extra = float(_count(one, RCHAR, grid.sweeps)[-1] - grid.taken[one.process.name][-1])
+        count = np.maximum(count - max(0.0, extra), 0.0)
+    return count

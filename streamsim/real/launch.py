@@ -1,0 +1,256 @@
+"""Starting the processes of a plan, waiting for them, and leaving none behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import select
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from streamsim.errors import RunError
+from streamsim.real.children import Child, descendants, kill_all, uninterrupted
+from streamsim.real.guardian import Guardian
+from streamsim.real.pipes import Descriptors, Joint, make_joints
+from streamsim.real.place import Place, find_program, run_directory
+from streamsim.real.plan import Plan, Process, Wire
+from streamsim.real.sinks import Sinks
+
+Action = tuple[int, int, int] | tuple[int, int, str, int, int]
+"""A file action of posix_spawn."""
+
+_GRACE_S = 0.5
+"""How long a station has between SIGTERM and SIGKILL."""
+
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
+"""What Python (or who started it) ignores and a station must not: an ignored signal stays so across exec."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a plan is started with.
+
+    ``stdin`` and ``stdout`` are descriptors for the wires that say ``standard``, None: /dev/null. ``collect``:
+    standard error goes to files whose tails the errors show, instead of the runner's own. ``cpus`` is what the
+    stations are pinned to. ``own_group``: the stations are a process group of their own, away from the terminal's.
+    """
+
+    stdin: int | None = None
+    stdout: int | None = None
+    collect: bool = True
+    visits: bool = False
+    cpus: frozenset[int] | None = None
+    own_group: bool = True
+
+
+class Crew:
+    """The processes of a run, started; leaving the block stops and reaps whatever still runs."""
+
+    def __init__(
+        self, plan: Plan, setting: Setting, directory: Path, sinks: Sinks, descriptors: Descriptors, guardian: Guardian
+    ) -> None:  # fmt: skip
+        self.plan, self.sinks, self.directory = plan, sinks, directory
+        self.children: list[Child] = []
+        self.joints: dict[str, Joint] = {}
+        self.warnings: list[str] = []
+        self._setting, self._descriptors, self._guardian = setting, descriptors, guardian
+        self._standard: dict[int, int] = {}
+        self._poller = select.poll()
+        self._asking = True
+        self._left = 0
+
+    def start(self) -> None:
+        """Start all processes, upstream first, and let go of every descriptor that is theirs."""
+        for stream, given in ((0, self._setting.stdin), (1, self._setting.stdout)):
+            if given is not None:
+                self._standard[stream] = self._descriptors.keep(os.dup(given))
+        self.joints, self.warnings = make_joints(self.plan, self._descriptors)
+        with Place(self.plan.directory, self._setting.cpus) as place:
+            place.call(self._start_all)
+        self._descriptors.close(*self._standard.values(), *self.sinks.descriptors.values())
+        for child in self.children:
+            child.open_pidfd(self._poller)
+        self._asking = any(child.pidfd < 0 for child in self.children)
+
+    def _start_all(self) -> None:
+        for number, process in enumerate(self.plan.processes):
+            self._start(number, process)
+
+    def _start(self, number: int, process: Process) -> None:
+        mine: list[int] = []
+        actions: list[Action] = []
+        try:
+            for descriptor, wire in (*process.reads.items(), *process.writes.items()):
+                actions.append(self._action(process, wire, descriptor, mine))
+            stderr = self._stderr(number) if self._setting.collect else -1
+            if stderr >= 0:
+                actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
+            visits = str(self.directory / f"{number}.visits") if self._setting.visits else None
+            arguments = self._arguments(number, process, visits)
+            started = time.monotonic()
+            pid = self._spawn(process, arguments, actions)
+            self.children.append(Child(process, number, pid, started, stderr, visits if process.spec else None))
+            self._left += 1
+            self._guardian.add(pid)
+        finally:
+            self._descriptors.close(*mine)
+
+    def _action(self, process: Process, wire: Wire, descriptor: int, mine: list[int]) -> Action:
+        writes = descriptor in process.writes
+        held = -1
+        if wire.kind == "pipe":
+            joint = self.joints[wire.target]
+            held = joint.write if writes else joint.read
+            mine.append(held)
+        elif wire.kind == "file":
+            try:
+                held = self._descriptors.open(wire.target, os.O_RDONLY)
+            except OSError as error:
+                reason = f"{wire.target!r} cannot be read: {error.strerror}"
+                raise RunError(reason, station=process.name) from None
+            mine.append(held)
+        elif wire.kind == "sink":
+            held = self.sinks.descriptors[wire.target]
+        elif wire.kind == "standard":
+            held = self._standard.get(1 if writes else 0, -1)
+        if held < 0:
+            return (os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_WRONLY if writes else os.O_RDONLY, 0)
+        return (os.POSIX_SPAWN_DUP2, held, descriptor)
+
+    def _stderr(self, number: int) -> int:
+        # A file, for a full pipe would block a talkative tool; appended to, so that it can be cut (see trim_stderr).
+        path = self.directory / f"{number}.stderr"
+        handle = self._descriptors.open(str(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        path.unlink()
+        return handle
+
+    def _arguments(self, number: int, process: Process, visits: str | None) -> list[str]:
+        if process.spec is None:
+            return list(process.arguments)
+        # In a file: one argument may have 128 KiB (execve(2)), and a source of 2000 files needs more.
+        path = self.directory / f"{number}.json"
+        path.write_bytes(msgspec.json.encode({**process.spec, "visits": visits}))
+        return [*process.arguments, f"@{path}"]
+
+    def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:
+        environment: Mapping[str, str] = {**os.environ, **process.environment}
+        program = find_program(process, environment, self.plan.directory)
+        group = self._guardian.group if self._setting.own_group else os.getpgrp()
+
+        def spawn(path: str, words: list[str]) -> int:
+            return os.posix_spawn(path, words, environment, file_actions=actions,
+                                  setpgroup=group, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)  # fmt: skip
+
+        try:
+            try:
+                return spawn(program, arguments)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                return spawn("/bin/sh", ["sh", program, *arguments[1:]])  # as a shell does without a "#!" line
+        except OSError as error:
+            raise RunError(f"cannot be started: {error.strerror}: {process.program}", station=process.name) from None
+
+    def ended(self, timeout_s: float | None) -> list[Child]:
+        """Wait until a process has ended, at most so long; return those that have, upstream first, not yet reaped."""
+        if self._asking:
+            return self._ended_by_asking([child for child in self.children if child.status is None], timeout_s)
+        found = self._poller.poll(None if timeout_s is None else max(0.0, timeout_s * 1000))
+        if not found:
+            return []  # as hundreds of times a second, while it is observed
+        now = time.monotonic()
+        ready = {descriptor for descriptor, _ in found}
+        gone = [child for child in self.children if child.pidfd in ready]
+        for child in gone:
+            child.ended = now
+        return gone
+
+    @staticmethod
+    def _ended_by_asking(living: list[Child], timeout_s: float | None) -> list[Child]:
+        """Do without pidfd_open(2), which other systems and some sandboxes lack: ask every 2 ms."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            gone = [child for child in living if child.is_dead()]
+            now = time.monotonic()
+            if gone or not living or (until is not None and now >= until):
+                for child in gone:
+                    child.ended = now
+                return gone
+            time.sleep(0.002 if until is None else min(0.002, max(0.0, until - now)))
+
+    def reap(self, child: Child) -> None:
+        """Take the status of a process that has ended."""
+        self._guardian.remove(child.pid)
+        child.reap(self._poller)
+        self._left -= 1
+
+    @property
+    def running(self) -> bool:
+        """Whether any process has not been reaped."""
+        return self._left > 0
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with uninterrupted():
+            self._stop()
+            for child in self.children:
+                child.close()
+
+    def _stop(self) -> None:
+        """TERM, a short grace, KILL; wait for each."""
+        living = [child for child in self.children if child.status is None]
+        if not living:
+            return
+        strays = descendants([child.pid for child in living])
+        group = self._guardian.group if self._setting.own_group else None
+        kill_all(signal.SIGTERM, group, living, strays)
+        until = time.monotonic() + _GRACE_S
+        while self.running and (left := until - time.monotonic()) > 0:
+            for child in self.ended(left):
+                self.reap(child)
+        kill_all(signal.SIGKILL, group, [child for child in living if child.status is None], strays)
+        while self.running:
+            for child in self.ended(None):
+                self.reap(child)
+
+
+@contextmanager
+def launched(plan: Plan, setting: Setting) -> Iterator[Crew]:
+    """Start a plan; the sinks are put in place when the block ends without an error, and nothing outlives it.
+
+    Raises
+    ------
+    RunError : a program or a file is missing, or the machine lacks descriptors, processes or memory. Whatever
+        had been started is stopped and reaped.
+    """
+    with ExitStack() as stack:
+        with _start_errors():
+            descriptors = stack.enter_context(Descriptors(plan.floor))
+            sinks = stack.enter_context(Sinks(plan.sinks, descriptors))
+            directory = stack.enter_context(run_directory())
+            guardian = stack.enter_context(Guardian([str(directory), *sinks.unfinished], descriptors))
+            crew = stack.enter_context(Crew(plan, setting, directory, sinks, descriptors, guardian))
+            crew.start()
+        yield crew
+        sinks.commit()
+
+
+@contextmanager
+def _start_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = ""
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            hint = f" (this process may have {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}: ulimit -n)"
+        where = f": {error.filename}" if error.filename else ""
+        raise RunError(f"the circuit cannot be started: {error.strerror}{hint}{where}") from None

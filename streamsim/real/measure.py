@@ -1,0 +1,218 @@
+"""Measuring a circuit: it runs for real, watched, several times, on a machine whose speed is probed in between."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from types import TracebackType
+from typing import NamedTuple
+
+from streamsim.places import check_runnable
+from streamsim.real.assemble import busy_cores, plain_traces, station_traces
+from streamsim.real.host import Usage, check_environment, left_over, usage
+from streamsim.real.launch import Crew, Setting, launched
+from streamsim.real.observe import Observer
+from streamsim.real.place import pin_set
+from streamsim.real.plan import make_plan
+from streamsim.real.probe import Probe, Speeds
+from streamsim.real.speed import SpeedLog
+from streamsim.real.supervise import supervise
+from streamsim.scenario import Scenario
+from streamsim.service import HostProfile
+from streamsim.trace import PipeTrace, RunTrace, StationTrace, Trace
+
+Progress = Callable[[int, int, str], None]
+"""Called with how many runs are done, how many there are to be, and what is going on."""
+
+_FRESH_S = 1.0
+"""A probe no older than this is the one before the next run."""
+
+_FIRST_PROBES = 4
+
+
+class _Seen(NamedTuple):
+    stations: dict[str, StationTrace]
+    pipes: dict[str, PipeTrace]
+    rates: list[float]
+    warnings: list[str]
+
+
+class _Reading(NamedTuple):
+    """A probe, and what the CPUs had done before it."""
+
+    before: dict[int, Usage]
+    speeds: Speeds
+
+
+class Session:
+    """A machine made ready for measuring; leaving the block ends the probes.
+
+    All runs of a session are relative to one reference speed, so a calibration and its validation belong in one.
+
+    Parameters
+    ----------
+    cores : how many cores the runs may use at most.
+    reference_rate : the probe's units in a core-second that speed 1 means (`HostProfile.probe_rate` of an earlier
+        calibration); default: what is found now.
+
+    Raises
+    ------
+    RunError : this is not Linux, or it has fewer cores.
+    """
+
+    def __init__(self, *, cores: int, reference_rate: float | None = None) -> None:
+        check_environment()
+        self._cpus = sorted(pin_set(cores, strict=True) or ())
+        self._log = SpeedLog(cores, reference_rate)
+        self._stack = ExitStack()
+        self._last: _Reading | None = None
+
+    def __enter__(self) -> Session:
+        self._probe = self._stack.enter_context(Probe(self._cpus))
+        try:
+            self._wake = self._probe.wake()
+            for _ in range(_FIRST_PROBES):
+                self._read()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def reference_rate(self) -> float:
+        """The probe's units in a core-second that speed 1 means."""
+        return self._log.reference_rate
+
+    def _read(self) -> _Reading:
+        before = {cpu: usage(cpu) for cpu in self._cpus}
+        speeds = self._probe.speeds()
+        self._log.add(speeds)
+        self._last = _Reading(before, speeds)
+        return self._last
+
+    def run_once(self, scenario: Scenario, *, observe: bool = True) -> RunTrace:
+        """Run a scenario once and return what the run left behind.
+
+        Raises RunError where a station fails, ScenarioError where a file or a program is missing.
+        """
+        check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
+        plan = make_plan(scenario)
+        cpus = pin_set(scenario.host.cores, strict=True) or frozenset()
+        reading = self._last
+        if reading is None or time.monotonic() - reading.speeds.time > _FRESH_S:
+            reading = self._read()
+        own = time.process_time()
+        with _kept_off(cpus), launched(plan, Setting(cpus=cpus, visits=observe)) as crew:
+            seen = _observed(crew) if observe else _unobserved(crew)
+        own = time.process_time() - own
+        after = self._read()
+        used = sum(child.cpu_s for child in crew.children)
+        mine = used + own + sum(speeds.cpu_s[cpu] for speeds in (reading.speeds, after.speeds) for cpu in cpus)
+        left = left_over([(reading.before[cpu], usage(cpu)) for cpu in cpus], mine)
+        makespan = max(station.ended_s for station in seen.stations.values())
+        busy = busy_cores(list(seen.stations.values()), makespan, left.background_cores, len(cpus))
+        speed = self._log.run(
+            (reading.speeds, after.speeds), seen.rates, busy=used / makespan + left.background_cores, cores=len(cpus)
+        )
+        return RunTrace(
+            makespan_s=makespan,
+            stations=seen.stations,
+            pipes=seen.pipes,
+            host=HostProfile(
+                cores=len(cpus),
+                available_cores=left.available_cores,
+                speed=speed,
+                wake_near_s=self._wake.near_s,
+                wake_far_s=self._wake.far_s,
+                probe_rate=self.reference_rate,
+            ),
+            background_cores=left.background_cores,
+            busy_time_s=busy[0],
+            busy_cores=busy[1],
+            warnings=tuple(crew.warnings + seen.warnings),
+        )
+
+
+def _observed(crew: Crew) -> _Seen:
+    with closing(Observer(crew)) as observer:
+        observer.look()
+        warnings = supervise(crew, observer)
+        stations, pipes = station_traces(crew, observer)
+        return _Seen(stations, pipes, list(observer.rates), warnings + observer.warnings())
+
+
+def _unobserved(crew: Crew) -> _Seen:
+    warnings = supervise(crew)
+    return _Seen(plain_traces(crew), {}, [], [*warnings, "not observed: only lives and CPU times are known"])
+
+
+@contextmanager
+def _kept_off(cpus: Iterable[int]) -> Iterator[None]:
+    """Keep the runner's own work off the cores of the run, where there are others."""
+    allowed = os.sched_getaffinity(0)
+    others = allowed - set(cpus)
+    if not others:
+        yield
+        return
+    os.sched_setaffinity(0, others)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def run_once(scenario: Scenario, *, observe: bool = True, reference_rate: float | None = None) -> RunTrace:
+    """Run a scenario once, on a machine made ready for that alone; see `Session` for several runs."""
+    with Session(cores=scenario.host.cores, reference_rate=reference_rate) as session:
+        return session.run_once(scenario, observe=observe)
+
+
+def measure(
+    scenario: Scenario,
+    *,
+    observe: bool = True,
+    progress: Progress | None = None,
+    repetitions: int | None = None,
+    reference_rate: float | None = None,
+) -> Trace:
+    """Run a scenario as often as it says, after its warm-up runs, and return what the runs left behind.
+
+    Parameters
+    ----------
+    observe : whether to watch the stations; without, only their lives and CPU times are known.
+    repetitions : how many runs count; default: what the scenario says.
+    reference_rate : see `Session`.
+
+    Raises
+    ------
+    RunError : a station failed, the machine has fewer cores than the scenario wants, or this is not Linux.
+    ScenarioError : a file or a program is missing; nothing was started.
+    """
+    count = repetitions if repetitions is not None else scenario.measure.repetitions
+    warmups = scenario.measure.warmup
+    check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
+    runs = []
+    with Session(cores=scenario.host.cores, reference_rate=reference_rate) as session:
+        for number in range(warmups + count):
+            if progress is not None:
+                progress(number, warmups + count, "warming up" if number < warmups else "measuring")
+            run = session.run_once(scenario, observe=observe)
+            if number >= warmups:
+                runs.append(run)
+    if progress is not None:
+        progress(warmups + count, warmups + count, "measured")
+    return trace_of(scenario, runs)
+
+
+def trace_of(scenario: Scenario, runs: Iterable[RunTrace]) -> Trace:
+    """Put the runs of a scenario together; what several of them warn of is said once."""
+    runs = tuple(runs)
+    warnings = dict.fromkeys(warning for run in runs for warning in run.warnings)
+    return Trace(world="measured", engine="pipes", scenario=scenario.key, runs=runs, warnings=tuple(warnings))

@@ -1,0 +1,123 @@
+"""Who owns which descriptor: what the runner opens for a run, and closes as soon as a process has it.
+
+The runner must keep no end of a pipe: one kept write end and the reader never sees the end of file, one kept read
+end and the writer never gets SIGPIPE. All that is opened here is close-on-exec, so that a process has what it was
+given and nothing else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from types import TracebackType
+
+from streamsim.circuit import DEFAULT_PIPE_BYTES
+from streamsim.errors import RunError
+from streamsim.real.plan import Plan
+from streamsim.units import format_bytes
+
+_SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only; elsewhere a pipe has the size that it has
+_GET_SIZE = getattr(fcntl, "F_GETPIPE_SZ", None)
+
+
+class Descriptors:
+    """All descriptors that the runner holds for a run; leaving the block closes those that are left.
+
+    ``floor`` is the lowest number they may have: what lies below is wanted in the processes, and a
+    descriptor that stands where another is to be put would be lost.
+    """
+
+    def __init__(self, floor: int) -> None:
+        self._floor = floor
+        self._open: set[int] = set()
+
+    def keep(self, descriptor: int) -> int:
+        """Own a descriptor that was just opened; returns its number, which may be another one now."""
+        if descriptor < self._floor:
+            low = descriptor
+            try:
+                descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, self._floor)
+            finally:
+                os.close(low)
+        self._open.add(descriptor)
+        return descriptor
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        """Open a file and own it."""
+        return self.keep(os.open(path, flags | os.O_CLOEXEC, mode))
+
+    def pipe(self) -> tuple[int, int]:
+        """Make a pipe and own both ends: to read, to write."""
+        read, write = os.pipe()
+        try:
+            return self.keep(read), self.keep(write)
+        except OSError:
+            for end in (read, write):
+                if end not in self._open and end >= self._floor:
+                    os.close(end)
+            raise
+
+    def close(self, *descriptors: int) -> None:
+        """Close these, where they are still open."""
+        for descriptor in descriptors:
+            if descriptor in self._open:
+                self._open.remove(descriptor)
+                os.close(descriptor)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __enter__(self) -> Descriptors:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(*tuple(self._open))
+
+
+class Joint:
+    """One pipe between its making and the moment when both of its processes have it."""
+
+    def __init__(self, label: str, read: int, write: int, capacity_bytes: int) -> None:
+        self.label, self.read, self.write, self.capacity_bytes = label, read, write, capacity_bytes
+        self.inode = os.fstat(read).st_ino
+
+
+def make_joints(plan: Plan, descriptors: Descriptors) -> tuple[dict[str, Joint], list[str]]:
+    """Make all pipes of a plan with their capacities; returns them and warnings.
+
+    Raises RunError where the kernel refuses a capacity that the scenario asks for: an ordinary user has
+    /proc/sys/fs/pipe-max-size for one pipe and pipe-user-pages-soft for all together (pipe(7)).
+    """
+    joints: dict[str, Joint] = {}
+    warnings: list[str] = []
+    for label, wanted in plan.pipes.items():
+        read, write = descriptors.pipe()
+        given = _resize(label, write, wanted)
+        if given != wanted:
+            warnings.append(
+                f"pipe {label} has {format_bytes(given)} instead of {format_bytes(wanted)}: "
+                "this user has used up what the kernel gives to pipes (pipe-user-pages-soft)"
+            )
+        joints[label] = Joint(label, read, write, given)
+    return joints, warnings
+
+
+def _resize(label: str, descriptor: int, wanted: int) -> int:
+    if _SET_SIZE is None or _GET_SIZE is None:
+        return DEFAULT_PIPE_BYTES
+    given: int = fcntl.fcntl(descriptor, _GET_SIZE)
+    if given == wanted:
+        return given
+    try:
+        fcntl.fcntl(descriptor, _SET_SIZE, wanted)
+    except OSError as error:
+        if wanted <= DEFAULT_PIPE_BYTES:
+            return given
+        raise RunError(
+            f"the kernel refuses a pipe of {format_bytes(wanted)} for {label}: {error.strerror}; "
+            "/proc/sys/fs/pipe-max-size is the most that one pipe may have, pipe-user-pages-soft all together"
+        ) from None
+    size: int = fcntl.fcntl(descriptor, _GET_SIZE)
+    return size

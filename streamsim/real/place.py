@@ -1,0 +1,111 @@
+"""Where a run takes place: a private directory, a working directory, cores to be pinned to, programs to be found."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from streamsim.errors import RunError
+from streamsim.real.plan import Process
+
+_CLONE_FS = 0x200  # sched.h
+
+
+@contextmanager
+def run_directory() -> Iterator[Path]:
+    """Make the private directory of a run (mode 0700), and remove it."""
+    path = Path(tempfile.mkdtemp(prefix="streamsim-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def pin_set(cores: int, *, strict: bool) -> frozenset[int] | None:
+    """Return the first so many CPUs that this process may use; None where this system cannot pin.
+
+    Raises RunError where there are fewer and ``strict``.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    if cores > len(allowed) and strict:
+        raise RunError(
+            f"host.cores is {cores} and this machine gives {len(allowed)}: measure with "
+            f"--set host.cores={len(allowed)}; simulate and predict can tell of more"
+        )
+    return frozenset(allowed[:cores])
+
+
+class Place:
+    """A thread with a working directory and an affinity of its own, which the processes that it starts inherit.
+
+    So the runner's own stay as they are, and nothing has to be done between fork and exec: that would cost the fast
+    way of starting (vfork). Where a thread cannot have a directory of its own, the process changes for the moment.
+    """
+
+    def __init__(self, directory: str, cpus: frozenset[int] | None) -> None:
+        self._directory, self._cpus = directory, cpus
+        self._back: str | None = None
+
+    def __enter__(self) -> Place:
+        return self
+
+    def call(self, work: Callable[[], Any]) -> None:
+        """Do the work in that thread and wait for it; what it raises is raised here."""
+        raised: list[BaseException] = []
+
+        def body() -> None:
+            try:
+                self._settle()
+                work()
+            except BaseException as error:  # handed on to the thread that waits
+                raised.append(error)
+
+        thread = threading.Thread(target=body, name="streamsim-launch")
+        thread.start()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            thread.join()  # it takes milliseconds, and what it has started must be known before it is stopped
+            raise
+        if raised:
+            raise raised[0]
+
+    def _settle(self) -> None:
+        if self._cpus is not None:
+            os.sched_setaffinity(0, self._cpus)
+        here = os.getcwd()  # noqa: PTH109  # compared as text
+        if self._directory != here:
+            if not (sys.platform == "linux" and ctypes.CDLL(None).unshare(_CLONE_FS) == 0):
+                self._back = here
+            os.chdir(self._directory)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._back is not None:
+            os.chdir(self._back)
+
+
+def find_program(process: Process, environment: Mapping[str, str], directory: str) -> str:
+    """Return the path of what a process executes, found on its own PATH, relative to its own directory.
+
+    Raises RunError where there is none.
+    """
+    word = process.arguments[0]
+    if "/" in word:
+        return str(Path(directory) / word)
+    found = shutil.which(word, path=environment.get("PATH", os.defpath))
+    if found is None:
+        raise RunError(f"there is no program {word!r} on the PATH", station=process.name)
+    return str(Path(directory) / found)

@@ -1,0 +1,221 @@
+"""From a scenario to the processes that run it: what to execute, and what each descriptor is joined to. Pure."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from streamsim import operators
+from streamsim.circuit import Circuit, Station
+from streamsim.errors import ScenarioError
+from streamsim.scenario import Load, Scenario
+
+WORKER = str(Path(__file__).with_name("worker.py"))
+READ_BYTES = 65536
+FIRST_EXTRA = 3
+"""The first descriptor after standard input, output and error."""
+
+_ANSWERING = frozenset(
+    [
+        "grep",
+        "egrep",
+        "fgrep",
+        "rg",
+        "zgrep",
+        "zegrep",
+        "zfgrep",
+        "bzgrep",
+        "xzgrep",
+        "zstdgrep",
+        "diff",
+        "zdiff",
+        "cmp",
+        "zcmp",
+    ]
+)
+"""Programs whose exit status 1 says "no match" or "they differ", not that they failed (POSIX grep, diff, cmp)."""
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """What a descriptor is joined to.
+
+    ``target`` is the label of a ``pipe``, the path of a ``file`` to read, the name of a ``sink``; empty for ``null``
+    (/dev/null) and for ``standard`` (the runner's own standard input or output).
+    """
+
+    kind: Literal["pipe", "file", "sink", "null", "standard"]
+    target: str = ""
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One server, as it will be started: ``reads`` and ``writes`` say what its descriptors are joined to.
+
+    ``spec`` is what an operator's worker is told, None for a command; the worker's last argument is added when the
+    spec has been written to a file. ``answers`` are exit statuses that are an answer and no failure.
+    """
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str] = {}
+    reads: dict[int, Wire] = {}
+    writes: dict[int, Wire] = {}
+    spec: dict[str, Any] | None = None
+    answers: tuple[int, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All processes, upstream first, and what stands between them; ``pipes`` holds capacities in bytes."""
+
+    processes: tuple[Process, ...]
+    pipes: dict[str, int]
+    sinks: dict[str, str]
+    directory: str
+
+    @property
+    def floor(self) -> int:
+        """The lowest descriptor that no process of the plan wants for itself."""
+        return 1 + max((max((*p.reads, *p.writes, 2)) for p in self.processes), default=2)
+
+    def writer_of(self, label: str) -> tuple[Process, int]:
+        """Return the process that writes this pipe, and its descriptor."""
+        return next((p, fd) for p in self.processes for fd, w in p.writes.items() if w == Wire("pipe", label))
+
+    def reader_of(self, label: str) -> tuple[Process, int]:
+        """Return the process that reads this pipe, and its descriptor."""
+        return next((p, fd) for p in self.processes for fd, w in p.reads.items() if w == Wire("pipe", label))
+
+
+def make_plan(scenario: Scenario) -> Plan:
+    """Return what to start for this scenario, without touching the machine.
+
+    Raises
+    ------
+    ScenarioError : a command has several outputs (only a copy can), or a command that no shell would accept.
+
+    >>> from streamsim.loading import load
+    >>> plan = make_plan(load({"sources": {"a": {"command": "seq 9"}}, "stations": {"b": {"command": "wc -l"}}}))
+    >>> [(p.name, p.arguments, p.reads[0].kind, p.writes[1].kind) for p in plan.processes]
+    [('a', ('seq', '9'), 'null', 'pipe'), ('b', ('wc', '-l'), 'pipe', 'standard')]
+    """
+    circuit = scenario.circuit
+    return Plan(
+        processes=tuple(_process(circuit.station(name), scenario) for name in circuit.order()),
+        pipes={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes},
+        sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None},
+        directory=str(scenario.directory),
+    )
+
+
+def _process(station: Station, scenario: Scenario) -> Process:
+    inputs = [_input(name, station, scenario.circuit) for name in station.inputs]
+    outputs = _outputs(station.name, scenario.circuit)
+    if station.command is not None:
+        return _command(station, inputs, outputs)
+    extra = FIRST_EXTRA
+    reads: dict[int, Wire] = {}
+    for place, wire in enumerate(inputs):
+        reads[0 if place == 0 else extra] = wire
+        extra += place > 0
+    into = list(reads)
+    writes: dict[int, Wire] = {}
+    for place, wire in enumerate(outputs):
+        writes[1 if place == 0 else extra] = wire
+        extra += place > 0
+    spec = _spec(station, scenario.loads.get(station.name), into, list(writes), scenario.simulate.seed)
+    flags = ("-P",) if spec["site"] else ("-S", "-E", "-P")
+    return Process(
+        name=station.name,
+        program=station.program,
+        arguments=(sys.executable, *flags, WORKER),
+        environment=station.environment,
+        reads=reads or {0: Wire("null")},
+        writes=writes,
+        spec=spec,
+    )
+
+
+def _input(name: str, station: Station, circuit: Circuit) -> Wire:
+    for feed in circuit.feeds:
+        if feed.name == name:
+            return Wire("standard") if feed.file == "-" else Wire("file", feed.file)
+    pipe = next(pipe for pipe in circuit.inputs_of(station.name) if pipe.upstream == name)
+    return Wire("pipe", pipe.label)
+
+
+def _outputs(name: str, circuit: Circuit) -> list[Wire]:
+    wires = [Wire("pipe", pipe.label) for pipe in circuit.outputs_of(name)]
+    wires += [Wire("null") if sink.file is None else Wire("sink", sink.name) for sink in circuit.sinks_of(name)]
+    return wires or [Wire("standard")]
+
+
+def _command(station: Station, inputs: list[Wire], outputs: list[Wire]) -> Process:
+    if len(outputs) > 1:
+        raise ScenarioError(
+            "a command has one output; put a station with operator = 'copy' behind it",
+            path=f"stations.{station.name}",
+        )
+    labels = station.labels or station.inputs
+    reads: dict[int, Wire] = {}
+    extra = FIRST_EXTRA
+    words = shlex.split(str(station.command))
+    for label, wire in zip(labels, inputs, strict=True):
+        named = f"{{{label}}}"
+        if not any(named in word for word in words):
+            reads[0] = wire
+            continue
+        if wire.kind == "file":
+            path = wire.target  # a file has a name of its own: the tool may seek in it
+        elif wire.kind == "standard":
+            reads[0] = wire
+            path = "/dev/fd/0"
+        else:
+            reads[extra] = wire
+            path = f"/dev/fd/{extra}"
+            extra += 1
+        words = [word.replace(named, path) for word in words]
+    return Process(
+        name=station.name,
+        program=station.program,
+        arguments=tuple(words),
+        environment=station.environment,
+        reads={0: Wire("null"), **reads},
+        writes={1: outputs[0]},
+        answers=(1,) if os.path.basename(words[0]) in _ANSWERING else (),  # noqa: PTH119  # a word, not a path
+    )
+
+
+def _spec(station: Station, load: Load | None, inputs: list[int], outputs: list[int], seed: int) -> dict[str, Any]:
+    operator = str(station.operator)
+    own = ":" in operator
+    return {
+        "name": station.name,
+        "operator": operator,
+        "parameters": operators.normal(operator, station.parameters),
+        "format": station.format,
+        "inputs": inputs,
+        "outputs": outputs,
+        "read_bytes": READ_BYTES,
+        "visits": None,
+        "pace": _pace(load, seed) if load is not None and load.open else None,
+        "until_s": load.duration_s if load is not None else None,
+        "records": load.records if load is not None else None,
+        "site": own,
+        "path": list(sys.path) if own else [],  # somebody's own module is found where the runner found it
+    }
+
+
+def _pace(load: Load, seed: int) -> dict[str, Any]:
+    return {
+        "rate": load.rate.per_second if load.rate is not None else 0.0,
+        "unit": load.rate.unit if load.rate is not None else "records",
+        "arrivals": load.arrivals,
+        "scv": load.scv,
+        "times": load.times,
+        "seed": seed,
+    }

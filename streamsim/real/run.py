@@ -1,0 +1,56 @@
+"""Running a circuit as a shell would: no measuring, nothing between the processes."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from streamsim.places import check_runnable
+from streamsim.real.launch import Setting, launched
+from streamsim.real.place import pin_set
+from streamsim.real.plan import make_plan
+from streamsim.real.supervise import supervise
+from streamsim.scenario import Scenario
+
+
+def run(scenario: Scenario, *, stdin: int = 0, stdout: int = 1, cores: int | None = None) -> None:
+    """Run the circuit once, from a descriptor to a descriptor where the scenario names no file.
+
+    Parameters
+    ----------
+    stdin, stdout : descriptors for the input that no source names and for the ends that no sink takes; several
+        such ends share the one.
+    cores : how many to pin the processes to; default: what the scenario says, or all where it asks for more.
+
+    Raises
+    ------
+    ScenarioError : a file or a program is missing; nothing was started.
+    RunError : a station failed, or could not be started; the rest was stopped.
+    KeyboardInterrupt : Ctrl-C; all was stopped.
+    """
+    check_runnable(scenario.circuit, standard_input=True, file=scenario.file)
+    plan = make_plan(scenario)
+    setting = Setting(
+        stdin=stdin,
+        stdout=stdout,
+        collect=False,
+        cpus=pin_set(cores or scenario.host.cores, strict=False),
+        own_group=not _has_terminal(),
+    )
+    with launched(plan, setting) as crew:
+        supervise(crew, collected=False)
+
+
+def _has_terminal() -> bool:
+    """Whether we are in the foreground of a terminal.
+
+    Then the stations stay in our process group, as a shell has it: they may read the terminal, and Ctrl-C and
+    Ctrl-Z reach them. A group of their own would be stopped as soon as it read the terminal (SIGTTIN).
+    """
+    with suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+        try:
+            return os.tcgetpgrp(terminal) == os.getpgrp()
+        finally:
+            os.close(terminal)
+    return False

@@ -1,0 +1,71 @@
+"""Waiting for a crew: every ending is judged, the first failure stops the rest."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Protocol
+
+from streamsim.errors import RunError
+from streamsim.real.children import Child
+from streamsim.real.endings import judge
+from streamsim.real.launch import Crew
+
+_LOOK_S = 1.0
+"""How often the files of standard error are looked at."""
+
+
+class Watcher(Protocol):
+    """Who watches the processes while they run."""
+
+    def sleep_s(self) -> float:
+        """Return how long to sleep until the next look."""
+
+    def look(self) -> None:
+        """Look at all that live."""
+
+    def ending(self, child: Child) -> None:
+        """Look at one that has ended and is not yet reaped: its counters are final now."""
+
+
+def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = True) -> list[str]:
+    """Wait until all processes have ended; return warnings.
+
+    Raises
+    ------
+    RunError : a station failed; of several that failed at once, the one furthest upstream, for the others may have
+        failed of its silence.
+    KeyboardInterrupt : a station died of the terminal's Ctrl-C.
+    """
+    warnings: list[str] = []
+    while crew.running:
+        pause = watcher.sleep_s() if watcher is not None else (_LOOK_S if collected else None)
+        gone = crew.ended(pause)
+        for child in gone:
+            if watcher is not None:
+                watcher.ending(child)
+            crew.reap(child)
+        for child in gone:
+            _judge(child, warnings)
+        if watcher is not None:
+            watcher.look()
+        elif not gone and collected:
+            for child in crew.children:
+                child.trim_stderr()
+    return warnings
+
+
+def _judge(child: Child, warnings: list[str]) -> None:
+    name = child.process.name
+    if child.lost or child.status is None:
+        raise RunError("its exit status is lost: SIGCHLD is ignored here", station=name)
+    if os.WIFSIGNALED(child.status) and os.WTERMSIG(child.status) == signal.SIGINT:
+        raise KeyboardInterrupt
+    tail = child.error_tail()
+    verdict = judge(child.process, child.status, tail)
+    if verdict.failed:
+        raise RunError(str(verdict.message), station=name, stderr=tail)
+    if verdict.message:
+        warnings.append(verdict.message)
+    elif tail:
+        warnings.append(f"station '{name}' wrote to its standard error: {tail.splitlines()[-1][:200]}")

@@ -1,0 +1,206 @@
+"""Watching one station: its ledger, kept at every glance, and rows of counters, taken less often."""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamsim.real.budget import ACTIVE, BLOCKED, STARVED, WAITING, Ledger
+from streamsim.real.children import Child
+from streamsim.real.gauge import Gauge
+from streamsim.real.proc import POLLING, opened, read
+from streamsim.real.tree import Tree
+
+SWEEP, TIME, RCHAR, WCHAR, READS, WRITES, CPU, SHARES, SETTLED = 0, 1, 2, 3, 4, 5, 6, 7, 12
+"""Columns of a row; the five shares stand from ``SHARES`` on. Times are of the monotonic clock (s)."""
+
+COLUMNS = 13
+
+_MOST_ROWS = 16384
+
+
+class _Sleep(NamedTuple):
+    """A sweep that found it as the sweep before had, asleep."""
+
+    sweep: int
+    time: float
+    state: int
+
+
+class Watch:
+    """What is seen of one station. ``spills``: it was seen to keep temporary files.
+
+    ``unseen_s``: how long it slept without ever being seen asleep, so that nobody knows what for.
+    """
+
+    def __init__(self, child: Child, inputs: Sequence[Gauge], outputs: Sequence[Gauge]) -> None:
+        self.child, self._inputs, self._outputs = child, inputs, outputs
+        self.name = child.process.name
+        self.spills, self.unseen_s = False, 0.0
+        self.tree = Tree(child.pid)
+        self.feed = _Feed(child)
+        # Who writes no pipe cannot be blocked, and who reads none cannot be starved.
+        self._ledger = Ledger(child.started, STARVED if inputs else BLOCKED if outputs else WAITING)
+        self._state, self._settled, self._fresh = ACTIVE, True, True
+        self._time, self._asleep_until = child.started, 0.0
+        self._cpu = self._delay = 0.0
+        self._quiet: _Sleep | None = None
+        self._rows = array("d", [0.0] * COLUMNS)
+        self._rows[TIME], self._rows[SETTLED] = child.started, 1.0
+
+    def glance(self, now: float) -> None:
+        """Note in the ledger what it is doing.
+
+        A process of one thread is settled whenever it is asleep: then both of its counters are up to date.
+        """
+        tree = self.tree
+        if not tree.look() and self._state:
+            self._asleep_until = now
+            return
+        if self._asleep_until:
+            self._wake()
+        self._fresh = True
+        self._state = state = tree.state
+        if state == POLLING:
+            self._state = state = self._polling()
+        if state or tree.several:
+            self._settle(state)
+        else:
+            self._settled = False
+
+    def _settle(self, state: int) -> None:
+        self._note()
+        self._settled = bool(state) or self._ledger.due(self._time)
+        if self._settled:
+            self._ledger.settle(self._time, cpu=self._cpu, delay=self._delay, state=state)
+
+    def _note(self) -> None:
+        """Take the times of now."""
+        tree = self.tree
+        self._cpu, self._delay = max(self._cpu, tree.cpu_s()), tree.delay_s
+        self._time = time.monotonic()
+
+    def _wake(self) -> None:
+        """Settle a sleep that has ended: until it was last seen asleep, nothing but the time has changed."""
+        until, self._asleep_until = self._asleep_until, 0.0
+        if until > self._time:
+            self._ledger.settle(until, cpu=self._cpu, delay=self._delay, state=self._state)
+            self._time = until
+
+    def _polling(self) -> int:
+        """Say what it polls for: an operator of ours only ever polls its inputs, of others the pipes tell."""
+        if self.child.process.spec is not None or any(gauge.level() == 0 for gauge in self._inputs):
+            return STARVED
+        return BLOCKED if any(gauge.full() for gauge in self._outputs) else WAITING
+
+    def look(self, sweep: int, now: float) -> None:
+        """Glance at it, and take a row unless it has done nothing but sleep since the one before."""
+        self.glance(now)
+        self.tree.look_for_children(now)
+        if not self._fresh:
+            self._quiet = _Sleep(sweep, now, self._state)
+            return
+        self._fresh = not self._state
+        if not self._settled:
+            self._note()
+        self._row(sweep)
+
+    def _row(self, sweep: int) -> None:
+        if self._quiet is not None:
+            self._repeat(self._quiet)
+            self._quiet = None
+        counts = self.tree.count()
+        self.feed.look(self.tree)
+        self._rows.extend((sweep, self._time, *counts, self._cpu, *self._ledger.shares, float(self._settled)))
+        if len(self._rows) > _MOST_ROWS * COLUMNS:
+            self._thin()
+
+    def _repeat(self, sleep: _Sleep) -> None:
+        """Write down the last moment of a sleep, so that what came next is not spread over all of it."""
+        row = self._rows[-COLUMNS:]
+        if sleep.time > row[TIME] and row[SETTLED]:
+            row[SHARES + 1 + sleep.state] += sleep.time - row[TIME]
+            row[SWEEP], row[TIME] = sleep.sweep, sleep.time
+            self._rows.extend(row)
+
+    def _thin(self) -> None:
+        """Drop every other row: all are cumulative, so none of the sums changes."""
+        rows = self.rows()
+        keep = np.arange(len(rows)) % 2 == 0
+        keep[-1] = True
+        self._rows = array("d", rows[keep].ravel())
+
+    def rows(self) -> NDArray[np.float64]:
+        """Return all rows, shape (n, 13)."""
+        return np.array(self._rows).reshape(-1, COLUMNS)
+
+    def look_for_temporaries(self, directories: tuple[str, ...]) -> None:
+        """Note whether it keeps temporary files, whose bytes its counts hold too."""
+        if not self.spills and self.child.process.spec is None:
+            self.spills = self.tree.keeps_temporaries(directories)
+
+    def ending(self, sweep: int, now: float) -> None:
+        """Take the last row: the process has ended and is not reaped, so its counters are final."""
+        tree = self.tree
+        if self._asleep_until:
+            self._wake()
+        tree.look()
+        tree.root.count()
+        self._note()
+        self._time = now
+        self._ledger.settle(now, cpu=self._cpu, delay=self._delay, state=ACTIVE)
+        if self._ledger.blind:
+            self.unseen_s = sum(self._ledger.shares[2:])
+        self._settled = True
+        self._row(sweep)
+
+    def close(self) -> None:
+        """Let go of all descriptors."""
+        self.tree.close()
+        self.feed.close()
+
+
+class _Feed:
+    """Tells what a process reads of the file on its standard input from what else it reads.
+
+    The count of the kernel holds both, the offset in the file is of that file alone. Once the libraries are read the
+    difference stays the same.
+    """
+
+    def __init__(self, child: Child) -> None:
+        wire = child.process.reads.get(0)
+        is_file = wire is not None and wire.kind == "file"
+        self.size = Path(wire.target).stat().st_size if is_file and wire is not None else None
+        self._info = opened(f"/proc/{child.pid}/fdinfo/0") if is_file else -1
+        self._low, self._high = 0.0, float("inf")
+
+    @property
+    def before(self) -> float:
+        """Bytes that it had read of other files before."""
+        return self._high if self._high < float("inf") else 0.0
+
+    def look(self, tree: Tree) -> None:
+        """Read the offset, between two readings of the count, until they agree."""
+        if self._info < 0:
+            return
+        process = tree.root
+        least = process.rchar
+        words = read(self._info).split()
+        process.look_at_io()
+        if len(words) >= 2 and 0 < (offset := int(words[1])) < (self.size or 0):
+            self._low, self._high = max(self._low, least - offset), min(self._high, process.rchar - offset)
+            if self._low >= self._high:
+                self.close()
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self._info >= 0:
+            os.close(self._info)
+        self._info = -1
