@@ -148,7 +148,7 @@ def source_bytes(scenario: Scenario, profile: StationProfile, name: str) -> int:
     limit = source_limit(scenario, profile, name)
     if limit is not None:
         return limit
-    if profile.source == "fitted" and profile.bytes_out > 0:
+    if profile.source == "fitted":
         return round(profile.bytes_out)
     raise ProfileError(
         f"scenario {scenario.name!r}: how much source {name!r} gives is not known; measure it, declare bytes = in "
@@ -170,7 +170,7 @@ def source_ceiling(scenario: Scenario, profile: StationProfile, name: str) -> in
         limits.append(round(load.records * profile.record_bytes))
     timed = load.duration_s is not None or load.arrivals == "trace"
     reads = bool(scenario.circuit.inputs_of(name))
-    if not limits and not timed and not reads and profile.source == "fitted" and profile.bytes_out > 0:
+    if not limits and not timed and not reads and profile.source == "fitted":
         limits.append(round(profile.bytes_out))
     return min(limits) if limits else None
 
@@ -215,7 +215,7 @@ def arrival_times(scenario: Scenario, name: str) -> NDArray[np.float64]:
         raise ScenarioError(f"{load.times}: not one time of at least 0 s a line", file=scenario.file, path=path)
     times = np.sort(times)
     if load.duration_s is not None:
-        times = times[times <= load.duration_s]
+        times = times[times < load.duration_s]
     return times[: load.records]
 
 

@@ -1,0 +1,136 @@
+"""Simulate a scenario: SimPy runs the model table, once or until the answers are narrow enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from streamsim.errors import ModelError
+from streamsim.models.clock import Clock
+from streamsim.models.host import Cores
+from streamsim.models.output import Stopping
+from streamsim.models.pipe import Channel
+from streamsim.models.random import stream
+from streamsim.models.sampling import Sampler
+from streamsim.models.server import BLOCKED, STARVED, Server
+from streamsim.models.source import FastSource, PacedSource
+from streamsim.models.station import Station
+from streamsim.models.table import Model, StationRow, compile_model
+from streamsim.scenario import Scenario
+from streamsim.service import HostProfile, Profile
+from streamsim.trace import RunTrace, Trace
+
+
+def simulate(
+    scenario: Scenario,
+    profile: Profile | None = None,
+    *,
+    host: HostProfile | None = None,
+    seed: int | None = None,
+    progress: Callable[[float, float, str], None] | None = None,
+) -> Trace:
+    """Simulate a scenario on the services of a profile.
+
+    Parameters
+    ----------
+    profile : what was measured; stations that it lacks must be declared in the scenario's ``[service]`` tables.
+    host : the machine; by default that of the profile with the scenario's cores (`traffic.host_for`).
+    seed : of all random numbers; by default the scenario's. The same seed gives the same trace, bit for bit.
+    progress : called after each replication with how many are done, how many there will be at most, and a word.
+
+    Returns
+    -------
+    Trace : one run for each replication: one where nothing is random, else as many as ``[simulate]`` asks for.
+
+    Raises
+    ------
+    ProfileError : a station is neither measured nor declared, or it is not known how much a source gives.
+    ModelError : the scenario has something that cannot be simulated, or the circuit deadlocks.
+    """
+    model = compile_model(scenario, profile, host)
+    seeds = np.random.SeedSequence(scenario.simulate.seed if seed is None else seed)
+    stopping = Stopping(scenario, random=model.random)
+    runs: list[RunTrace] = []
+    while not stopping.enough():
+        (replication,) = seeds.spawn(1)
+        run = simulate_once(model, np.random.default_rng(replication))
+        runs.append(run)
+        stopping.add(run)
+        if progress is not None:
+            progress(len(runs), stopping.at_most, "simulating")
+    return Trace(
+        world="simulated",
+        engine="simpy",
+        scenario=scenario.key,
+        runs=tuple(runs),
+        warnings=stopping.warnings(),
+    )
+
+
+def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
+    """Run the model table once, from start to end.
+
+    Parameters
+    ----------
+    rng : where the streams of all stations are derived from (each by its name, see `random.stream`).
+
+    Raises
+    ------
+    ModelError : the circuit deadlocks: names who waits for whom.
+    """
+    seed = rng.bit_generator.seed_seq
+    if not isinstance(seed, np.random.SeedSequence):
+        raise ModelError("the generator was not made from a seed (numpy.random.default_rng makes such)")
+    clock = Clock()
+    clock.cores = Cores(clock, model.host)
+    channels = [Channel(row.label, row.capacity_bytes) for row in model.pipes]
+    servers = [_server(row, clock, channels, seed) for row in model.stations]
+    sampler = Sampler(clock, servers, channels, _first_step(model))
+    clock.ready.extend(servers)
+    clock.hand_over()
+    clock.run()
+    _check_ended(servers, channels)
+    makespan_s = max(server.ended_s or 0.0 for server in servers)
+    sampler.finish(makespan_s)
+    busy_time_s, busy_cores = sampler.busy_cores()
+    return RunTrace(
+        makespan_s=makespan_s,
+        stations=sampler.station_traces(model),
+        pipes=sampler.pipe_traces(),
+        host=model.host,
+        background_cores=clock.cores.background,
+        busy_time_s=busy_time_s,
+        busy_cores=busy_cores,
+    )
+
+
+def _server(row: StationRow, clock: Clock, channels: list[Channel], seed: np.random.SeedSequence) -> Server:
+    inputs = [channels[entry.pipe] for entry in row.inputs if entry.pipe is not None]
+    outputs = [channels[number] for number in row.outputs]
+    service = stream(seed, row.name, "service")
+    if row.pace is None or (row.pace.arrivals is None and row.inputs):
+        return Station(row, clock, inputs, outputs, service)
+    kind = FastSource if row.pace.arrivals is None else PacedSource
+    return kind(row, clock, inputs, outputs, service, stream(seed, row.name, "arrivals"))
+
+
+def _first_step(model: Model) -> float:
+    """The time between samples at first: a thousandth of what the run will take at least, less where it may be cut."""
+    step = model.expected_s() / 1000 or 1e-6
+    return step / 1024 if any(row.stop_bytes is not None for row in model.stations) else step
+
+
+def _check_ended(servers: list[Server], channels: list[Channel]) -> None:
+    stuck = [server for server in servers if server.ended_s is None]
+    if not stuck:
+        return
+    doing = {STARVED: "waits for data from", BLOCKED: "is blocked by the full pipe"}
+    lines = [
+        f"{server.row.name!r} {doing[server.state]} {' and '.join(channel.label for channel in server.waits_for)} "
+        f"after {server.bytes_in} bytes in and {server.bytes_out} out"
+        for server in stuck
+    ]
+    raise ModelError(
+        f"the circuit deadlocks at {servers[0].clock.now:.6g} s: {'; '.join(lines)}; a larger pipe may help"
+    )

@@ -1,0 +1,298 @@
+"""The model table: what a scenario and a profile compile to, and all that a simulation knows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from streamsim.circuit import Station
+from streamsim.errors import ModelError
+from streamsim.models.pipe import PAGE
+from streamsim.scenario import Scenario
+from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.traffic import (
+    Flow,
+    arrival_times,
+    early_end,
+    effective_profiles,
+    host_for,
+    input_bytes,
+    record_rate,
+    source_ceiling,
+    totals,
+)
+
+Order = Literal["lockstep", "sequence", "ready"]
+
+SEQUENTIAL = {
+    *("awk", "cat", "cut", "egrep", "fgrep", "fold", "gawk", "grep", "gzip", "head", "mawk", "md5sum", "nl", "rev"),
+    *("sed", "sha1sum", "sha256sum", "sort", "tac", "tail", "tr", "uniq", "wc", "xz", "zcat", "zstd"),
+}
+"""Tools that read their files one after the other; `sort -m` is none of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipeRow:
+    """A pipe: the indices of the stations at its ends and its size."""
+
+    label: str
+    upstream: int
+    downstream: int
+    capacity_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputRow:
+    """One input of a station: a pipe, or (``pipe`` None) a file that is always ready; what is expected from it."""
+
+    name: str
+    pipe: int | None
+    total_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """The times at which a source may give its records; ``arrivals`` None: as fast as they are taken.
+
+    ``ceiling_bytes`` ends a source without inputs, ``duration_s`` any; ``rate`` is in records per second.
+    """
+
+    arrivals: Literal["even", "poisson", "bursty", "trace"] | None = None
+    rate: float = 0.0
+    scv: float = 1.0
+    times: tuple[float, ...] = ()
+    ceiling_bytes: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StationRow:
+    """A station as the simulation sees it.
+
+    ``order`` is how it reads several inputs: ``"sequence"`` one after the other, ``"lockstep"`` always the one
+    of whose total the smallest part was read, waiting for it even if another has data (a merge), ``"ready"``
+    whichever has data. ``flush``: what a chunk gave is written at once rather than when a buffer is full.
+    ``stop_bytes``: it ends after reading so many although more would come.
+    """
+
+    index: int
+    name: str
+    operator: bool
+    service: ServiceModel
+    flow: Flow
+    inputs: tuple[InputRow, ...] = ()
+    outputs: tuple[int, ...] = ()
+    order: Order = "lockstep"
+    record_bytes: float = 1.0
+    read_bytes: int = 65536
+    write_bytes: int = 4096
+    held_bytes: int = 0
+    barrier: bool = False
+    flush: bool = False
+    stop_bytes: int | None = None
+    pace: Pace | None = None
+    visits: bool = False
+    counted: bool = False
+    sinks: int = 0
+
+    def records_in(self, taken: int) -> int:
+        """Return how many whole records the first so many bytes read are."""
+        return taken * self.flow.records_in // self.flow.bytes_in if self.flow.bytes_in else 0
+
+    def records_out(self, given: int) -> int:
+        """Return how many whole records the first so many bytes written are."""
+        return given * self.flow.records_out // self.flow.bytes_out if self.flow.bytes_out else 0
+
+    def first_bytes(self, records: int) -> int:
+        """Return how many bytes the first so many records written are."""
+        return -(-records * self.flow.bytes_out // self.flow.records_out) if self.flow.records_out else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The whole table: stations (sources are those with a pace), pipes and the host."""
+
+    stations: tuple[StationRow, ...]
+    pipes: tuple[PipeRow, ...]
+    host: HostProfile
+
+    @property
+    def sources(self) -> tuple[StationRow, ...]:
+        """The stations that records come from."""
+        return tuple(row for row in self.stations if row.pace is not None)
+
+    @property
+    def random(self) -> bool:
+        """Whether two replications can differ."""
+        return any(_is_random(row) for row in self.stations)
+
+    def expected_s(self) -> float:
+        """Return about how long a run takes at least (s): the busiest station alone, all on the cores, or the load."""
+        work = [_demand(row) for row in self.stations]
+        waiting = [row.service.waiting_per_byte * row.flow.bytes_in for row in self.stations]
+        loads = [_load_s(row) for row in self.stations]
+        cores = min(self.host.available_cores, float(len(work)))
+        alone = max(one + other for one, other in zip(work, waiting, strict=True))
+        duration = min((row.pace.duration_s for row in self.sources if row.pace and row.pace.duration_s), default=None)
+        expected = max(sum(work) / cores, alone, *loads)
+        return expected if duration is None else min(expected, duration)
+
+
+def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile | None = None) -> Model:
+    """Compile a scenario and its profile to the table that the simulation runs.
+
+    Parameters
+    ----------
+    profile : what was measured; stations that it lacks must be declared in the scenario.
+    host : the machine, where it is not to follow from the profile and the scenario's cores.
+
+    Raises
+    ------
+    ProfileError : a station is neither measured nor declared, or it is not known how much a source gives.
+    ModelError : the scenario has something that no simulation can run yet.
+    """
+    profiles = effective_profiles(scenario, profile)
+    flows = totals(scenario, profiles)
+    stations = scenario.circuit.stations
+    places = {station.name: index for index, station in enumerate(stations)}
+    pipes = tuple(
+        PipeRow(
+            label=pipe.label,
+            upstream=places[pipe.upstream],
+            downstream=places[pipe.downstream],
+            capacity_bytes=max(PAGE, pipe.capacity_bytes),
+        )
+        for pipe in scenario.circuit.pipes
+    )
+    rows = tuple(
+        _station_row(scenario, profiles, flows, station, index, pipes) for index, station in enumerate(stations)
+    )
+    return Model(stations=rows, pipes=pipes, host=_host(host or host_for(scenario, profile)))
+
+
+def _station_row(
+    scenario: Scenario,
+    profiles: Mapping[str, StationProfile],
+    flows: Mapping[str, Flow],
+    station: Station,
+    index: int,
+    pipes: tuple[PipeRow, ...],
+) -> StationRow:
+    profile, name = profiles[station.name], station.name
+    outputs = tuple(number for number, pipe in enumerate(pipes) if pipe.upstream == index)
+    _check(station, profile, outputs)
+    by_name = {scenario.circuit.pipes[k].upstream: k for k, pipe in enumerate(pipes) if pipe.downstream == index}
+    offered = input_bytes(scenario, profiles, flows, name)
+    inputs = [InputRow(name=key, pipe=by_name.get(key), total_bytes=size) for key, size in offered.items()]
+    order = _order(station)
+    if order == "sequence" and station.command is not None:
+        inputs.sort(key=lambda row: _position(station, row.name))
+    return StationRow(
+        index=index,
+        name=name,
+        operator=station.operator is not None,
+        service=profile.service,
+        flow=flows[name],
+        inputs=tuple(inputs),
+        outputs=outputs,
+        order=order,
+        record_bytes=profile.record_bytes,
+        read_bytes=max(1, round(profile.read_bytes)),
+        write_bytes=max(1, round(profile.write_bytes)),
+        held_bytes=round(profile.held_bytes),
+        barrier=profile.barrier,
+        flush=station.operator is not None,
+        stop_bytes=early_end(scenario, profiles, name),
+        pace=_pace(scenario, profile, station),
+        visits=station.operator is not None or scenario.open,
+        sinks=len(scenario.circuit.sinks_of(name)),
+        counted=scenario.open or profile.records_in is not None or profile.records_out is not None,
+    )
+
+
+def _check(station: Station, profile: StationProfile, outputs: tuple[int, ...]) -> None:
+    if station.parallelism > 1:
+        raise ModelError(
+            f"station {station.name!r}: {station.parallelism} servers at one station cannot be simulated yet; "
+            "write the servers as stations"
+        )
+    if len(outputs) > 1 and station.role != "copy":
+        raise ModelError(f"station {station.name!r}: only a copy has several outputs, this has {len(outputs)}")
+    service = profile.service
+    numbers = [getattr(service, key) for key in ("setup", "per_record", "per_byte", "startup", "finish")]
+    if min(numbers) < 0 or profile.record_bytes <= 0:
+        raise ModelError(f"station {station.name!r}: a demand below 0, or records of no bytes: {service}")
+
+
+def _order(station: Station) -> Order:
+    if station.command is None:
+        return "ready"
+    words = shlex.split(station.command)
+    tool = PurePath(words[0]).name if words else ""
+    merges = tool == "sort" and any(word in ("-m", "--merge") for word in words)
+    return "sequence" if tool in SEQUENTIAL and not merges else "lockstep"
+
+
+def _position(station: Station, name: str) -> int:
+    """Return where a command names an input; its standard input stands where a lone ``-`` does, else first."""
+    labels = dict(zip(station.inputs, station.labels or station.inputs, strict=True))
+    command = str(station.command)
+    place = command.find(f"{{{labels[name]}}}")
+    if place < 0 and (dash := re.search(r"(?<=\s)-(?=\s|$)", command)):
+        place = dash.start()
+    return place
+
+
+def _pace(scenario: Scenario, profile: StationProfile, station: Station) -> Pace | None:
+    if station.role != "source":
+        return None
+    load, name = scenario.load_of(station.name), station.name
+    ceiling = source_ceiling(scenario, profile, name)
+    if not load.open:
+        return Pace(ceiling_bytes=ceiling, duration_s=load.duration_s)
+    trace = load.arrivals == "trace"
+    return Pace(
+        arrivals=load.arrivals,
+        rate=0.0 if trace else record_rate(scenario, profile, name),
+        scv=load.scv,
+        times=tuple(arrival_times(scenario, name).tolist()) if trace else (),
+        ceiling_bytes=ceiling,
+        duration_s=load.duration_s,
+    )
+
+
+def _host(host: HostProfile) -> HostProfile:
+    if host.available_cores <= 0 or host.cores < 1 or not host.speed or min(host.speed) <= 0:
+        raise ModelError(
+            f"nothing can run on {host.available_cores:g} available of {host.cores} cores of the speeds {host.speed}"
+        )
+    return host
+
+
+def _is_random(row: StationRow) -> bool:
+    if row.pace is not None and row.pace.arrivals in ("poisson", "bursty"):
+        return True
+    service = row.service
+    drawn = not service.curve and service.setup + service.per_record + service.per_byte > 0
+    return drawn and service.distribution.family != "deterministic"
+
+
+def _demand(row: StationRow) -> float:
+    """The work of a station in a whole run, if every chunk is as large as can be."""
+    flow, service = row.flow, row.service
+    reads = bool(row.inputs)
+    records, size = (flow.records_in, flow.bytes_in) if reads else (flow.records_out, flow.bytes_out)
+    chunks = -(-size // (row.read_bytes if reads else row.write_bytes))
+    moving = service.setup * chunks + service.per_record * records + service.per_byte * size
+    return service.startup + moving + service.finish + service.output_per_byte * flow.bytes_out
+
+
+def _load_s(row: StationRow) -> float:
+    pace = row.pace
+    if pace is None or pace.arrivals is None:
+        return 0.0
+    return pace.times[-1] if pace.times else row.flow.records_out / pace.rate if pace.rate else 0.0
