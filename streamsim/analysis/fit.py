@@ -16,10 +16,12 @@ from streamsim.analysis.distributions import fit_distribution
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
 from streamsim.scenario import Scenario
-from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.service import CurvePoint, HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.trace import RunTrace, StationTrace, Trace
 
 Array = NDArray[np.float64]
+
+WINDOW_WORK_S = 0.5e-3
 
 
 def fit(trace: Trace, scenario: Scenario) -> Profile:
@@ -79,22 +81,17 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
     bytes_in, bytes_out = _mean([t.bytes_in[-1] for t in traces]), _mean([t.bytes_out[-1] for t in traces])
     records_in, records_out = _records(runs, scenario.circuit, station.name)
     moved = bytes_out if source else bytes_in
-    service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)
-    if not barrier and not source:
-        work = reference_work(runs[typical], traces[typical])
-        phase = phases[typical]
-        curve = demand_curve(traces[typical], work, phase.read_from, phase.read_to)
-    elif barrier:
+    curve: tuple[CurvePoint, ...] = ()
+    if not source:
         work = reference_work(runs[typical], traces[typical])
         curve = demand_curve(traces[typical], work, phases[typical].read_from, phases[typical].read_to)
-    else:
-        curve = ()
-    factors = _factors(windows, service)
-    distribution = fit_distribution(factors) if windows.exact else Distribution(samples=int(factors.size))
-    scv = distribution.scv if windows.exact else _chunk_scv(windows, factors)
+    if curve:  # what a call costs cannot be told from where along the stream it was made
+        windows = _without_calls(windows)
+    service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)
+    distribution = fit_distribution(_factors(windows, service))
     records_moved = records_out if source else records_in
     return StationProfile(
-        service=_replace(service, curve=curve, distribution=distribution, scv=scv),
+        service=_replace(service, curve=curve, distribution=distribution, scv=distribution.scv),
         bytes_in=0.0 if source else bytes_in,
         bytes_out=bytes_out,
         records_in=None if source else records_in,
@@ -174,20 +171,20 @@ def _visit_rows(run: RunTrace, trace: StationTrace, *, source: bool) -> Array:
     return np.column_stack([np.ones(len(kept)), kept[count], kept[size], kept["cpu"] * speed]).astype(float)
 
 
+def _without_calls(windows: _Windows) -> _Windows:
+    none = np.zeros_like(windows.calls)
+    return _Windows(none, none, windows.sizes, windows.works, windows.exact)
+
+
 def _factors(windows: _Windows, service: ServiceModel) -> Array:
-    """Return the work of each window over what the model expects of it, where the model expects something."""
+    """Return the work of each visit over what the model expects of it; of an opaque tool, of each window of samples.
+
+    A window must hold enough work (`WINDOW_WORK_S`) for the accounting of the kernel to resolve it. Its scatter
+    is that of many chunks together: what neighbouring chunks have in common, which is what a queue feels.
+    """
     expected = service.setup * windows.calls + service.per_record * windows.records + service.per_byte * windows.sizes
-    kept = (expected > 0) & (windows.works > 0)
+    kept = (expected > (0 if windows.exact else WINDOW_WORK_S)) & (windows.works > 0)
     return windows.works[kept] / expected[kept]
-
-
-def _chunk_scv(windows: _Windows, factors: Array) -> float:
-    """Return the scv of one chunk from windows of many: the variance of a mean of n is a nth of the variance."""
-    kept = windows.calls > 0
-    if factors.size < 10 or not kept.any():
-        return 0.0
-    inner = factors[(factors > np.quantile(factors, 0.05)) & (factors < np.quantile(factors, 0.95))]
-    return float(min(inner.var() * np.median(windows.calls[kept]), 1.0)) if inner.size else 0.0
 
 
 def _records(runs: tuple[RunTrace, ...], circuit: Circuit, name: str) -> tuple[float | None, float | None]:

@@ -1,0 +1,299 @@
+"""From a trace to a result: the estimates of a world, each over its repetitions.
+
+Every repetition gives one number for each metric; the estimate is their mean with Student's t interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamsim.circuit import Circuit
+from streamsim.errors import ProfileError
+from streamsim.result import (
+    Bottleneck,
+    Budget,
+    CircuitResult,
+    Estimate,
+    HostResult,
+    Level,
+    PipeResult,
+    ResponseTime,
+    Result,
+    StationResult,
+    estimate,
+)
+from streamsim.scenario import Load
+from streamsim.trace import Array, PipeTrace, RunTrace, StationTrace, Trace
+from streamsim.visits import WARM_UP, arrivals, chunk_visits, lateness, response_times, service_times
+
+SATURATED = 0.95
+"""A station (or the host) that is at work for this part of the makespan is what holds the circuit back."""
+LATE = 0.05
+"""An open load is not carried when its last record is put in later than this part of the time that it was given."""
+PAGE_BYTES = 4096
+STATES = ("starved", "running", "runnable", "waiting", "blocked")
+
+Runs = tuple[RunTrace, ...]
+
+
+def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | None = None) -> Result:
+    """Return the estimates of a trace, real or simulated.
+
+    Parameters
+    ----------
+    circuit : the one that ran; all its stations are in the trace.
+    loads : of its sources, by name; without them waits at sources and response times are unknown.
+
+    What the numbers mean:
+
+    - ``bytes_per_s`` and ``records_per_s``: what the starts put in (a file that a start opens itself: what it read; a
+      source: what it gave) over the makespan.
+    - ``utilisation``: the part of the makespan in which the server was running on a core. ``cpu``: core-seconds.
+    - ``service_time``, ``service_scv``: of a chunk, from having it to having served it; ``wait``: of a chunk, from its
+      arrival in the pipe (a paced source: from when it was due) to having it; ``response_time``: wait, service and
+      blocking. None where no visits are kept.
+    - ``budget``: parts of the server's life. ``full`` of a pipe: the part of the time in which less than one page was
+      free of its capacity; a pipe of many short writes is full earlier, which this does not see.
+    - the bottleneck: the largest share, a station's being its utilisation (so that waiting for a core counts against
+      the host), the host's the core-seconds of all stations over those that were available. It is saturated from 95 %
+      on, or when an open load is not carried: its last record is put in more than 5 % of its span late.
+
+    Raises ProfileError where the trace has no runs or belongs to another circuit.
+    """
+    loads = loads or {}
+    _check(trace, circuit)
+    runs = trace.runs
+    late = estimate([lateness(run, loads) for run in runs], "").value or 0.0
+    response, missing = _response(runs, circuit, loads)
+    opened = any(load.open for load in loads.values())
+    notes = (f"response times leave out the first {WARM_UP:.0%} of the records",) if response else ()
+    warnings = [*trace.warnings, *(warning for run in runs for warning in run.warnings), *missing]
+    if late > LATE:
+        warnings.append(f"the load was not carried: its last record was put in {late:.0%} of its span too late")
+    return Result(
+        world=trace.world,
+        engine=trace.engine,
+        scenario=trace.scenario,
+        host=_host(runs),
+        circuit=CircuitResult(
+            makespan=estimate([run.makespan_s for run in runs], "s"),
+            bytes_per_s=estimate([_put_in(run, circuit, _bytes) for run in runs], "B/s"),
+            records_per_s=_known([_put_in(run, circuit, _records) for run in runs], "records/s"),
+            response_time=response,
+            bottleneck=_bottleneck(runs, circuit, overloaded=late > LATE),
+        ),
+        stations={name: _station(runs, circuit, name, loads) for name in circuit.order()},
+        pipes={label: _pipe([run.pipes[label] for run in runs]) for label in runs[0].pipes},
+        saturated=opened and late > LATE,
+        repetitions=len(runs),
+        notes=notes,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _check(trace: Trace, circuit: Circuit) -> None:
+    if not trace.runs:
+        raise ProfileError(f"the {trace.world} trace of {trace.scenario.name!r} holds no run")
+    for station in circuit.stations:
+        if any(station.name not in run.stations for run in trace.runs):
+            raise ProfileError(
+                f"the {trace.world} trace of {trace.scenario.name!r} has no station {station.name!r}: "
+                "it belongs to another circuit"
+            )
+
+
+def _known(values: list[float | None], unit: str) -> Estimate | None:
+    """Return the estimate of the values that exist, or None where none does."""
+    found = estimate(values, unit)
+    return found if found.value is not None else None
+
+
+def _last(curve: Array) -> float:
+    return float(curve[-1]) if len(curve) else 0.0
+
+
+def _host(runs: Runs) -> HostResult:
+    speeds = [run.host.speed for run in runs]
+    same = all(len(speed) == len(speeds[0]) for speed in speeds)
+    return HostResult(
+        cores=runs[0].host.cores,
+        available_cores=_mean([run.host.available_cores for run in runs]),
+        background_cores=_mean([run.background_cores for run in runs]),
+        speed=tuple(_mean(list(column)) for column in zip(*speeds, strict=True)) if same else speeds[0],
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _bytes(station: StationTrace, *, reads: bool) -> float | None:
+    return _last(station.bytes_in if reads else station.bytes_out)
+
+
+def _records(station: StationTrace, *, reads: bool) -> float | None:
+    return station.records_in if reads else station.records_out
+
+
+def _put_in(run: RunTrace, circuit: Circuit, amount: Callable[..., float | None]) -> float | None:
+    """Return what all starts put in each second; None where a start does not count that."""
+    amounts = [amount(run.stations[name], reads=bool(circuit.feed_of(name))) for name in circuit.starts()]
+    counted = [value for value in amounts if value is not None]
+    if len(counted) < len(amounts) or run.makespan_s <= 0:
+        return None
+    return math.fsum(counted) / run.makespan_s
+
+
+def _station(runs: Runs, circuit: Circuit, name: str, loads: Mapping[str, Load]) -> StationResult:
+    traces = [run.stations[name] for run in runs]
+    services = [service_times(trace) for trace in traces]
+    waits, responses = _passages(runs, circuit, name, loads)
+    return StationResult(
+        servers=circuit.station(name).parallelism,
+        bytes_in=estimate([_last(trace.bytes_in) for trace in traces], "B"),
+        bytes_out=estimate([_last(trace.bytes_out) for trace in traces], "B"),
+        records_in=_known([trace.records_in for trace in traces], "records"),
+        records_out=_known([trace.records_out for trace in traces], "records"),
+        utilisation=estimate([_utilisation(run, name) for run in runs], ""),
+        cpu=estimate([_last(trace.cpu_s) for trace in traces], "core-s"),
+        demand_per_byte=_known([_per(trace, _bytes) for trace in traces], "core-s/B"),
+        demand_per_record=_known([_per(trace, _records) for trace in traces], "core-s/record"),
+        service_time=_known([_mean_of(times) for times in services], "s"),
+        service_scv=_known([_scv(times) for times in services], ""),
+        wait=_known(waits, "s"),
+        response_time=_known(responses, "s"),
+        budget=_budget(traces),
+        ended=estimate([trace.ended_s for trace in traces], "s"),
+    )
+
+
+def _utilisation(run: RunTrace, name: str) -> float | None:
+    return _last(run.stations[name].running_s) / run.makespan_s if run.makespan_s > 0 else None
+
+
+def _per(station: StationTrace, amount: Callable[..., float | None]) -> float | None:
+    """Return the core-seconds for each byte or record taken in; given out, where nothing comes in (a source)."""
+    moved = amount(station, reads=_last(station.bytes_in) > 0)
+    return _last(station.cpu_s) / moved if moved else None
+
+
+def _mean_of(times: Array | None) -> float | None:
+    return float(times.mean()) if times is not None and len(times) else None
+
+
+def _scv(times: Array | None) -> float | None:
+    if times is None or len(times) < 2 or times.mean() == 0:
+        return None
+    return float(times.var(ddof=1) / times.mean() ** 2)
+
+
+def _passages(
+    runs: Runs, circuit: Circuit, name: str, loads: Mapping[str, Load]
+) -> tuple[list[float | None], list[float | None]]:
+    """Return the mean wait and the mean response time of a chunk at this station, for each run."""
+    waits: list[float | None] = []
+    responses: list[float | None] = []
+    for run in runs:
+        came, chunks = arrivals(run, circuit, name, loads), chunk_visits(run.stations[name])
+        known = came is not None and chunks is not None
+        waits.append(_mean_of(chunks["got"] - came) if known and chunks is not None else None)
+        responses.append(_mean_of(chunks["sent"] - came) if known and chunks is not None else None)
+    return waits, responses
+
+
+def _budget(traces: list[StationTrace]) -> Budget | None:
+    shares: dict[str, list[float]] = {state: [] for state in STATES}
+    for trace in traces:
+        spent = {state: _last(getattr(trace, f"{state}_s")) for state in STATES}
+        life = math.fsum(spent.values())
+        for state in STATES if life > 0 else ():
+            shares[state].append(spent[state] / life)
+    if not shares["running"]:
+        return None
+    return Budget(**{state: estimate(values, "") for state, values in shares.items()})
+
+
+def _pipe(traces: list[PipeTrace]) -> PipeResult:
+    capacity = traces[0].capacity_bytes
+    nearly = max(1, capacity - PAGE_BYTES)
+    return PipeResult(
+        capacity_bytes=capacity,
+        level_bytes=Level(
+            mean=estimate([_over_time(trace, trace.level_bytes) for trace in traces], "B"),
+            p99=estimate([_quantile(trace, 0.99) for trace in traces], "B"),
+        ),
+        full=estimate([_over_time(trace, trace.level_bytes >= nearly) for trace in traces], ""),
+        empty=estimate([_over_time(trace, trace.level_bytes == 0) for trace in traces], ""),
+    )
+
+
+def _weights(trace: PipeTrace) -> Array:
+    """Return how long each level held: until the next sample."""
+    weights = np.diff(trace.time_s, append=trace.time_s[-1:])
+    return weights if weights.sum() > 0 else np.ones_like(weights)
+
+
+def _over_time(trace: PipeTrace, values: NDArray[Any]) -> float | None:
+    return float(np.average(values, weights=_weights(trace))) if len(trace.time_s) else None
+
+
+def _quantile(trace: PipeTrace, level: float) -> float | None:
+    if not len(trace.time_s):
+        return None
+    order = np.argsort(trace.level_bytes)
+    reached = np.cumsum(_weights(trace)[order])
+    return float(trace.level_bytes[order][np.searchsorted(reached, level * reached[-1])])
+
+
+def _response(runs: Runs, circuit: Circuit, loads: Mapping[str, Load]) -> tuple[ResponseTime | None, list[str]]:
+    """Return the response time of records under an open load, or why there is none."""
+    paced = [name for name, load in loads.items() if load.open]
+    if not paced:
+        return None, []
+    times = [found for found in (response_times(run, circuit, loads) for run in runs) if len(found)]
+    if not times:
+        silent = [name for name in (*paced, *circuit.ends()) if not _sees_records(runs, name)]
+        names = ", ".join(repr(name) for name in silent) or "its ends"
+        return None, [f"no response times: {names} kept no visits with records (a Unix command keeps none)"]
+    quantiles = {name: [float(np.quantile(found, level)) for found in times] for name, level in
+                 (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}  # fmt: skip
+    return ResponseTime(
+        mean=estimate([float(found.mean()) for found in times], "s"),
+        **{name: estimate(values, "s") for name, values in quantiles.items()},
+    ), []
+
+
+def _sees_records(runs: Runs, name: str) -> bool:
+    traces = [run.stations[name] for run in runs if name in run.stations]
+    visits = [trace.visits for trace in traces if trace.visits is not None]
+    return any(found["records_in"].any() or found["records_out"].any() for found in visits)
+
+
+def _bottleneck(runs: Runs, circuit: Circuit, *, overloaded: bool) -> Bottleneck | None:
+    shares = {name: estimate([_utilisation(run, name) for run in runs], "") for name in circuit.order()}
+    shares["host"] = estimate([_host_share(run) for run in runs], "")
+    known = [(share.value, name) for name, share in shares.items() if share.value is not None]
+    ranked = sorted(known, key=lambda found: -found[0])  # stable: a station goes before a host as busy as itself
+    if not ranked:
+        return None
+    value, first = ranked[0]
+    second = ranked[1][1] if len(ranked) > 1 else None
+    return Bottleneck(
+        station=first,
+        share=shares[first],
+        runner_up=second,
+        runner_up_share=shares[second] if second is not None else None,
+        saturated=value >= SATURATED or overloaded,
+    )
+
+
+def _host_share(run: RunTrace) -> float | None:
+    offered = run.host.available_cores * run.makespan_s
+    if offered <= 0:
+        return None
+    return min(1.0, math.fsum(_last(station.cpu_s) for station in run.stations.values()) / offered)
