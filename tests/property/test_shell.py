@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamsim.errors import ScenarioError
+from streamsim.loading import load
 from streamsim.shell import import_line, to_toml
 
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None, reason="bash is not installed")
-bounded = settings(max_examples=30000, deadline=None, database=None)
+bounded = settings(max_examples=120, deadline=None, database=None)
 
 PRINTABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Cs",)), max_size=6)
 BARE = st.text(string.ascii_letters + string.digits + "_-+=:,./%@^", min_size=1, max_size=6)
@@ -41,7 +42,7 @@ WORD = st.lists(QUOTED, min_size=1, max_size=4).map("".join)
 TRAPS = "$' $\" \\' {} {a,1} .. a= <(a) 1> a> && << '' #a ${ $( $a \\\n"
 RAW = st.lists(
     st.one_of(
-        st.sampled_from(" \t\n\r\f'\"\\$`{}[]()<>|&;~*?!#=,:-/a1é\u00a0"),
+        st.sampled_from(" \t\n\r\f'\"\\$`{}[]()<>|&;~*?!#=,:-/a1é\u00a0\u2003\U0010b4bb"),
         st.sampled_from(TRAPS.split(" ")),
     ),
     max_size=10,
@@ -88,6 +89,14 @@ def test_a_quoted_word_is_the_argument_that_bash_passes(words: list[str]):
         assert [argument.encode() for argument in arguments] == bash_arguments(line, Path(directory))
 
 
+@bounded
+@given(words=st.lists(WORD, min_size=1, max_size=5))
+def test_every_quoted_word_can_stand_in_a_scenario(words: list[str]):
+    (station,) = load(import_line(" ".join(["pass", *words]))).circuit.stations
+    assert station.command is not None
+    assert shlex.split(station.command)[1:] == imported_arguments(" ".join(words))
+
+
 @needs_bash
 @bounded
 @given(words=RAW)
@@ -98,7 +107,7 @@ def test_text_that_is_accepted_as_one_command_is_that_command_to_bash(words: str
             assert [argument.encode() for argument in arguments] == bash_arguments(words, Path(directory))
 
 
-@settings(max_examples=3000, deadline=None, database=None)
+@settings(max_examples=300, deadline=None, database=None)
 @given(line=st.one_of(RAW, st.lists(st.one_of(WORD, RAW), max_size=6).map(" ".join), st.text(max_size=20)))
 def test_any_line_is_imported_or_refused_with_a_reason_and_its_toml_reads_back(line: str):
     scenario, message = {}, ""
@@ -153,14 +162,7 @@ def work_out(scenario: dict[str, Any], directory: Path) -> bytes:
     read: set[str] = set()
     above = None
     for name, table in scenario["sources"].items():
-        if "command" in table:
-            outputs[name] = run(table, table["command"], b"", directory)
-        else:
-            names = (
-                [table.get("file") or table["files"]] if not isinstance(table.get("files"), list) else table["files"]
-            )
-            files = [file for pattern in names for file in sorted(directory.glob(pattern))]
-            outputs[name] = b"".join(file.read_bytes() for file in files)
+        outputs[name] = read_source(table, directory)
     if len(outputs) == 1:
         (above,) = outputs
     for name, table in scenario.get("stations", {}).items():
@@ -184,6 +186,16 @@ def work_out(scenario: dict[str, Any], directory: Path) -> bytes:
     return b"".join(output for name, output in outputs.items() if name not in read)
 
 
+def read_source(table: dict[str, Any], directory: Path) -> bytes:
+    """Return what a source gives."""
+    if "command" in table:
+        return run(table, table["command"], b"", directory)
+    patterns = table.get("files", table.get("file"))
+    patterns = patterns if isinstance(patterns, list) else [patterns]
+    files = [file for pattern in patterns for file in sorted(directory.glob(pattern))]
+    return b"".join(file.read_bytes() for file in files)
+
+
 def run(table: dict[str, Any], command: str, stdin: bytes, directory: Path) -> bytes:
     """Run one command without a shell."""
     environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"], **table.get("env", {})}
@@ -193,7 +205,7 @@ def run(table: dict[str, Any], command: str, stdin: bytes, directory: Path) -> b
 
 
 @needs_bash
-@settings(max_examples=3000, deadline=None, database=None)
+@settings(max_examples=40, deadline=None, database=None)
 @given(line=pipelines().map(numbered), sink=st.sampled_from(["", " > final"]))
 def test_a_circuit_writes_what_the_line_writes(line: str, sink: str):
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
@@ -203,7 +215,9 @@ def test_a_circuit_writes_what_the_line_writes(line: str, sink: str):
             (directory / "two").write_text("3 x\n1 y\n2 z\n")
         # Standard error is a pipe too, so that this waits for the commands that bash leaves behind in >(…).
         by_bash = run({}, shlex.join([str(BASH), "-c", line + sink]), b"", Path(first))
-        by_scenario = work_out(import_line(line + sink), Path(second))
+        scenario = import_line(line + sink)
+        load(scenario, file=str(Path(second) / "line.toml"))
+        by_scenario = work_out(scenario, Path(second))
         for directory in (Path(first), Path(second)):
             written.append({path.name: path.read_bytes() for path in directory.iterdir()})
         assert by_scenario == by_bash

@@ -75,9 +75,9 @@ def test_cat_of_a_file_and_redirected_input_are_a_file_source(line):
         ("cat /dev/urandom | wc", {"cat": {"command": "cat /dev/urandom"}}),
         ("wc < /dev/urandom", {"urandom": {"command": "cat /dev/urandom"}}),
         ("cat < -x | wc", {"x": {"file": "./-x"}}),
-        ("cat | wc", {"stdin": {"file": "-"}}),
-        ("cat - | wc", {"stdin": {"file": "-"}}),
-        ("wc < /dev/stdin", {"stdin": {"file": "-"}}),
+        ("cat | wc", {"standard-input": {"file": "-"}}),
+        ("cat - | wc", {"standard-input": {"file": "-"}}),
+        ("wc < /dev/stdin", {"standard-input": {"file": "-"}}),
     ],
 )
 def test_each_way_to_read_files_has_its_source(line, source):
@@ -126,8 +126,9 @@ def test_quoting_that_shlex_reads_as_bash_does_stays_as_it_was_written(words):
 @pytest.mark.parametrize(
     ("word", "argument"),
     [(r"$'a\tb'", "a\tb"), (r"$'it\'s'", "it's"), (r"-t$'\x41\u00e9\101\e'", "-tAéA\x1b"), (r"$'\xc3\xa9'", "é"),
-     (r'"\$5 \`x\` \a"', "$5 `x` \\a"), ("a\\\nb", "ab"), ('"a\\\nb"', "ab"), ("$", "$"),
-     (r"$'a\0b'c", "ac"), ("{a", "{a"), ("{}", "{}"), ("[x", "[x"), ("a~", "a~"), (r"\~/x", "~/x")],
+     (r'"\$5 \`x\` \a"', "$5 `x` \\a"), ("a\\\nb", "ab"), ('"a\\\nb"', "ab"), ("$", "$"), ("a\\\n ", "a"),
+     (r"$'a\\''b'", "a\\b"), (r"$'a\0b'c", "ac"), ("{a", "{a"), ("{}", "{}"), ("{\U0010b4bb}", "{\U0010b4bb}"), ("[x", "[x"), ("a~", "a~"),
+     (r"\~/x", "~/x")],
 )  # fmt: skip
 def test_a_word_reaches_the_program_as_bash_would_pass_it(word, argument):
     assert shlex.split(sections(f"printf {word}")["sources"]["printf"]["command"]) == ["printf", argument]
@@ -172,6 +173,11 @@ def test_no_station_takes_a_name_that_an_argument_has_in_braces():
 def test_an_input_is_not_named_after_a_place_that_the_loader_fills_in():
     assert sections("cat <(python a.py)")["stations"]["cat"]["command"] == "cat {python-2}"
     assert list(sections("python a.py | wc")["sources"]) == ["python"]
+
+
+def test_no_station_takes_a_name_that_means_something_else_in_a_scenario():
+    assert list(sections("cat stdin.txt | host | circuit")["stations"]) == ["host-2", "circuit-2"]
+    assert list(sections("cat stdin.txt | host")["sources"]) == ["stdin-2"]
 
 
 # Copies
