@@ -10,7 +10,9 @@ The public names load on first use, so that ``import streamsim`` costs nothing:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # not from typing: 12 ms for each server, which starts in 20
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

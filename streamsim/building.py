@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from streamsim import operators, sections
+from streamsim import formats, operators, sections
 from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Pipe, Sink, Station
 from streamsim.commands import split_command
 from streamsim.errors import ScenarioError, nearest
@@ -94,6 +94,10 @@ class _Draft:
             raise ScenarioError(f"arrivals = {section.arrivals!r} needs a rate", path=f"{path}.rate")
         if (section.arrivals == "trace") != (section.times is not None):
             raise ScenarioError("arrivals = 'trace' and times = 'file' go together", path=f"{path}.times")
+        if section.arrivals == "trace" and rate is not None:
+            raise ScenarioError("the times say when records come; leave the rate out", path=f"{path}.rate")
+        if section.times is not None and not (self.directory / section.times).is_file():
+            raise ScenarioError(f"no such file: {section.times!r}", path=f"{path}.times")
         load = Load(
             rate=rate,
             arrivals=section.arrivals,
@@ -148,8 +152,11 @@ class _Draft:
         if section.command is not None:
             _no_extra(extra, sections.StationSection, path)
             split_command(section.command, f"{path}.command")
+            if section.format is not None:
+                raise ScenarioError("goes with operator: a command tells records apart itself", path=f"{path}.format")
         else:
             _check_operator(str(section.operator), extra, path, source=False)
+            _within(path, formats.create, section.format or "lines")
         if section.parallelism > 1:
             raise ScenarioError(
                 f"{section.parallelism} servers at one station cannot be run yet; write the servers as stations",
@@ -280,16 +287,6 @@ def _check_files(circuit: Circuit) -> None:
         )
 
 
-def _check_operator(name: str, parameters: dict[str, Any], path: str, *, source: bool) -> None:
-    try:
-        operators.check(name, parameters)
-    except ScenarioError as error:
-        raise ScenarioError(error.message, path=f"{path}.{error.path}" if error.path else path) from None
-    if operators.find(name).traits.source != source:
-        role, other = ("a source", "[stations.NAME]") if source else ("a station", "[sources.NAME]")
-        raise ScenarioError(f"operator {name!r} cannot be {role}; it belongs under {other}", path=f"{path}.operator")
-
-
 def _as_tuple(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
@@ -314,7 +311,7 @@ def _within(path: str, check: Callable[..., object], *arguments: object) -> None
 def _check_operator(name: str, parameters: dict[str, Any], path: str, *, source: bool) -> None:
     _within(path, operators.find, name)
     if operators.find(name).traits.source != source:
-        instead = "put it under [sources]" if not source else "put it under [stations]"
+        instead = "put it under [stations]" if source else "put it under [sources]"
         raise ScenarioError(
             f"operator {name!r} {'takes' if source else 'makes'} its bytes; {instead}", path=f"{path}.operator"
         )

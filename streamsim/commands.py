@@ -7,7 +7,7 @@ import shlex
 
 from streamsim.errors import ScenarioError
 
-_OPERATOR = re.compile(r"\|\|?|\|&|&&?|;;?|[0-9]*(?:&?>>?|<<?<?|<>|[<>]&).*|.+;")
+_OPERATOR = re.compile(r"\|\|?|\|&|&&?|;;?|[0-9]*(?:&?>>?|<<?<?|<>|[<>]&).*|.*[^\\];")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 

@@ -38,7 +38,7 @@ def load(
     ('a', 'b')
     """
     if isinstance(source, dict):
-        document = source
+        document = copy.deepcopy(source)
     else:
         file = str(source)
         document = _read(Path(source))

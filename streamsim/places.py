@@ -60,15 +60,17 @@ def expand_files(patterns: str | list[str], exclude: list[str], directory: Path,
     Raises ScenarioError where a glob matches nothing.
     """
     found: list[str] = []
+    excluded = re.compile("|".join(map(fnmatch.translate, exclude)) or "(?!)")
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        whole = str(directory / fill_in(pattern, path)) if pattern != "-" else pattern
-        if not glob or not globbing.has_magic(whole):
-            found.append(whole)
+        filled = fill_in(pattern, path)
+        if not glob or not globbing.has_magic(filled):
+            found.append(str(directory / filled) if pattern != "-" else pattern)
             continue
+        whole = str(Path(globbing.escape(str(directory))) / filled)  # the directory's own brackets mean themselves
         matches = sorted(
             match
             for match in globbing.glob(whole, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
-            if Path(match).is_file() and not any(fnmatch.fnmatch(match, unwanted) for unwanted in exclude)
+            if not excluded.match(match) and Path(match).is_file()
         )
         if not matches:
             raise ScenarioError(f"{pattern!r} matches no file (looked for {whole})", path=path)

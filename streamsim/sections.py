@@ -6,6 +6,7 @@ These are the single source of the check on loading and of the JSON Schema. A da
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
 
 import msgspec
@@ -142,8 +143,8 @@ def convert(value: Any, kind: type[S], path: str, *, open_ended: bool = False) -
     extra = {key: item for key, item in value.items() if key not in known}
     if extra and not open_ended:
         refuse_unknown(next(iter(extra)), kind, path)
-    inner = {key: type_ for key, type_ in get_type_hints(kind).items() if key in value and _is_section(type_)}
-    parts = {key: convert(value[key], type_, _join(path, key))[0] for key, type_ in inner.items()}
+    inner = _sections_in(kind)
+    parts = {key: convert(value[key], inner[key], _join(path, key))[0] for key in value if key in inner}
     for key in known.intersection(value):
         if isinstance(value[key], float) and not math.isfinite(value[key]):
             raise ScenarioError(f"{value[key]!r} is not a finite number", path=_join(path, key))
@@ -165,8 +166,11 @@ def refuse_unknown(key: str, kind: type[Section], path: str, what: str = "key") 
     )
 
 
-def _is_section(type_: Any) -> bool:
-    return isinstance(type_, type) and issubclass(type_, Section)
+@cache
+def _sections_in(kind: type[Section]) -> dict[str, type[Section]]:
+    """Return the fields that are sections themselves, such as the pipe of a station."""
+    hints = get_type_hints(kind)
+    return {key: hint for key, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Section)}
 
 
 def _join(path: str, inside: str) -> str:

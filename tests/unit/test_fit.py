@@ -51,7 +51,9 @@ def run(stations: dict[str, StationTrace], *, speed: tuple[float, ...] = (1.0, 1
 
 @pytest.fixture
 def scenario():  # type: ignore[no-untyped-def]
-    return load({"name": "x", "sources": {"s": {"command": "cat /dev/null"}}, "stations": {"sort": {"command": "sort"}}})
+    return load(
+        {"name": "x", "sources": {"s": {"command": "cat /dev/null"}}, "stations": {"sort": {"command": "sort"}}}
+    )
 
 
 def sorting() -> StationTrace:

@@ -1,0 +1,98 @@
+"""The verbs put together: which there are, and how one command line reaches one of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from streamsim.cli import comparing, describing, importing, measuring, modelling, running
+
+_DESCRIPTION = """Where does a pipeline lose its time, what would a change buy, and will it hold at the expected rate?
+
+streamsim runs a circuit for real, simulates it and predicts it, and holds the predictions against the run."""
+
+_EPILOG = """[bold]Examples[/bold]
+
+streamsim compare scenarios/top-words.toml
+
+streamsim measure --shell 'cat access.log | cut -d" " -f1 | sort | uniq -c'
+
+streamsim predict scenarios/top-words.toml --set host.cores=1
+
+[bold]Exit status[/bold]
+
+0 fine, 1 the run failed, 2 the scenario, the profile or the command line is wrong, 130 interrupted"""
+
+_GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "The worlds": (comparing.compare, measuring.measure, modelling.simulate, modelling.predict, measuring.fit),
+    "The circuit": (running.check, running.run, importing.import_),
+    "What there is": (describing.operators, describing.op, describing.schema),
+}
+
+
+def verbs() -> tuple[str, ...]:
+    """Return the names of all verbs.
+
+    >>> "measure" in verbs(), "import" in verbs()
+    (True, True)
+    """
+    return tuple(_name(verb) for group in _GROUPS.values() for verb in group)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; errors come out as exceptions, typer's own included."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that is no UTF-8, or an ASCII terminal: a question mark is better than an exception.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    status = _build()(args=list(words) or ["--help"], prog_name="streamsim", standalone_mode=False)
+    return status if isinstance(status, int) else 0
+
+
+def _build() -> typer.Typer:
+    app = typer.Typer(
+        name="streamsim",
+        help=_DESCRIPTION,
+        epilog=_EPILOG,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_callback)
+    for panel, group in _GROUPS.items():
+        for verb in group:
+            app.command(
+                _name(verb),
+                rich_help_panel=panel,
+                epilog=_examples(verb),
+                **getattr(verb, "settings", {}),
+            )(verb)
+    return app
+
+
+def _name(verb: Callable[..., None]) -> str:
+    return verb.__name__.rstrip("_")
+
+
+def _examples(verb: Callable[..., None]) -> str:
+    lines: tuple[str, ...] = verb.examples  # type: ignore[attr-defined]  # `example` put it there
+    return "\n\n".join(["[bold]Examples[/bold]", *lines])
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from streamsim import __version__
+        from streamsim.cli.output import say
+
+        say(f"streamsim {__version__}")
+        raise typer.Exit
+
+
+def _callback(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    """Runs before every verb; the version answers by itself."""

@@ -1,0 +1,76 @@
+"""``simulate`` and ``predict``: the same circuit in SimPy and in queueing theory, with fitted service models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from streamsim.cli.options import (
+    Json,
+    Output,
+    ProfilePath,
+    ScenarioPath,
+    Set,
+    Shell,
+    directory_of,
+    one_scenario,
+    profile_for,
+)
+from streamsim.cli.output import example
+
+
+@example(
+    "streamsim simulate scenarios/top-words.toml",
+    "streamsim simulate scenarios/top-words.toml --set host.cores=8 --seed 7",
+    "streamsim simulate --shell 'zcat access.log.gz | sort | uniq -c' --profile models.json",
+)
+def simulate(
+    scenario: ScenarioPath = None,
+    shell: Shell = None,
+    set_: Set = None,
+    profile: ProfilePath = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Same seed, same trace.", show_default="the scenario's own"),
+    ] = None,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Simulate a scenario with the service models of its profile; runs none of its commands."""
+    from streamsim import verbs
+    from streamsim.cli.progress import ProgressLine
+    from streamsim.cli.tables import print_result
+    from streamsim.files import to_json, write_whole
+
+    loaded = one_scenario(scenario, shell, set_)
+    models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
+    with ProgressLine() as progress:
+        trace = verbs.simulate(loaded, models, seed=seed, progress=progress)
+    result = verbs.summarise(trace, loaded)
+    file = write_whole(directory / "simulated.json", to_json(result))
+    print_result(result, json=json, written=file)
+
+
+@example(
+    "streamsim predict scenarios/top-words.toml",
+    "streamsim predict scenarios/poisson.toml --set 'sources.requests.rate=900 records/s'",
+    "streamsim predict scenarios/top-words.toml --set host.cores=1 --json",
+)
+def predict(
+    scenario: ScenarioPath = None,
+    shell: Shell = None,
+    set_: Set = None,
+    profile: ProfilePath = None,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Predict a scenario by queueing theory with the service models of its profile; runs none of its commands."""
+    from streamsim import verbs
+    from streamsim.cli.tables import print_result
+    from streamsim.files import to_json, write_whole
+
+    loaded = one_scenario(scenario, shell, set_)
+    result = verbs.predict(loaded, profile_for(loaded, profile, output))
+    file = write_whole(directory_of(loaded, output) / "predicted.json", to_json(result))
+    print_result(result, json=json, written=file)

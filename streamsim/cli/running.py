@@ -1,0 +1,136 @@
+"""``check`` and ``run``: look at a circuit without running anything, and run it as a plain pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streamsim.cli.failures import one_line
+from streamsim.cli.options import ScenarioPath, Set, Shell, one_scenario
+from streamsim.cli.output import example
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from streamsim.circuit import Circuit, Station
+    from streamsim.scenario import Load, Scenario
+
+
+@example(
+    "streamsim check scenarios/top-words.toml",
+    "streamsim check --shell 'comm -12 <(sort a) <(sort b)'",
+)
+def check(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) -> None:
+    """Check a scenario, its files and its programs, and show the circuit; runs none of its commands."""
+    from rich.text import Text
+
+    from streamsim.cli.output import say, show
+    from streamsim.places import check_runnable
+
+    loaded = one_scenario(scenario, shell, set_)
+    show(Text(f"{loaded.name}: {one_line(loaded.title)}" if loaded.title else loaded.name), _stations(loaded.circuit))
+    say("\n".join(_facts(loaded)))
+    check_runnable(loaded.circuit, standard_input=True, file=loaded.file)
+    if any(feed.file == "-" for feed in loaded.circuit.feeds):
+        say("ok for streamsim run; to measure it, give it a source: standard input cannot be read twice")
+    else:
+        say("ok")
+
+
+@example(
+    "streamsim run scenarios/top-words.toml > words.txt",
+    "streamsim run scenarios/top-words.toml | head -n 3",
+    "cat names.txt | streamsim run --shell 'cat | sort | uniq -c'",
+)
+def run(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) -> None:
+    """Run a scenario once as a plain pipeline, from standard input to standard output."""
+    from streamsim.real.run import run as run_for_real
+
+    run_for_real(one_scenario(scenario, shell, set_))
+
+
+def _stations(circuit: Circuit) -> Table:
+    from rich.text import Text
+
+    from streamsim.cli.tables import plain_table
+    from streamsim.units import format_bytes
+
+    table = plain_table("station", "reads", "through", "runs", "")
+    for name in circuit.order():
+        station = circuit.station(name)
+        reads = [feed.name if feed.file != "-" else "standard input" for feed in circuit.feed_of(name)]
+        pipes = circuit.inputs_of(name)
+        reads += [pipe.upstream for pipe in pipes]
+        through = ["file"] * (len(reads) - len(pipes)) + [format_bytes(pipe.capacity_bytes) for pipe in pipes]
+        table.add_row(name, ", ".join(reads), ", ".join(through), Text(one_line(_runs(station))), _kind(station))
+    return table
+
+
+def _runs(station: Station) -> str:
+    if station.command is not None:
+        return station.command
+    return " ".join([station.program, *(f"{key}={_short(value)}" for key, value in station.parameters.items())])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 3:
+        return f"[{len(value)} of them, {value[0]!r} first]"
+    return repr(value)
+
+
+def _kind(station: Station) -> str:
+    if station.role != "station":
+        return station.role
+    if station.operator is None:
+        return "command"
+    from streamsim import operators
+
+    return "operator, barrier" if operators.find(station.operator).traits.barrier else "operator"
+
+
+def _facts(scenario: Scenario) -> list[str]:
+    """Return what follows from the shape, and the load, a line each."""
+    from streamsim.units import format_bytes
+
+    circuit = scenario.circuit
+    lines = [
+        f"{what}: {', '.join(names)}"
+        for what, names in (
+            ("splits", circuit.splits()),
+            ("joins", circuit.joins()),
+            ("all bytes pass", circuit.cut_points()),
+        )
+        if names
+    ]
+    for feed in circuit.feeds:
+        lines.append(f"feed {feed.name}: {'standard input' if feed.file == '-' else one_line(feed.file)}")
+    for name, load in scenario.loads.items():
+        size = f", {format_bytes(scenario.source_bytes[name])}" if name in scenario.source_bytes else ""
+        lines.append(f"load {name}: {describe_load(load)}{size}")
+    for sink in circuit.sinks:
+        lines.append(f"sink {sink.name}: {sink.input} into {one_line(sink.file) if sink.file else 'nowhere'}")
+    cores = scenario.host.cores
+    return [*lines, f"host: {cores} core{'s' if cores != 1 else ''}"]
+
+
+def describe_load(load: Load) -> str:
+    """Return how records arrive, for people.
+
+    >>> from streamsim.scenario import Load
+    >>> describe_load(Load()), describe_load(Load(records=10))
+    ('as fast as taken', 'as fast as taken, 10 records')
+    """
+    from streamsim.units import format_rate, format_seconds
+
+    if load.arrivals == "trace":
+        words = [f"at the times of {load.times}"]
+    elif load.rate is None:
+        words = ["as fast as taken"]
+    else:
+        words = [f"{format_rate(*load.rate)}, {load.arrivals}"]
+        if load.arrivals == "bursty":
+            words[0] += f" (scv {load.scv:g})"
+    if load.records is not None:
+        words.append(f"{load.records} records")
+    if load.duration_s is not None:
+        words.append(f"for {format_seconds(load.duration_s)}")
+    return ", ".join(words)
