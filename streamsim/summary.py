@@ -71,10 +71,10 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
     late = estimate([lateness(run, loads) for run in runs], "").value or 0.0
     response, missing = _response(runs, circuit, loads)
     opened = any(load.open for load in loads.values())
-    notes = (f"response times leave out the first {WARM_UP:.0%} of the records",) if response else ()
+    notes = (f"response times leave out the first {WARM_UP * 100:.0f} % of the records",) if response else ()
     warnings = [*trace.warnings, *(warning for run in runs for warning in run.warnings), *missing]
     if late > LATE:
-        warnings.append(f"the load was not carried: its last record was put in {late:.0%} of its span too late")
+        warnings.append(f"the load was not carried: its last record was put in {late * 100:.0f} % of its span too late")
     return Result(
         world=trace.world,
         engine=trace.engine,

@@ -16,6 +16,8 @@ CIRCUIT = "circuit"
 WITHIN = "✓"
 ROUNDING = 1e-9
 """Errors this small are those of the arithmetic."""
+UNSURE = 0.25
+"""Where the measured interval is wider than this, to either side, the verdict says that it proves nothing."""
 
 Metrics = dict[tuple[str, str], Estimate]
 
@@ -270,7 +272,8 @@ def _distance(row: Row) -> str:
         return ""
     if row.measured_spread is None:
         return " and ".join(parts) + ", measured once, so that its scatter is not known"
-    return " and ".join(parts) + f", where the measured one scatters by ±{row.measured_spread * 100:.1f} %"
+    doubt = ", too much to judge by" if row.measured_spread > UNSURE else ""
+    return " and ".join(parts) + f", where the measured one scatters by ±{row.measured_spread * 100:.1f} %{doubt}"
 
 
 def _off(error: float) -> str:

@@ -22,6 +22,8 @@ from streamsim.trace import RunTrace, StationTrace, Trace
 Array = NDArray[np.float64]
 
 WINDOW_WORK_S = 0.5e-3
+WORKER_READS = 65536.0
+"""What a worker of ours asks for in one read, however little it was given in the calibration (real/worker_loop.py)."""
 
 
 def fit(trace: Trace, scenario: Scenario) -> Profile:
@@ -96,8 +98,8 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         bytes_out=bytes_out,
         records_in=None if source else records_in,
         records_out=records_out,
-        read_bytes=_largest_chunk(traces, "bytes_in", "reads"),
-        write_bytes=_largest_chunk(traces, "bytes_out", "writes"),
+        read_bytes=WORKER_READS if station.operator is not None else _largest_chunk(traces, "bytes_in", "reads"),
+        write_bytes=_mean_chunk(traces) if source else _largest_chunk(traces, "bytes_out", "writes"),
         barrier=barrier,
         held_bytes=0.0 if barrier or source else _held(traces),
         record_bytes=moved / records_moved if records_moved else 1.0,
@@ -217,6 +219,12 @@ def _largest_chunk(traces: list[StationTrace], moved: str, calls: str) -> float:
         ratios.append(size[kept] / count[kept])
     every = np.concatenate(ratios) if ratios else np.zeros(0)
     return float(max(1.0, np.quantile(every, 0.95))) if every.size else 65536.0
+
+
+def _mean_chunk(traces: list[StationTrace]) -> float:
+    """Return how much one write of a source hands over: one file's last piece may be small, and there may be many."""
+    writes = sum(float(trace.writes[-1]) for trace in traces)
+    return max(1.0, sum(float(trace.bytes_out[-1]) for trace in traces) / writes) if writes else 65536.0
 
 
 def _held(traces: list[StationTrace]) -> float:

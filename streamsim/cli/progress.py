@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class ProgressLine:
     def __enter__(self) -> ProgressLine:
         self._began = time.monotonic()
         if sys.stderr.isatty():
-            self._timer = threading.Timer(_PATIENCE_S, self._show)
+            self._timer = threading.Timer(_PATIENCE_S, self._try_to_show)
             self._timer.daemon = True
             self._timer.start()
         return self
@@ -54,6 +55,10 @@ class ProgressLine:
             self._state = (done, total, message)
             if self._shown is not None:
                 self._update(self._shown)
+
+    def _try_to_show(self) -> None:
+        with suppress(Exception):  # a line that cannot be drawn must neither stop the run nor leave a traceback
+            self._show()
 
     def _show(self) -> None:
         from rich.console import Console

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 FEWEST = 3
 """Replications before the first look at an interval: with 2 it is too wide and too random to steer by."""
+FEWEST_RECORDS = 30
+"""Response times of fewer records do not steer: no number of replications makes the one line of ``wc`` precise."""
 UNSETTLED = 0.95
 """MSER never cuts more than half; a cut this near to half means that no steady part was found."""
 
@@ -63,7 +65,7 @@ class Stopping:
         """Take note of one replication."""
         self.makespans.append(run.makespan_s)
         series = response_times(run, self.scenario.circuit, self.scenario.loads)
-        if series.size:
+        if series.size >= FEWEST_RECORDS:
             self.responses.append(float(series.mean()))
             self.unsettled += 2 * warm_up(series) >= UNSETTLED * series.size
 

@@ -47,6 +47,12 @@ def simulate(
     ------
     ProfileError : a station is neither measured nor declared, or it is not known how much a source gives.
     ModelError : the scenario has something that cannot be simulated, or the circuit deadlocks.
+
+    >>> from streamsim.loading import load
+    >>> scenario = load({"sources": {"make": {"command": "seq 9"}}, "stations": {"sum": {"command": "sum"}},
+    ...                  "service": {"make": {"bytes": "64 KiB"}, "sum": {"per_byte": "1 us"}}})
+    >>> round(simulate(scenario).runs[0].makespan_s, 3)
+    0.066
     """
     model = compile_model(scenario, profile, host)
     seeds = np.random.SeedSequence(scenario.simulate.seed if seed is None else seed)
@@ -78,6 +84,11 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
     Raises
     ------
     ModelError : the circuit deadlocks: names who waits for whom.
+
+    >>> from streamsim.loading import load
+    >>> scenario = load({"sources": {"make": {"command": "seq 9"}}, "service": {"make": {"bytes": 10, "setup": "2 s"}}})
+    >>> simulate_once(compile_model(scenario, None), np.random.default_rng(1)).makespan_s
+    2.0
     """
     seed = rng.bit_generator.seed_seq
     if not isinstance(seed, np.random.SeedSequence):

@@ -150,7 +150,7 @@ class Station(Reader):
             yield from self.put_many(self.row.write_bytes, pending // self.row.write_bytes)
 
     def _finish(self) -> Steps:
-        service, row = self.row.service, self.row
+        service = self.row.service
         self._ask()
         self._got = self.clock.now
         if self.work(service.finish, max(1.0, service.finish_threads)):

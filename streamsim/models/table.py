@@ -154,6 +154,12 @@ def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile
     ------
     ProfileError : a station is neither measured nor declared, or it is not known how much a source gives.
     ModelError : the scenario has something that no simulation can run yet.
+
+    >>> from streamsim.loading import load
+    >>> scenario = load({"sources": {"make": {"command": "seq 9"}}, "stations": {"half": {"command": "cut -c1"}},
+    ...                  "service": {"make": {"bytes": 100}, "half": {"selectivity": 0.5}}})
+    >>> [(row.name, row.flow.bytes_in, row.flow.bytes_out) for row in compile_model(scenario, None).stations]
+    [('make', 0, 100), ('half', 100, 50)]
     """
     profiles = effective_profiles(scenario, profile)
     flows = totals(scenario, profiles)

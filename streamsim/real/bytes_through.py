@@ -48,8 +48,9 @@ class Bytes:
     pipes: dict[str, Flow] = field(default_factory=dict)
 
     def at(self, curve: Array, sweeps: Array) -> Array:
-        """Return a curve's values at some of the sweeps."""
-        result: Array = curve[np.searchsorted(self.sweeps, sweeps)]
+        """Return a curve's values at the sweeps in which a station was seen; at the last of them it has all."""
+        result: Array = curve[np.searchsorted(self.sweeps, sweeps)].copy()
+        result[-1] = curve[-1]
         return result
 
 

@@ -93,11 +93,12 @@ def _end(written: Array, taken: Array, writer: Side, reader: Side, capacity: int
         return Flow(written, taken)
     count, total_taken = float(writer.count[-1]), float(taken[-1])
     clean = writer.exact or (not writer.spills and count - total_taken <= 2 * capacity)
+    drained = not writer.cut and reader.ended >= writer.ended - _EXIT_S
     if reader.exact:
         total_taken = float(reader.count[-1])
-    elif clean and not writer.cut and reader.ended >= writer.ended - _EXIT_S:
+    elif clean and drained:
         total_taken = count
-    if writer.exact or (clean and not writer.cut):
+    if writer.exact or (clean and not writer.cut and not (reader.exact and drained)):
         total_written = count
     else:
         total_written = min(count, total_taken + capacity) if writer.cut else total_taken

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from streamsim.errors import RunError
 
+_NEEDED = ("/proc/self/schedstat", "/proc/self/io", "/proc/self/wchan", "/proc/stat")
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
@@ -65,7 +66,7 @@ def check_environment() -> None:
 
     Raises RunError elsewhere than on Linux with a /proc: running needs neither.
     """
-    missing = [name for name in ("/proc/self/schedstat", "/proc/self/io", "/proc/stat") if not Path(name).exists()]
+    missing = [name for name in _NEEDED if not Path(name).exists()]
     if missing or not hasattr(os, "pidfd_open"):
         lacking = f"{', '.join(missing)}" if missing else "pidfd_open (Linux 5.3)"
         raise RunError(

@@ -86,7 +86,7 @@ class Place:
             os.sched_setaffinity(0, self._cpus)
         here = os.getcwd()  # noqa: PTH109  # compared as text
         if self._directory != here:
-            if not (sys.platform == "linux" and ctypes.CDLL(None).unshare(_CLONE_FS) == 0):
+            if not _own_directory():
                 self._back = here
             os.chdir(self._directory)
 
@@ -95,6 +95,11 @@ class Place:
     ) -> None:
         if self._back is not None:
             os.chdir(self._back)
+
+
+def _own_directory() -> bool:
+    """Give this thread a working directory of its own (unshare(2)); False where that cannot be."""
+    return sys.platform == "linux" and int(ctypes.CDLL(None).unshare(_CLONE_FS)) == 0
 
 
 def find_program(process: Process, environment: Mapping[str, str], directory: str) -> str:

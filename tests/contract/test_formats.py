@@ -148,6 +148,10 @@ def test_a_quote_that_is_missing_does_not_swallow_the_memory(monkeypatch: pytest
     codec.take(b'a,b\n1,"2\n')
     with pytest.raises(RunError, match="record 2, byte 4: this record has passed 1000 bytes"):
         taken(codec, [b"3,4\n"] * 500)
+    whole = formats.create("csv")
+    assert taken(whole, [b"1,2\n" * 900]) == [b"1,2"] * 900
+    with pytest.raises(RunError, match="record 902, byte 3605"):
+        taken(whole, [b'5\n,5\n"' + b"x" * 990, b"x" * 20])
 
 
 def test_wrong_formats_are_refused_with_their_place() -> None:

@@ -13,7 +13,7 @@ from streamsim.analysis.compare import Comparison, compare_results, listed, to_m
 from streamsim.errors import ProfileError
 from streamsim.result import Bottleneck, CircuitResult, Estimate, HostResult, ResponseTime, Result, StationResult
 from streamsim.scenario import ScenarioKey
-from tests.unit import traces
+from tests.unit import worlds
 
 KEY = ScenarioKey(name="delays", digest="00ff00ff00ff00ff")
 
@@ -92,12 +92,12 @@ def test_rows_have_the_keys_of_the_file_format() -> None:
 
 
 def test_a_comparison_survives_json() -> None:
-    inputs = traces.example_inputs(3)
+    inputs = worlds.example_inputs(3)
     assert msgspec.json.decode(msgspec.json.encode(inputs.comparison), type=Comparison) == inputs.comparison
 
 
 def test_the_circuit_comes_first_then_the_stations_in_their_order() -> None:
-    inputs = traces.example_inputs(4)
+    inputs = worlds.example_inputs(4)
     places = list(dict.fromkeys(row.station for row in inputs.comparison.rows))
     assert places == ["circuit", *inputs.circuit.order()]
 
@@ -151,6 +151,12 @@ def test_the_verdict_of_one_run_says_that_its_scatter_is_not_known() -> None:
     )
 
 
+def test_the_verdict_admits_a_measurement_that_scatters_too_much() -> None:
+    wild = _result("measured", _seconds(10, 6))
+    said = verdict(compare_results(wild, _result("simulated", _seconds(11)), None))
+    assert said.endswith("scatters by ±60.0 %, too much to judge by.")
+
+
 def test_the_verdict_of_theory_alone_claims_no_measurement() -> None:
     assert verdict(compare_results(None, None, _result("predicted", _seconds(3)))) == (
         "By theory, station 'rank' holds the circuit back, at work 97 % of the time."
@@ -164,7 +170,7 @@ def test_under_an_open_load_the_verdict_is_about_response_times() -> None:
 
 
 def test_markdown_tables_are_rectangular_and_start_with_the_circuit() -> None:
-    text = to_markdown(traces.example_inputs(4).comparison)
+    text = to_markdown(worlds.example_inputs(4).comparison)
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert headings[:2] == ["## The circuit", "## station-0"]
     rows = [line for line in text.splitlines() if line.startswith("|")]

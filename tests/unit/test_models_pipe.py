@@ -44,8 +44,6 @@ class KernelPipe:
 
     @property
     def level(self) -> int:
-        answer = fcntl.ioctl(self.out, termios.FIONREAD, bytearray(4))
-        assert answer == 0
         holder = bytearray(4)
         fcntl.ioctl(self.out, termios.FIONREAD, holder)
         return int(struct.unpack("i", holder)[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from streamsim.models.output import warm_up
 from streamsim.scenario import Host, Load, Scenario, Simulate
 from streamsim.service import HostProfile, Profile
 from streamsim.summary import summarise
-from streamsim.trace import VISIT, RunTrace
+from streamsim.trace import VISIT, RunTrace, read_trace, write_trace
 from streamsim.units import Rate
 from tests.unit.modelled import (
     BUDGET,
@@ -185,6 +187,25 @@ def test_a_load_that_is_too_much_is_warned_of() -> None:
         giving(400 * PAGE), taking(setup=2.0), load=load, slots=512, simulate=Simulate(precision=0.5)
     )
     assert any("still drifting" in warning for warning in simulate(scenario, profile).warnings)
+
+
+def test_a_simulated_trace_can_be_written_and_read(tmp_path: Path) -> None:
+    trace = simulate(*random_chain(precision=0.3))
+    write_trace(trace, tmp_path / "trace.npz")
+    again = read_trace(tmp_path / "trace.npz")
+    assert (again.world, again.engine, again.scenario) == ("simulated", "simpy", trace.scenario)
+    assert all(same_runs(a, b) for a, b in zip(trace.runs, again.runs, strict=True))
+
+
+def test_a_response_time_of_a_single_record_does_not_steer() -> None:
+    load = Load(rate=Rate(100.0, "records"), records=200)
+    scenario, profile = chain(
+        giving(200 * PAGE),
+        taking(setup=0.005, gives=1 / 200, barrier=True, distribution=EXPONENTIAL),
+        load=load,
+        operators=True,
+    )
+    assert len(simulate(scenario, profile).runs) == 3  # the makespan is the same within 2 %
 
 
 def test_a_station_that_works_on_nothing_costs_nothing() -> None:

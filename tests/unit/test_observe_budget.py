@@ -39,9 +39,7 @@ def test_a_sleep_after_the_last_sight_is_laid_to_that() -> None:
 
 
 steps = st.lists(
-    st.tuples(
-        st.floats(0.001, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.sampled_from((0, 1, 2, 3))
-    ),
+    st.tuples(st.floats(0.001, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.sampled_from((0, 1, 2, 3))),
     min_size=1,
     max_size=30,
 )

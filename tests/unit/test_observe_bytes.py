@@ -37,7 +37,7 @@ def test_nothing_is_seen_of_a_sleeper_until_it_moves_again() -> None:
     assert moved.given["a"].tolist() == [0, 100, 100, 100, 300, 300, 300]
     assert moved.taken["c"].tolist() == [0, 0, 0, 100, 100, 100, 300]
     assert moved.given["c"][-1] == 9
-    assert moved.at(moved.given["a"], np.array([1.0, 4.0])).tolist() == [100, 300]
+    assert moved.at(moved.given["a"], np.array([1.0, 3.0, 4.0])).tolist() == [100, 100, 300]
 
 
 def test_visits_are_believed_before_counters() -> None:

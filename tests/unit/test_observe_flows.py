@@ -65,9 +65,7 @@ def test_a_reader_seen_ahead_of_its_writer_loses_nothing() -> None:
     st.lists(st.integers(0, 500), min_size=40, max_size=40),
     st.booleans(),
 )
-def test_flows_never_fall_and_never_exceed_either_count(
-    gave: list[int], took: list[int], spills: bool
-) -> None:
+def test_flows_never_fall_and_never_exceed_either_count(gave: list[int], took: list[int], spills: bool) -> None:
     writer = side(*np.cumsum(gave).tolist(), ended=1.0, spills=spills, cut=True)
     reader = side(*np.cumsum(took[: len(gave)]).tolist(), ended=0.5)
     through = flow(writer, reader, CAPACITY)

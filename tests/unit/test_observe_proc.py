@@ -88,14 +88,14 @@ def test_a_process_that_sleeps_on_is_seen_without_being_read_again() -> None:
 
 
 def test_the_counters_of_a_zombie_are_final() -> None:
-    with started("sh", "-c", "head -c 100000 /dev/zero", stdout=subprocess.DEVNULL) as child:
-        with watched(child.pid) as process:
-            assert os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT) is not None
-            process.look()
-            process.count()
-            process.look_at_io()
-            assert process.wchar >= 100_000
-            assert process.cpu > 0
+    words = ("sh", "-c", "head -c 100000 /dev/zero")
+    with started(*words, stdout=subprocess.DEVNULL) as child, watched(child.pid) as process:
+        assert os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT) is not None
+        process.look()
+        process.count()
+        process.look_at_io()
+        assert process.wchar >= 100_000
+        assert process.cpu > 0
 
 
 def test_threads_are_found_by_the_time_they_use() -> None:

@@ -118,6 +118,14 @@ def test_sample_keeps_each_with_its_probability_and_the_same_with_the_same_seed(
     assert run("sample", data, every=7).split() == [b"%d" % number for number in range(6, 20_000, 7)]
 
 
+def test_interleave_lets_no_two_records_grow_together_at_the_end() -> None:
+    merge: Any = create("interleave")
+    merge.feed(b"a1\na2", 0)
+    merge.feed(b"b1", 1)
+    assert merge.finish() == b"a2\nb1"
+    assert merge.records_in == merge.records_out == 3
+
+
 def test_regex_extracts_every_match_or_its_groups() -> None:
     data = b"a=1 b=2\nnone\nc=3\n"
     assert run("regex", data, pattern="[a-z]=[0-9]", mode="extract") == b"a=1\nb=2\nc=3\n"

@@ -14,6 +14,7 @@ MAPPED = {
     "record": "12,JFK, 3.5 ,Zoë",
     "column(2)": "JFK",
     "column(9)": "",
+    "column(2) + column(4) + column(1)": "JFKZoë12",
     "'a' + column(1) + 'ë'": "a12ë",
     "int(column(1)) * 2 + 1": "25",
     "int(column(1)) / 5": "2.4",

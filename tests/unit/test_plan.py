@@ -122,9 +122,7 @@ def test_somebodys_own_operator_may_look_for_its_modules(tmp_path, monkeypatch) 
         "from streamsim.operators.base import ByteOperator\n\nclass Own(ByteOperator):\n    'Own.'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    process = one(
-        plan_of(sources={"a": {"command": "seq 9"}}, stations={"o": {"operator": "owned:Own"}}), "o"
-    )
+    process = one(plan_of(sources={"a": {"command": "seq 9"}}, stations={"o": {"operator": "owned:Own"}}), "o")
     assert process.spec is not None
     assert process.spec["site"] and str(tmp_path) in process.spec["path"]
     assert "-S" not in process.arguments and "-E" not in process.arguments

@@ -25,14 +25,14 @@ from streamsim.analysis.plots.style import SETTINGS, STATES, WORLDS, to_svg
 from streamsim.analysis.plots.thinning import binned, thinned
 from streamsim.result import Estimate
 from streamsim.service import Distribution
-from tests.unit import traces
+from tests.unit import traces, worlds
 
 ALWAYS = {"throughput", "errors", "budget", "progress", "levels", "service"}
 
 
 @functools.cache
 def _inputs(kind: str) -> plots.Inputs:
-    return traces.open_inputs() if kind == "open" else traces.example_inputs(int(kind))
+    return worlds.open_inputs() if kind == "open" else worlds.example_inputs(int(kind))
 
 
 def _written(figure: Figure) -> list[tuple[str, Any]]:

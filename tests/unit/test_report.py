@@ -19,7 +19,7 @@ from streamsim.analysis.wording import format_value
 from streamsim.errors import ProfileError
 from streamsim.result import read_result
 from streamsim.service import read_profile
-from tests.unit import traces
+from tests.unit import traces, worlds
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -69,7 +69,7 @@ class _Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def inputs() -> plots.Inputs:
-    return traces.example_inputs(2)
+    return worlds.example_inputs(2)
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_whatever_users_write_is_escaped(inputs: plots.Inputs, tmp_path: Path) -
     measured = traces.example_trace(circuit)
     measured = replace(measured, warnings=(nasty,))
     evil = replace(
-        traces.in_all_worlds(circuit, measured, traces.example_trace(circuit, world="simulated")), title=nasty
+        worlds.in_all_worlds(circuit, measured, traces.example_trace(circuit, world="simulated")), title=nasty
     )
     write_report(tmp_path, evil)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -215,7 +215,7 @@ def test_a_report_of_nothing_is_refused_and_writes_nothing(inputs: plots.Inputs,
 def test_an_open_load_shows_its_response_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in set(plots.ALL) - {"response"}:
         monkeypatch.setitem(plots.ALL, name, lambda inputs: None)
-    write_report(tmp_path, traces.open_inputs())
+    write_report(tmp_path, worlds.open_inputs())
     text = _Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "Response time, 99th percentile" in text
     assert (tmp_path / "response.svg").exists()

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from streamsim.circuit import Circuit, Feed, Pipe, Station
 from streamsim.errors import ProfileError
+from streamsim.models import simulate
 from streamsim.result import Result
 from streamsim.scenario import Load
 from streamsim.summary import STATES, summarise
 from streamsim.units import Rate
 from streamsim.visits import due_times, response_times
-from tests.unit import traces
+from tests.unit import modelled, traces
 
 TWO = traces.chain(["give", "take"])
 
@@ -167,7 +168,7 @@ def test_response_times_of_an_open_load_follow_lindley() -> None:
     assert result.circuit.response_time.p50.value < result.circuit.response_time.p95.value
     assert result.stations["parse"].wait.value > 0
     assert not result.saturated
-    assert any("first 10%" in note for note in result.notes)
+    assert any("first 10 %" in note for note in result.notes)
 
 
 def test_a_station_that_gives_one_record_in_four_answers_for_the_last_of_the_four() -> None:
@@ -211,7 +212,7 @@ def test_a_source_that_falls_behind_its_times_is_saturated() -> None:
     result = summarise(traces.trace_of(run), TWO, loads={"give": Load(rate=Rate(10, "records"))})
     assert result.saturated
     assert result.circuit.bottleneck.saturated
-    assert any("30% of its span" in warning for warning in result.warnings)
+    assert any("30 % of its span" in warning for warning in result.warnings)
 
 
 def test_a_split_answers_at_every_end() -> None:
@@ -252,6 +253,22 @@ def test_warnings_of_all_runs_are_told_once() -> None:
     runs = [_two(warnings=("a clock jumped",)), _two(warnings=("a clock jumped",))]
     result = summarise(traces.trace_of(*runs, warnings=("few samples",)), TWO)
     assert result.warnings == ("few samples", "a clock jumped")
+
+
+def test_a_simulated_run_is_summarised_as_worked_out_by_hand() -> None:
+    # Chunk k of 10 comes at k s and takes 3 s: it is got at 1 + 3 (k - 1), so it waits 2 (k - 1) s.
+    scenario, profile = modelled.chain(
+        modelled.giving(10 * modelled.PAGE, setup=1.0), modelled.taking(setup=3.0), operators=True
+    )
+    result = summarise(simulate(scenario, profile), scenario.circuit)
+    taker = result.stations["s1"]
+    assert result.circuit.makespan.value == pytest.approx(31)
+    assert result.circuit.bytes_per_s.value == pytest.approx(10 * modelled.PAGE / 31)
+    assert taker.wait.value == pytest.approx(9)
+    assert taker.service_time.value == pytest.approx(3)
+    assert taker.response_time.value == pytest.approx(12)
+    assert taker.utilisation.value == pytest.approx(30 / 31)
+    assert (result.circuit.bottleneck.station, result.circuit.bottleneck.saturated) == ("s1", True)
 
 
 @settings(max_examples=40)

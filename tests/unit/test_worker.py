@@ -175,7 +175,7 @@ def test_every_output_gets_the_same_bytes_and_one_without_a_reader_is_dropped(tm
         process.stdin.write(b"all\n")
         process.stdin.flush()
         assert [os.read(reader, 100) for reader in readers] == [b"all\n"] * 3
-        os.close(readers.pop(1))
+        os.close(readers.pop())
         process.stdin.write(b"two\n")
         process.stdin.flush()
         assert [os.read(reader, 100) for reader in readers] == [b"two\n"] * 2
@@ -348,3 +348,17 @@ def test_a_partial_write_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BrokenPipeError):
         outputs.send(b"hijklmn")
     assert (bytes(written), outputs.written) == (b"abcdefghij", 3)
+
+
+def test_an_output_whose_reader_has_gone_is_closed_at_once() -> None:
+    stays, goes = os.pipe(), os.pipe()
+    outputs = worker_loop.Outputs([stays[1], goes[1]])
+    os.close(goes[0])
+    outputs.send(b"abc")
+    assert outputs.written == 3
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(goes[1])
+    outputs.close()
+    assert os.read(stays[0], 9) == b"abc"
+    assert os.read(stays[0], 9) == b""
+    os.close(stays[0])

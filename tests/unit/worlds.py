@@ -1,0 +1,75 @@
+"""What reports are made from, for tests: traces made by hand, their results, and a theory that is off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamsim.analysis.compare import compare_results
+from streamsim.analysis.plots.inputs import Inputs
+from streamsim.circuit import Circuit
+from streamsim.result import CircuitResult, Estimate, ResponseTime, Result, StationResult
+from streamsim.scenario import Load
+from streamsim.summary import summarise
+from streamsim.trace import Trace
+from tests.unit.traces import chain, example_profile, example_trace, open_chain
+
+
+def in_all_worlds(circuit: Circuit, measured: Trace, simulated: Trace, loads: dict[str, Load] | None = None) -> Inputs:
+    """Return what a report is made from; theory says what was measured, less a twentieth."""
+    found, model = summarise(measured, circuit, loads=loads), summarise(simulated, circuit, loads=loads)
+    theory = predicted_from(found, 0.95)
+    return Inputs(
+        circuit=circuit,
+        title="An example",
+        loads=loads or {},
+        measured_trace=measured,
+        measured=found,
+        simulated_trace=simulated,
+        simulated=model,
+        predicted=theory,
+        profile=example_profile(circuit),
+        comparison=compare_results(found, model, theory),
+    )
+
+
+def example_inputs(count: int) -> Inputs:
+    """Return the inputs of a chain of so many stations, with long names where there are many."""
+    names = [f"station-{place}" if count <= 4 else f"a-station-with-a-long-name-{place}" for place in range(count)]
+    circuit = chain(names)
+    return in_all_worlds(circuit, example_trace(circuit), example_trace(circuit, world="simulated"))
+
+
+def open_inputs() -> Inputs:
+    """Return the inputs of a circuit with a load of its own."""
+    circuit, loads, measured = open_chain()
+    return in_all_worlds(circuit, measured, open_chain(world="simulated")[2], loads)
+
+
+def predicted_from(result: Result, factor: float) -> Result:
+    """Return what a theory would say that is off by one factor everywhere."""
+
+    def off(estimate: Estimate | None) -> Any:
+        if estimate is None or estimate.value is None:
+            return None
+        return Estimate(value=estimate.value * factor, unit=estimate.unit)
+
+    def all_off(holder: Any, *names: str) -> dict[str, Any]:
+        return {name: off(getattr(holder, name)) for name in names}
+
+    response = result.circuit.response_time
+    return Result(
+        world="predicted",
+        engine="fluid",
+        scenario=result.scenario,
+        host=result.host,
+        circuit=CircuitResult(
+            **all_off(result.circuit, "makespan", "bytes_per_s"),
+            response_time=ResponseTime(**all_off(response, "mean", "p50", "p95", "p99")) if response else None,
+            bottleneck=result.circuit.bottleneck,
+        ),
+        stations={
+            name: StationResult(**all_off(station, "bytes_in", "bytes_out", "utilisation", "cpu"))
+            for name, station in result.stations.items()
+        },
+        notes=("a theory made up",),
+    )
