@@ -85,6 +85,7 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
 
     Raises ScenarioError naming the first that does not.
     """
+    directory = Path(file).resolve().parent if file else Path.cwd()
     for feed in circuit.feeds:
         if feed.file == "-":
             if not standard_input:
@@ -100,7 +101,8 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
         path = f"{section}.{station.name.removesuffix('.command')}"
         if station.command is not None:
             program = shlex.split(station.command)[0]
-            if shutil.which(program, path=station.environment.get("PATH")) is None:
+            place = str(directory / program) if "/" in program else program  # it runs where the scenario is
+            if shutil.which(place, path=station.environment.get("PATH")) is None:
                 raise ScenarioError(f"there is no program {program!r} on the PATH", file=file, path=f"{path}.command")
         for name in station.parameters.get("paths", ()) if station.operator == "file" else ():
             _readable(name, f"{path}.file", file)

@@ -27,7 +27,7 @@ def outcome(words: Sequence[str]) -> int:
     """Run one command line and return its exit status; what went wrong is one line on standard error."""
     try:
         status = _dispatch(words)
-        sys.stdout.flush()
+        _flush()
     except BaseException as error:
         from streamsim.cli.failures import report
 
@@ -43,3 +43,12 @@ def _dispatch(words: Sequence[str]) -> int:
     from streamsim.cli.app import run
 
     return run(words)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from streamsim.cli.failures import ReaderGone
+
+        raise ReaderGone from None

@@ -19,18 +19,25 @@ INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT, as shells say it."""
 
 
+class ReaderGone(Exception):
+    """Who read our standard output has closed it."""
+
+
 class UsageError(StreamsimError):
     """The command line asks for what no verb can do."""
 
 
 def report(error: BaseException, words: Sequence[str]) -> int:
     """Say what went wrong and return the exit status."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 0 if error.code is None else FAILED
-    if isinstance(error, BrokenPipeError):
-        # Who read our output has what it wanted (`| head`): no failure, as for any writer of a circuit.
+    if isinstance(error, ReaderGone) or (
+        isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+    ):
+        # Who read our output has what it wanted (`| head`): no failure, as for any writer of a circuit. Typer and
+        # rich, where they print, make a SystemExit of it.
         _drop_output()
         return 0
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 0 if error.code is None else FAILED
     if os.environ.get("STREAMSIM_DEBUG") == "1":
         raise error
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":

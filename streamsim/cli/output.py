@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamsim.cli.failures import one_line
+from streamsim.cli.failures import ReaderGone, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -15,10 +16,6 @@ Verb = TypeVar("Verb", bound=Callable[..., None])
 
 _WIDE = 240
 """Columns where the output is no terminal: nothing is cut there, and tables take what they need."""
-
-
-class ReaderGone(BrokenPipeError):
-    """Who read our standard output has closed it."""
 
 
 def example(*lines: str, **settings: Any) -> Callable[[Verb], Verb]:
@@ -71,6 +68,9 @@ def note(text: str) -> None:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Write each warning once to standard error."""
+    """Write the warnings to standard error, those that differ in their numbers only once."""
+    alike: dict[str, list[str]] = {}
     for warning in dict.fromkeys(warnings):
-        note(f"warning: {warning}")
+        alike.setdefault(re.sub(r"[0-9.]+", "#", warning), []).append(warning)
+    for first, *others in alike.values():
+        note(f"warning: {first}{f' (and {len(others)} more like it)' if others else ''}")

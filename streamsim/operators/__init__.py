@@ -97,7 +97,8 @@ def find(name: str) -> type[Base]:
 
 
 def _find_own(name: str) -> type[Base]:
-    from streamsim.operators.base import Base
+    from streamsim.operators.base import Operator
+    from streamsim.operators.source import Source
 
     module, _, attribute = name.partition(":")
     try:
@@ -105,8 +106,8 @@ def _find_own(name: str) -> type[Base]:
         found = getattr(sys.modules[module], attribute)
     except (ImportError, AttributeError, ValueError) as error:
         _refuse(f"operator '{name}' cannot be imported: {error}")
-    if not (isinstance(found, type) and issubclass(found, Base)):
-        _refuse(f"'{name}' is not an operator: it does not derive from a class of streamsim.operators.base")
+    if not (isinstance(found, type) and issubclass(found, (Operator, Source))):
+        _refuse(f"'{name}' is not an operator: it is no Operator or Source of streamsim.operators")
     return found
 
 

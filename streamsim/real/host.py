@@ -11,6 +11,9 @@ from typing import NamedTuple
 from streamsim.errors import RunError
 
 _NEEDED = ("/proc/self/schedstat", "/proc/self/io", "/proc/self/wchan", "/proc/stat")
+_LEAST = 0.05
+"""Of each core something is always left: the scheduler is fair, and no model can divide by nothing."""
+
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
@@ -58,7 +61,7 @@ def left_over(readings: Sequence[tuple[Usage, Usage]], own_cpu_s: float) -> Left
     stolen = max(0.0, sum(after.stolen_s - before.stolen_s for before, after in readings)) / span
     busy = sum(after.busy_s - before.busy_s for before, after in readings)
     others = max(0.0, (busy - own_cpu_s) / span - stolen)
-    return Left(others, max(0.05 * cores, cores - others - stolen))
+    return Left(others, max(_LEAST * cores, cores - others - stolen))
 
 
 def check_environment() -> None:

@@ -19,7 +19,7 @@ from streamsim.errors import RunError
 from streamsim.real.children import Child, descendants, kill_all, uninterrupted
 from streamsim.real.guardian import Guardian
 from streamsim.real.pipes import Descriptors, Joint, make_joints
-from streamsim.real.place import Place, find_program, run_directory
+from streamsim.real.place import Place, find_program, is_named_pipe, run_directory
 from streamsim.real.plan import Plan, Process, Wire
 from streamsim.real.sinks import Sinks
 
@@ -93,7 +93,7 @@ class Crew:
             if stderr >= 0:
                 actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
             visits = str(self.directory / f"{number}.visits") if self._setting.visits else None
-            arguments = self._arguments(number, process, visits)
+            arguments = _opening_itself(process, self._arguments(number, process, visits))
             started = time.monotonic()
             pid = self._spawn(process, arguments, actions)
             self.children.append(Child(process, number, pid, started, stderr, visits if process.spec else None))
@@ -109,7 +109,7 @@ class Crew:
             joint = self.joints[wire.target]
             held = joint.write if writes else joint.read
             mine.append(held)
-        elif wire.kind == "file":
+        elif wire.kind == "file" and not is_named_pipe(wire.target):
             try:
                 held = self._descriptors.open(wire.target, os.O_RDONLY)
             except OSError as error:
@@ -141,7 +141,7 @@ class Crew:
 
     def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:
         environment: Mapping[str, str] = {**os.environ, **process.environment}
-        program = find_program(process, environment, self.plan.directory)
+        program = find_program(arguments[0], environment, self.plan.directory, process.name)
         group = self._guardian.group if self._setting.own_group else os.getpgrp()
 
         def spawn(path: str, words: list[str]) -> int:
@@ -221,6 +221,14 @@ class Crew:
         while self.running:
             for child in self.ended(None):
                 self.reap(child)
+
+
+def _opening_itself(process: Process, arguments: list[str]) -> list[str]:
+    """Let a process open the named pipe on its standard input itself: to open one waits for its writer."""
+    wire = process.reads.get(0)
+    if wire is None or wire.kind != "file" or not is_named_pipe(wire.target):
+        return arguments
+    return ["sh", "-c", 'exec "$@" < "$0"', wire.target, *arguments]
 
 
 @contextmanager

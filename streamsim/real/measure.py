@@ -109,8 +109,8 @@ class Session:
         if reading is None or time.monotonic() - reading.speeds.time > _FRESH_S:
             reading = self._read()
         own = time.process_time()
-        with _kept_off(cpus), launched(plan, Setting(cpus=cpus, visits=observe)) as crew:
-            seen = _observed(crew) if observe else _unobserved(crew)
+        with _kept_off(cpus) as shared, launched(plan, Setting(cpus=cpus, visits=observe)) as crew:
+            seen = _observed(crew, shared=shared) if observe else _unobserved(crew)
         own = time.process_time() - own
         after = self._read()
         used = sum(child.cpu_s for child in crew.children)
@@ -140,8 +140,9 @@ class Session:
         )
 
 
-def _observed(crew: Crew) -> _Seen:
-    with closing(Observer(crew)) as observer:
+def _observed(crew: Crew, *, shared: bool) -> _Seen:
+    # The speed of cores that the run does not use would say nothing of the run.
+    with closing(Observer(crew, spin=shared)) as observer:
         observer.look()
         warnings = supervise(crew, observer)
         stations, pipes = station_traces(crew, observer)
@@ -154,16 +155,16 @@ def _unobserved(crew: Crew) -> _Seen:
 
 
 @contextmanager
-def _kept_off(cpus: Iterable[int]) -> Iterator[None]:
-    """Keep the runner's own work off the cores of the run, where there are others."""
+def _kept_off(cpus: Iterable[int]) -> Iterator[bool]:
+    """Keep the runner's own work off the cores of the run, where there are others; yields whether it shares them."""
     allowed = os.sched_getaffinity(0)
     others = allowed - set(cpus)
     if not others:
-        yield
+        yield True
         return
     os.sched_setaffinity(0, others)
     try:
-        yield
+        yield False
     finally:
         os.sched_setaffinity(0, allowed)
 

@@ -47,13 +47,13 @@ def period_s(elapsed: float) -> float:
 
 
 class Observer:
-    """Watches a crew while it is supervised (a `Watcher`).
+    """Watches a crew while it is supervised (a `Watcher`). ``spin``: sample the speed of the cores too.
 
     ``levels`` holds (time, bytes) for each pipe, flat; ``rates`` what the speed probe found meanwhile; ``cost_s`` the
     core-seconds that the looking took.
     """
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, *, spin: bool = True) -> None:
         self._crew = crew
         self._began = crew.children[0].started
         self._gauges = _gauges(crew)
@@ -67,7 +67,8 @@ class Observer:
         self.cost_s = 0.0
         self._sweep_cost = 0.0
         self._glances = -1
-        self._spin_due = self._files_due = self._began + _SPIN_EVERY_S
+        self._files_due = self._began + _FILES_EVERY_S
+        self._spin_due = self._began + _SPIN_EVERY_S if spin else float("inf")
         self.rates: list[float] = []
         self._alive = list(self.watches)
         temporary = tempfile.gettempdir()

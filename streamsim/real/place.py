@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any
 
 from streamsim.errors import RunError
-from streamsim.real.plan import Process
 
 _CLONE_FS = 0x200  # sched.h
 
@@ -102,15 +101,19 @@ def _own_directory() -> bool:
     return sys.platform == "linux" and int(ctypes.CDLL(None).unshare(_CLONE_FS)) == 0
 
 
-def find_program(process: Process, environment: Mapping[str, str], directory: str) -> str:
-    """Return the path of what a process executes, found on its own PATH, relative to its own directory.
+def is_named_pipe(path: str) -> bool:
+    """Return whether this is a named pipe (mkfifo(3))."""
+    return Path(path).is_fifo()
+
+
+def find_program(word: str, environment: Mapping[str, str], directory: str, station: str) -> str:
+    """Return the path of what a station executes, found on its own PATH, relative to its own directory.
 
     Raises RunError where there is none.
     """
-    word = process.arguments[0]
     if "/" in word:
         return str(Path(directory) / word)
     found = shutil.which(word, path=environment.get("PATH", os.defpath))
     if found is None:
-        raise RunError(f"there is no program {word!r} on the PATH", station=process.name)
+        raise RunError(f"there is no program {word!r} on the PATH", station=station)
     return str(Path(directory) / found)

@@ -192,8 +192,8 @@ class Process:
 
     @property
     def spliced(self) -> bool:
-        """Whether it was seen to move bytes inside the kernel."""
-        return any(task.spliced for task in self.tasks.values())
+        """Whether its counts lack something: it was seen to move bytes inside the kernel, or they are closed to us."""
+        return self._io < 0 or any(task.spliced for task in self.tasks.values())
 
     def children(self) -> list[int]:
         """Return the processes that its first thread has started and not yet waited for."""

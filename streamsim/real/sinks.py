@@ -43,8 +43,9 @@ class Sinks:
             return self._descriptors.open(str(target), os.O_WRONLY)
         handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         self._aside[name] = Path(aside), target
+        handle = self._descriptors.keep(handle)
         os.fchmod(handle, stat.S_IMODE(mode))
-        return self._descriptors.keep(handle)
+        return handle
 
     @property
     def unfinished(self) -> list[str]:

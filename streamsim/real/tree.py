@@ -116,7 +116,7 @@ class Tree:
 
     @property
     def hidden(self) -> bool:
-        """Whether it was seen to move bytes inside the kernel."""
+        """Whether its counts lack something, see `Process.spliced`."""
         return self.root.spliced or any(process.spliced for process in self._children.values())
 
     def keeps_temporaries(self, directories: tuple[str, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from array import array
 from collections.abc import Sequence
@@ -177,7 +178,7 @@ class _Feed:
     def __init__(self, child: Child) -> None:
         wire = child.process.reads.get(0)
         is_file = wire is not None and wire.kind == "file"
-        self.size = Path(wire.target).stat().st_size if is_file and wire is not None else None
+        self.size = _size(wire.target) if is_file and wire is not None else None
         self._info = opened(f"/proc/{child.pid}/fdinfo/0") if is_file else -1
         self._low, self._high = 0.0, float("inf")
 
@@ -194,7 +195,7 @@ class _Feed:
         least = process.rchar
         words = read(self._info).split()
         process.look_at_io()
-        if len(words) >= 2 and 0 < (offset := int(words[1])) < (self.size or 0):
+        if len(words) >= 2 and 0 < (offset := int(words[1])) < (self.size or 0.0):
             self._low, self._high = max(self._low, least - offset), min(self._high, process.rchar - offset)
             if self._low >= self._high:
                 self.close()
@@ -204,3 +205,9 @@ class _Feed:
         if self._info >= 0:
             os.close(self._info)
         self._info = -1
+
+
+def _size(path: str) -> float:
+    """Return how many bytes a file can give; a device or a named pipe has no end."""
+    found = Path(path).stat()
+    return float(found.st_size) if stat.S_ISREG(found.st_mode) else float("inf")

@@ -8,13 +8,13 @@ from struct import Struct
 from time import monotonic, thread_time
 
 from streamsim.operators import create
+from streamsim.operators.base import Operator
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from streamsim.operators.base import Base, Operator
     from streamsim.operators.source import Source
 
 _VISIT = Struct("<5d4q")
@@ -198,17 +198,14 @@ def run(spec: Mapping[str, Any]) -> None:
 
 
 def _work(spec: Mapping[str, Any], visits: Visits) -> None:
-    operator: Base = create(spec["operator"], spec.get("parameters") or {}, spec.get("format") or "lines")
+    operator = create(spec["operator"], spec.get("parameters") or {}, spec.get("format") or "lines")
     operator.counting = visits.wanted
     inputs: Sequence[int] = spec.get("inputs") or (0,)
     outputs = Outputs(spec.get("outputs", (1,)))
-    if operator.traits.source:
-        from streamsim.operators.source import Source
-
-        assert isinstance(operator, Source), "the trait says so"
-        _work_source(operator, spec, inputs[0], outputs, visits)
+    if isinstance(operator, Operator):
+        Server(operator, outputs, visits).serve(inputs, spec.get("read_bytes") or 65536)
     else:
-        Server(operator, outputs, visits).serve(inputs, spec.get("read_bytes") or 65536)  # type: ignore[arg-type]
+        _work_source(operator, spec, inputs[0], outputs, visits)
     outputs.close()
 
 

@@ -150,7 +150,7 @@ def test_a_quote_that_is_missing_does_not_swallow_the_memory(monkeypatch: pytest
         taken(codec, [b"3,4\n"] * 500)
     whole = formats.create("csv")
     assert taken(whole, [b"1,2\n" * 900]) == [b"1,2"] * 900
-    with pytest.raises(RunError, match="record 902, byte 3605"):
+    with pytest.raises(RunError, match="record 903, byte 3605"):
         taken(whole, [b'5\n,5\n"' + b"x" * 990, b"x" * 20])
 
 

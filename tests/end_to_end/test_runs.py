@@ -127,9 +127,20 @@ def test_a_script_without_a_first_line_is_run_by_the_shell(tmp_path: Path) -> No
     script.write_text("echo from the shell $1\n")
     script.chmod(0o755)
     scenario = load({"stations": {"s": {"command": "./plain arg"}}}, file=str(tmp_path / "s.toml"))
-    with open(tmp_path / "out", "wb") as target, launched(make_plan(scenario), Setting(stdout=target.fileno())) as crew:
-        supervise(crew)
-    assert (tmp_path / "out").read_text() == "from the shell arg\n"
+    assert output_of(scenario, tmp_path) == b"from the shell arg\n"
+
+
+def test_a_named_pipe_may_be_the_source(session: Session, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    scenario = circuit(
+        sources={"f": {"file": str(tmp_path / "fifo")}},
+        stations={"c": {"command": "wc -c"}},
+        sinks={"o": {"file": str(tmp_path / "out")}},
+    )
+    with subprocess.Popen(["sh", "-c", f"head -c 300000 /dev/zero > {tmp_path}/fifo"]):
+        trace = session.run_once(scenario)
+    assert (tmp_path / "out").read_text() == "300000\n"
+    assert trace.stations["c"].bytes_in[-1] >= 300_000
 
 
 def test_a_source_of_two_thousand_files_fits(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ class Clock:
     """Moves by a microsecond a look, and by what is slept and a little more."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, oversleep_s: float = 30e-6) -> None:
-        self.now, self.oversleep_s, self.looks = 100.0, oversleep_s, 0
+        self.now, self.oversleep_s, self.looks, self.sleeps = 100.0, oversleep_s, 0, 0
         monkeypatch.setattr(worker_pacing, "monotonic", self)
         monkeypatch.setattr(worker_pacing, "sleep", self.sleep)
 
@@ -30,6 +30,7 @@ class Clock:
 
     def sleep(self, duration_s: float) -> None:
         assert duration_s > 0
+        self.sleeps += 1
         self.now += duration_s + self.oversleep_s
 
 
@@ -90,6 +91,15 @@ def test_what_is_due_soon_is_slept_away_and_not_burnt(monkeypatch: pytest.Monkey
     assert b"".join(sent.chunks).count(b"\n") == 3000
     assert len(sent.chunks) < 150  # some 30 records to a sleep
     assert clock.looks < 15 * len(sent.chunks)
+
+
+def test_a_source_that_is_behind_does_not_sleep_between_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    sent = Sent(clock, held_s={0: 10.0})
+    pour(clock, sent, rate=1e5, count=50_000)  # all of it has come due when the first write ends
+    assert sum(chunk.count(b"\n") for chunk in sent.chunks) == 50_000
+    assert len(sent.chunks) > 50  # in blocks of 4 KiB
+    assert clock.sleeps <= 2
 
 
 def test_a_source_waits_for_its_end_even_where_nothing_more_is_due(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,51 @@
+"""Operators as Unix filters: ``streamsim op``."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.end_to_end.command_line import Run, one_line, streamsim
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "expected"),
+    [
+        (["sample", "--every", "2"], "1\n2\n3\n4\n", "2\n4\n"),
+        (["sample", "--every=2"], "1\n2\n3\n4\n", "2\n4\n"),
+        (["filter", "--where", "len(record) > 1"], "a\nbb\n", "bb\n"),
+        (["group", "--key", "1", "--on-error", "skip"], "a\nb\na\n", "a,2\nb,1\n"),
+        (["sample", "--every", "2", "--format", "rows", "--format.width", "2"], "abcdef", "cd"),
+        (["generate", "--count", "3"], "", "1\n2\n3\n"),
+    ],
+)
+def test_an_operator_is_a_filter(words: list[str], given: str, expected: str) -> None:
+    done = streamsim("op", *words, input=given)
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+def test_a_filter_shows_its_parameters(run: Run) -> None:
+    ran = run("op", "window", "--help")
+    assert ran.status == 0
+    assert re.search(r"^  --size +how many records make a window: .* \(required\)$", ran.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["srot"], "unknown operator 'srot'"),
+        (["filter"], "needs 'where'"),
+        (["filter", "--where"], "--where needs a value"),
+        (["filter", "--wher", "x"], "did you mean 'where'?"),
+        (["filter", "where=x"], "parameters are written --name value"),
+        (["sample", "--every", "x"], "'x' is not a whole number"),
+        (["sample", "--every", "1", "--every", "2"], "given twice"),
+        (["count", "--format", "cvs"], "did you mean 'csv'?"),
+        (["count", "--format", "rows", "--format.with", "2"], "did you mean 'width'?"),
+    ],
+)
+def test_a_filter_refuses_what_it_does_not_know(words: list[str], said: str, run: Run) -> None:
+    ran = run("op", *words)
+    assert (ran.status, ran.out) == (2, "")
+    assert said in one_line(ran.err)
