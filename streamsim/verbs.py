@@ -114,7 +114,13 @@ def compare(
     validation = validation if validation is not None else scenario
     for one in (scenario, validation):
         check_runnable(one.circuit, standard_input=False, file=one.file)
-    calibration, measured_trace = _alternate(scenario if profile is None else None, validation, repetitions, progress)
+    calibration, measured_trace = _alternate(
+        scenario if profile is None else None,
+        validation,
+        repetitions,
+        profile.host.probe_rate if profile is not None else None,
+        progress,
+    )
     if profile is None:
         assert calibration is not None, "without a profile there was a calibration"
         profile = fit(calibration, scenario)
@@ -153,7 +159,11 @@ def conditions(runs: tuple[RunTrace, ...]) -> HostProfile:
 
 
 def _alternate(
-    calibrated: Scenario | None, validated: Scenario, repetitions: int | None, progress: Progress | None
+    calibrated: Scenario | None,
+    validated: Scenario,
+    repetitions: int | None,
+    reference_rate: float | None,
+    progress: Progress | None,
 ) -> tuple[Trace | None, Trace]:
     """Run calibration and validation in turn (A B, B A, A B, …) after the warm-up runs of both."""
     from streamsim.real.measure import Session, trace_of
@@ -164,7 +174,7 @@ def _alternate(
     total = (count + warmups) * len(both)
     runs: dict[int, list[RunTrace]] = {place: [] for place in range(len(both))}
     done = 0
-    with Session(cores=max(scenario.host.cores for scenario in both)) as session:
+    with Session(cores=max(scenario.host.cores for scenario in both), reference_rate=reference_rate) as session:
         for repetition in range(count + warmups):
             order = list(range(len(both)))
             for place in order if repetition % 2 == 0 else reversed(order):

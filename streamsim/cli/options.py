@@ -83,7 +83,7 @@ def shell_name(line: str) -> str:
     """Return the name of the scenario of a shell line: other lines have other names, and so other reports.
 
     >>> shell_name("sort a | uniq")
-    'shell-d87b7ba0'
+    'shell-bb53c845'
     """
     import hashlib
 

@@ -98,7 +98,7 @@ def remaining_s(done: float, total: float, elapsed: float, since: float) -> floa
     since : seconds from the start until the last step.
 
     >>> remaining_s(1, 4, elapsed=12, since=10)
-    28
+    28.0
     """
     if done <= 0 or done > total:
         return None
