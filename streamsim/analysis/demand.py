@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import isotonic_regression, nnls
 
 from streamsim.service import CurvePoint, Regime
 from streamsim.trace import RunTrace, StationTrace
@@ -21,6 +22,8 @@ Array = NDArray[np.float64]
 CURVE_MATTERS = 0.03
 """A demand curve is kept where it strays further than this (as a part of the total) from a straight line."""
 CURVE_TOLERANCE = 0.004
+FEWEST_SAMPLES = 20
+LEAST_RUNNING_S = 0.01
 THREADS_MATTER = 1.15
 
 
@@ -84,7 +87,9 @@ def split_phases(run: RunTrace, station: StationTrace, *, source: bool) -> Phase
     first = int(np.argmax(taken > 0)) if total_in > 0 else len(taken) - 1
     start = max(first - 1, 0)
     end = int(np.argmax(taken >= total_in * (1 - 1e-9))) if total_in > 0 else start
-    early = float(station.bytes_out[end])
+    # Seldom does a sample fall between the last read and the first write, so the one before the end is asked.
+    before = end - 1 if end > start and taken[end - 1] >= total_in / 2 else end
+    early = float(station.bytes_out[before])
     barrier = not source and total_in > 0 and early <= max(4096.0, 0.005 * total_out)
     last = len(taken) - 1
     if barrier:
@@ -118,25 +123,37 @@ def _phase(station: StationTrace, work: Array, begin: int | None, end: int) -> P
     )
 
 
-def demand_curve(station: StationTrace, work: Array, begin: int, end: int) -> tuple[CurvePoint, ...]:
+class Reading(NamedTuple):
+    """The samples of one run's reading phase: its station, its work curve, and the first and last sample of it."""
+
+    station: StationTrace
+    work: Array
+    begin: int
+    end: int
+
+
+def demand_curve(readings: list[Reading]) -> tuple[CurvePoint, ...]:
     """Return the demand curve of the reading phase, or nothing where a mean per byte tells as much.
 
-    Cumulative work against cumulative bytes, both as fractions, thinned by Ramer–Douglas–Peucker (Douglas and Peucker
+    Cumulative work against cumulative bytes, both as fractions. A tool does the same at the same byte in every run, so
+    the samples of all runs make one curve: sorted by bytes, made to rise by isotonic regression (Barlow et al. 1972,
+    "Statistical Inference under Order Restrictions", p. 13) and thinned by Ramer–Douglas–Peucker (Douglas and Peucker
     1973, "Algorithms for the reduction of the number of points", The Canadian Cartographer 10(2), p. 112).
     """
-    taken = station.bytes_in[begin : end + 1] - station.bytes_in[begin]
-    spent = work[begin : end + 1] - work[begin]
-    if taken.size < 20 or taken[-1] <= 0 or spent[-1] <= 0:
+    steps = [_steps(reading) for reading in readings]
+    rows = np.concatenate([found for found in steps if found is not None] or [np.zeros((0, 4))])
+    if len(rows) < FEWEST_SAMPLES:
         return ()
-    x, y = taken / taken[-1], spent / spent[-1]
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    x = np.concatenate([[0.0], rows[:, 0], [1.0]])
+    y = np.concatenate([[0.0], np.clip(isotonic_regression(rows[:, 1]).x, 0.0, 1.0), [1.0]])
     if float(np.abs(x - y).max()) < CURVE_MATTERS:
         return ()
     kept = _thin(x, y, CURVE_TOLERANCE)
-    cpu, running = station.cpu_s[begin : end + 1], station.running_s[begin : end + 1]
     points = [CurvePoint(0.0, 0.0)]
     for left, right in itertools.pairwise(kept):
-        ran = float(running[right] - running[left])
-        several = float(cpu[right] - cpu[left]) / ran if ran > 0.01 else 1.0
+        cpu, running = rows[left:right, 2:].sum(axis=0) if right > left else (0.0, 0.0)
+        several = float(cpu / running) if running > LEAST_RUNNING_S else 1.0
         points.append(
             CurvePoint(
                 round(float(x[right]), 5),
@@ -145,6 +162,17 @@ def demand_curve(station: StationTrace, work: Array, begin: int, end: int) -> tu
             )
         )
     return tuple(points)
+
+
+def _steps(reading: Reading) -> Array | None:
+    """Return for each sample: bytes and work so far as fractions, core-seconds and running time since the last."""
+    inside = slice(reading.begin, reading.end + 1)
+    taken = reading.station.bytes_in[inside] - reading.station.bytes_in[reading.begin]
+    spent = reading.work[inside] - reading.work[reading.begin]
+    if taken.size < 2 or taken[-1] <= 0 or spent[-1] <= 0:
+        return None
+    cpu, running = np.diff(reading.station.cpu_s[inside]), np.diff(reading.station.running_s[inside])
+    return np.column_stack([taken[1:] / taken[-1], spent[1:] / spent[-1], cpu, running])
 
 
 def _thin(x: Array, y: Array, tolerance: float) -> list[int]:

@@ -1,7 +1,7 @@
 """Fit: from a Trace to a Profile, the service models and selectivities of all stations.
 
-One repetition gives the shape (the demand curve, the distribution): the one whose makespan is the median. Totals and
-phases are means over all repetitions, each in reference core-seconds of its own host speed.
+Totals and phases are means over all repetitions, each in reference core-seconds of its own host speed; demand curves
+and distributions are of all repetitions together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamsim.analysis.demand import Phases, demand_curve, reference_work, regimes, setup_and_slope, split_phases
+from streamsim.analysis.demand import (
+    Phases,
+    Reading,
+    demand_curve,
+    reference_work,
+    regimes,
+    setup_and_slope,
+    split_phases,
+)
 from streamsim.analysis.distributions import fit_distribution
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
@@ -77,7 +85,6 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
     paced = scenario.load_of(station.name).open and station.role == "source"
     traces = [run.stations[station.name] for run in runs]
     phases = [split_phases(run, trace, source=source) for run, trace in zip(runs, traces, strict=True)]
-    typical = int(np.argsort([run.makespan_s for run in runs])[len(runs) // 2])
     barrier = sum(phase.barrier for phase in phases) * 2 > len(phases)
     windows = _windows(runs, traces, phases, source=source)
     bytes_in, bytes_out = _mean([t.bytes_in[-1] for t in traces]), _mean([t.bytes_out[-1] for t in traces])
@@ -85,8 +92,12 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
     moved = bytes_out if source else bytes_in
     curve: tuple[CurvePoint, ...] = ()
     if not source:
-        work = reference_work(runs[typical], traces[typical])
-        curve = demand_curve(traces[typical], work, phases[typical].read_from, phases[typical].read_to)
+        curve = demand_curve(
+            [
+                Reading(trace, reference_work(run, trace), phase.read_from, phase.read_to)
+                for run, trace, phase in zip(runs, traces, phases, strict=True)
+            ]
+        )
     if curve:  # what a call costs cannot be told from where along the stream it was made
         windows = _without_calls(windows)
     service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)

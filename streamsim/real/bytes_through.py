@@ -66,6 +66,8 @@ def bytes_through(plan: Plan, seen: dict[str, Seen], capacities: dict[str, int],
         writer, reader = seen[plan.writer_of(label)[0].name], seen[plan.reader_of(label)[0].name]
         result.pipes[label] = _flow(writer, reader, result, capacity, levels.get(label, np.zeros((0, 2))))
     for process in plan.processes:
+        _correct_spills(process, plan, seen, capacities, result)
+    for process in plan.processes:
         one = seen[process.name]
         result.taken[process.name] = _taken(one, result)
         result.given[process.name] = _given(one, result)
@@ -117,6 +119,46 @@ def _flow(writer: Seen, reader: Seen, grid: Bytes, capacity: int, levels: Array)
         held = np.interp(grid.time, levels[:, 0], levels[:, 1]) if len(levels) else 0.0
         took = np.maximum.accumulate(np.maximum(count - held, 0.0))
     return flow(giving, Side(count=took, exact=False, ended=reader.ended, hidden=reader.hidden), capacity)
+
+
+def _correct_spills(
+    process: Process, plan: Plan, seen: dict[str, Seen], capacities: dict[str, int], grid: Bytes
+) -> None:
+    """Correct the inputs of a process whose writers keep temporary files, so that their own counts cannot be trusted.
+
+    A writer is known for it when it is seen to have such a file, or to read clearly more than its inputs gave. What its
+    reader took is then all that is known; a command with several inputs counts them together, so of those one can be
+    told from the others, which gave what they say.
+    """
+    reader = seen[process.name]
+    labels = [wire.target for wire in _inputs(reader) if wire.kind == "pipe"]
+    spilled = [label for label in labels if _spilled(seen[plan.writer_of(label)[0].name], grid, capacities[label])]
+    if len(spilled) != 1 or (
+        len(_inputs(reader)) > 1 and (process.spec is not None or len(labels) < len(_inputs(reader)))
+    ):
+        return
+    (label,) = spilled
+    exact = _exact(reader, "taken", "got", grid.time) if len(labels) == 1 else None
+    took = exact
+    if took is None:
+        rest = sum((grid.pipes[other].taken for other in labels if other != label), start=np.zeros(len(grid.time)))
+        took = np.maximum.accumulate(np.maximum(_count(reader, RCHAR, grid.sweeps) - rest, 0.0))
+    writer = seen[plan.writer_of(label)[0].name]
+    giving = Side(
+        count=_count(writer, WCHAR, grid.sweeps), exact=False, ended=writer.ended, cut=writer.cut, spills=True
+    )
+    found = flow(giving, Side(count=took, exact=exact is not None, ended=reader.ended), capacities[label])
+    written = found.taken.copy()  # what went to temporary files must not look like a full pipe
+    written[-1] = found.written[-1]
+    grid.pipes[label] = Flow(written, found.taken)
+
+
+def _spilled(writer: Seen, grid: Bytes, capacity: int) -> bool:
+    """Whether it was seen to keep temporary files, or read clearly more than its inputs gave."""
+    if writer.visits is not None:
+        return False
+    extra = float(_count(writer, RCHAR, grid.sweeps)[-1] - _taken(writer, grid)[-1])
+    return writer.spills or extra > 2 * capacity
 
 
 def _inputs(one: Seen) -> list[Wire]:

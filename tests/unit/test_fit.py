@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamsim.analysis.demand import demand_curve, reference_work, setup_and_slope
+from streamsim.analysis.demand import Reading, demand_curve, reference_work, setup_and_slope
 from streamsim.analysis.fit import fit
 from streamsim.errors import ProfileError
 from streamsim.loading import load
@@ -99,7 +99,7 @@ def test_a_plateau_in_the_middle_of_the_stream_is_kept_as_a_curve() -> None:
     taken = np.interp(TIMES, [0, 0.5, 1.5, 2.0], [0, 0.5, 0.5, 1.0]) * MEBIBYTE
     cpu = np.interp(TIMES, [0, 0.5, 1.5, 2.0], [0, 0.05, 0.95, 1.0])
     one = station("sort", taken, np.zeros_like(TIMES), cpu)
-    curve = demand_curve(one, reference_work(run({"sort": one}), one), 0, len(TIMES) - 1)
+    curve = demand_curve([Reading(one, reference_work(run({"sort": one}), one), 0, len(TIMES) - 1)])
     before = [point for point in curve if point.taken < 0.49]
     after = [point for point in curve if point.taken > 0.51]
     assert max(point.demand for point in before) < 0.06
@@ -108,7 +108,7 @@ def test_a_plateau_in_the_middle_of_the_stream_is_kept_as_a_curve() -> None:
 
 def test_an_even_demand_needs_no_curve() -> None:
     one = station("tr", TIMES * MEBIBYTE, TIMES * MEBIBYTE, 0.5 * TIMES)
-    assert demand_curve(one, reference_work(run({"tr": one}), one), 0, len(TIMES) - 1) == ()
+    assert demand_curve([Reading(one, reference_work(run({"tr": one}), one), 0, len(TIMES) - 1)]) == ()
 
 
 def test_setup_is_told_from_bytes_where_chunks_vary() -> None:
