@@ -77,9 +77,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=None)
     arguments = parser.parse_args()
     print(f"{machine()}; {arguments.repetitions} repetitions, calibration and validation alternated\n")
-    print(
-        "| scenario | measured makespan (s) | simulated | predicted | bottleneck measured / simulated / predicted | available cores |"
-    )
+    print("| scenario | measured makespan (s) | simulated | predicted | bottleneck in each world | cores left |")
     print("| --- | --- | --- | --- | --- | --- |")
     rows = []
     for path in sorted(SCENARIOS.glob("*.toml")):

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 from common import alternate, machine, median_ratio
-from streamsim.real.measure import run_once
-from streamsim.real.run import run
 
 from streamsim.loading import load
+from streamsim.real.measure import run_once
+from streamsim.real.run import run
 from streamsim.scenario import Scenario
 from streamsim.shell import import_line
 

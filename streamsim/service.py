@@ -98,6 +98,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bytes_in``, ``records_in``, … are the totals of the calibration (means over its repetitions); selectivity is
     out per in. ``read_bytes`` is the most that one read takes, ``write_bytes`` what one write hands over.
+    ``gather_bytes``: it works only on so many bytes together, over several reads (gzip fills its buffer first).
     ``barrier``: no output before the input has ended. ``held_bytes``: what a streaming station keeps back
     before its output starts to flow (a compressor's window, a stdio buffer).
     """
@@ -108,6 +109,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     records_in: float | None = None
     records_out: float | None = None
     read_bytes: float = 65536.0
+    gather_bytes: float = 0.0
     write_bytes: float = 4096.0
     barrier: bool = False
     held_bytes: float = 0.0

@@ -22,6 +22,12 @@ Array = NDArray[np.float64]
 CURVE_MATTERS = 0.03
 """A demand curve is kept where it strays further than this (as a part of the total) from a straight line."""
 CURVE_TOLERANCE = 0.004
+CURVE_HOLDS = 0.8
+"""A curve must leave less than this part of the squared error that a straight line leaves, on runs it has not seen."""
+STANDS_STILL = 0.3
+"""Tools that work on what they have just read score 0.00 here, sort and gzip -dc 0.6 to 0.75 (docs/accuracy.md)."""
+SHORT_S = 0.015
+SAME_PHASE = 0.7
 FEWEST_SAMPLES = 20
 LEAST_RUNNING_S = 0.01
 THREADS_MATTER = 1.15
@@ -140,14 +146,11 @@ def demand_curve(readings: list[Reading]) -> tuple[CurvePoint, ...]:
     "Statistical Inference under Order Restrictions", p. 13) and thinned by Ramer–Douglas–Peucker (Douglas and Peucker
     1973, "Algorithms for the reduction of the number of points", The Canadian Cartographer 10(2), p. 112).
     """
-    steps = [_steps(reading) for reading in readings]
-    rows = np.concatenate([found for found in steps if found is not None] or [np.zeros((0, 4))])
-    if len(rows) < FEWEST_SAMPLES:
+    runs = [found for reading in readings if (found := _steps(reading)) is not None]
+    if sum(len(rows) for rows in runs) < FEWEST_SAMPLES:
         return ()
-    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-    x = np.concatenate([[0.0], rows[:, 0], [1.0]])
-    y = np.concatenate([[0.0], np.clip(isotonic_regression(rows[:, 1]).x, 0.0, 1.0), [1.0]])
-    if float(np.abs(x - y).max()) < CURVE_MATTERS:
+    rows, x, y = _merged(runs)
+    if float(np.abs(x - y).max()) < CURVE_MATTERS or not (standstill(readings) > STANDS_STILL or _holds(runs)):
         return ()
     kept = _thin(x, y, CURVE_TOLERANCE)
     points = [CurvePoint(0.0, 0.0)]
@@ -162,6 +165,73 @@ def demand_curve(readings: list[Reading]) -> tuple[CurvePoint, ...]:
             )
         )
     return tuple(points)
+
+
+def _merged(runs: list[Array]) -> tuple[Array, Array, Array]:
+    """Return the samples of these runs in the order of their bytes, and the rising curve through them from 0 to 1."""
+    rows = np.concatenate(runs)
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    rising = np.clip(isotonic_regression(rows[:, 1]).x, 0.0, 1.0)
+    return rows, np.concatenate([[0.0], rows[:, 0], [1.0]]), np.concatenate([[0.0], rising, [1.0]])
+
+
+def _holds(runs: list[Array]) -> bool:
+    """Whether the curve of the other runs tells more of a run than a straight line does (leave one out).
+
+    What neighbours did to the speed of the cores bends every run's curve too, but never twice in the same place.
+    """
+    if len(runs) < 2:
+        return True
+    line = curve = 0.0
+    for place, left_out in enumerate(runs):
+        _, x, y = _merged([rows for other, rows in enumerate(runs) if other != place])
+        line += float(((left_out[:, 1] - left_out[:, 0]) ** 2).sum())
+        curve += float(((left_out[:, 1] - np.interp(left_out[:, 0], x, y)) ** 2).sum())
+    return curve < CURVE_HOLDS * line
+
+
+def standstill(readings: list[Reading]) -> float:
+    """Return the part of a tool's work that it does while it takes nothing: a sorter with a full buffer.
+
+    Seen in samples close together (`SHORT_S`): the work of those in which the bytes grew by less than a tenth of what
+    the work would let expect, over the work of all.
+    """
+    still = total = 0.0
+    for reading in readings:
+        rows = _steps(reading)
+        if rows is None or len(rows) < 3:
+            continue
+        bytes_part, work_part = np.diff(rows[:, 0]), np.diff(rows[:, 1])
+        close = np.diff(reading.station.time_s[reading.begin + 1 : reading.end + 1]) < SHORT_S
+        total += float(work_part[close].sum())
+        still += float(work_part[close & (bytes_part < 0.1 * work_part)].sum())
+    return still / total if total > 0 else 0.0
+
+
+def gathered(readings: list[Reading], read_bytes: float) -> float:
+    """Return how many bytes a tool gathers, over several reads, before it works on them; 0 where it does not.
+
+    gzip fills a buffer of 256 KiB though a pipe gives 64 KiB at most (fill_inbuf in its util.c). Then whatever it is
+    seen to work on, it has taken the same bytes modulo that size. The resultant length of those phases is 1 where
+    all agree and near 0 where they are spread evenly (Fisher 1993, "Statistical Analysis of Circular Data", p. 32).
+    """
+    taken, weight = [], []
+    for reading in readings:
+        inside = slice(reading.begin, reading.end + 1)
+        running = np.diff(reading.station.running_s[inside])
+        taken.append(reading.station.bytes_in[inside][1:])
+        weight.append(running * (np.diff(reading.station.starved_s[inside]) < running))
+    places, weights = np.concatenate(taken), np.concatenate(weight)
+    total = float(weights.sum())
+    if total <= 0 or len(places) < FEWEST_SAMPLES or standstill(readings) <= STANDS_STILL:
+        return 0.0
+    found = 0.0
+    for power in range(17, 23):
+        size = float(1 << power)
+        phases = np.exp(2j * np.pi * places / size)
+        if size >= 2 * read_bytes and float(np.abs((phases * weights).sum())) / total > SAME_PHASE:
+            found = size
+    return found
 
 
 def _steps(reading: Reading) -> Array | None:

@@ -15,6 +15,7 @@ from streamsim.analysis.demand import (
     Phases,
     Reading,
     demand_curve,
+    gathered,
     reference_work,
     regimes,
     setup_and_slope,
@@ -24,7 +25,7 @@ from streamsim.analysis.distributions import fit_distribution
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
 from streamsim.scenario import Scenario
-from streamsim.service import CurvePoint, HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.trace import RunTrace, StationTrace, Trace
 
 Array = NDArray[np.float64]
@@ -90,14 +91,13 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
     bytes_in, bytes_out = _mean([t.bytes_in[-1] for t in traces]), _mean([t.bytes_out[-1] for t in traces])
     records_in, records_out = _records(runs, scenario.circuit, station.name)
     moved = bytes_out if source else bytes_in
-    curve: tuple[CurvePoint, ...] = ()
-    if not source:
-        curve = demand_curve(
-            [
-                Reading(trace, reference_work(run, trace), phase.read_from, phase.read_to)
-                for run, trace, phase in zip(runs, traces, phases, strict=True)
-            ]
-        )
+    readings = [
+        Reading(trace, reference_work(run, trace), phase.read_from, phase.read_to)
+        for run, trace, phase in zip(runs, traces, phases, strict=True)
+    ]
+    read_bytes = WORKER_READS if station.operator is not None else _largest_chunk(traces, "bytes_in", "reads")
+    gather = gathered(readings, read_bytes) if station.operator is None and not source else 0.0
+    curve = demand_curve(readings) if not source and not gather else ()
     if curve:  # what a call costs cannot be told from where along the stream it was made
         windows = _without_calls(windows)
     service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)
@@ -109,7 +109,8 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         bytes_out=bytes_out,
         records_in=None if source else records_in,
         records_out=records_out,
-        read_bytes=WORKER_READS if station.operator is not None else _largest_chunk(traces, "bytes_in", "reads"),
+        read_bytes=read_bytes,
+        gather_bytes=gather,
         write_bytes=_mean_chunk(traces) if source else _largest_chunk(traces, "bytes_out", "writes"),
         barrier=barrier,
         held_bytes=0.0 if barrier or source else _held(traces),

@@ -116,6 +116,12 @@ class Station(Reader):
                 yield
             if size < 0:
                 break
+            while size < row.gather_bytes:
+                while (more := self.take(want)) == 0:
+                    yield
+                if more < 0:
+                    break
+                size += more
             self._got = clock.now
             records = size / row.record_bytes
             if self.curve is None:

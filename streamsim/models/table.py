@@ -89,6 +89,7 @@ class StationRow:
     order: Order = "lockstep"
     record_bytes: float = 1.0
     read_bytes: int = 65536
+    gather_bytes: int = 0
     write_bytes: int = 4096
     held_bytes: int = 0
     barrier: bool = False
@@ -208,6 +209,7 @@ def _station_row(
         order=order,
         record_bytes=profile.record_bytes,
         read_bytes=max(1, round(profile.read_bytes)),
+        gather_bytes=round(profile.gather_bytes),
         write_bytes=max(1, round(profile.write_bytes)),
         held_bytes=round(profile.held_bytes),
         barrier=profile.barrier,

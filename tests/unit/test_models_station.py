@@ -60,6 +60,15 @@ def test_an_operator_flushes_after_every_chunk() -> None:
     assert visits["records_in"].tolist() == [10] * 10
 
 
+def test_a_tool_that_gathers_works_only_on_whole_buffers() -> None:
+    one = run(
+        *chain(giving(10 * PAGE, setup=1.0), taking(gather_bytes=4.0 * PAGE, setup=1.0), taking(), operators=True)
+    )
+    visits = one.stations["s1"].visits
+    assert visits is not None
+    assert visits["taken"].tolist() == [4 * PAGE, 4 * PAGE, 2 * PAGE]
+
+
 def test_held_bytes_stay_back_until_the_end() -> None:
     one = run(*chain(giving(10 * PAGE, setup=1.0), taking(held_bytes=4.0 * PAGE), taking(), operators=True))
     visits = one.stations["s1"].visits
