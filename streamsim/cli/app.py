@@ -33,6 +33,22 @@ _GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 
 
+_SHORT = {
+    "compare": "Hold the models against runs they never saw; write the report.",
+    "measure": "Run it for real, watched; see where the time goes.",
+    "simulate": "Simulate it with the service models of its profile.",
+    "predict": "Predict it by queueing theory; runs none of its commands.",
+    "fit": "Fit the profile anew from an earlier trace.",
+    "check": "Check it and show the circuit; runs none of its commands.",
+    "run": "Run it as a plain pipeline, stdin to stdout.",
+    "import": "Turn a shell line into a scenario file.",
+    "operators": "List the built-in operators, or show one.",
+    "op": "Run one operator as a Unix filter.",
+    "schema": "Write the JSON Schema of scenario files.",
+}
+"""What the list of verbs says of each, on one line of a narrow terminal."""
+
+
 def verbs() -> tuple[str, ...]:
     """Return the names of all verbs.
 
@@ -47,16 +63,19 @@ def run(words: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A file name that is no UTF-8, or an ASCII terminal: a question mark is better than an exception.
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
-    status = _build()(args=list(words) or ["--help"], prog_name="streamsim", standalone_mode=False)
+    words = list(words) or ["--help"]
+    # Drawing panels costs 0.15 s of imports: too much for the first thing that anybody types.
+    plain = words[0] in ("--help", "-h")
+    status = _build(plain=plain)(args=words, prog_name="streamsim", standalone_mode=False)
     return status if isinstance(status, int) else 0
 
 
-def _build() -> typer.Typer:
+def _build(*, plain: bool = False) -> typer.Typer:
     app = typer.Typer(
         name="streamsim",
         help=_DESCRIPTION,
-        epilog=_EPILOG,
-        rich_markup_mode="rich",
+        epilog=_EPILOG.replace("[bold]", "").replace("[/bold]", ":") if plain else _EPILOG,
+        rich_markup_mode=None if plain else "rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -66,6 +85,7 @@ def _build() -> typer.Typer:
             app.command(
                 _name(verb),
                 rich_help_panel=panel,
+                short_help=_SHORT[_name(verb)],
                 epilog=_examples(verb),
                 **getattr(verb, "settings", {}),
             )(verb)

@@ -134,8 +134,8 @@ def test_a_tool_that_fills_a_large_buffer_before_it_works_is_recognised() -> Non
     cpu = (np.floor(times / 0.02) + np.clip((cycle - 0.002) / 0.018, 0, 1)) * 0.018
     one = StationTrace(
         name="gzip", started_s=0.0, ended_s=2.0, time_s=times, bytes_in=taken, bytes_out=taken, cpu_s=cpu,
-        running_s=cpu, runnable_s=times * 0, starved_s=times - cpu, blocked_s=times * 0, waiting_s=times * 0, reads=taken / 65536,
-        writes=taken / 32768,
+        running_s=cpu, runnable_s=times * 0, starved_s=times - cpu, blocked_s=times * 0,
+        waiting_s=times * 0, reads=taken / 65536, writes=taken / 32768,
     )  # fmt: skip
     reading = Reading(one, cpu, 0, len(times) - 1)
     assert gathered([reading], 65536.0) == block
@@ -145,8 +145,8 @@ def test_a_tool_that_works_on_what_it_has_just_read_gathers_nothing() -> None:
     times = np.arange(0.0, 2.0, 0.002)
     one = StationTrace(
         name="tr", started_s=0.0, ended_s=2.0, time_s=times, bytes_in=times * 1e7, bytes_out=times * 1e7,
-        cpu_s=times / 2, running_s=times / 2, runnable_s=times * 0, starved_s=times / 2, blocked_s=times * 0, waiting_s=times * 0,
-        reads=times * 100, writes=times * 100,
+        cpu_s=times / 2, running_s=times / 2, runnable_s=times * 0, starved_s=times / 2, blocked_s=times * 0,
+        waiting_s=times * 0, reads=times * 100, writes=times * 100,
     )  # fmt: skip
     assert gathered([Reading(one, times / 2, 0, len(times) - 1)], 8192.0) == 0.0
 
