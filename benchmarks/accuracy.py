@@ -2,7 +2,7 @@
 
 Each case calibrates and validates in alternation (see `streamsim.compare`); the fit never sees a validation run.
 
-    python benchmarks/accuracy.py [--repetitions 5] [--only NAME …] [--output FILE.json]
+    python benchmarks/accuracy.py [--repetitions 5] [--only NAME …] [--output FILE.json] [--profiles]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from common import SCENARIOS, machine
 
 import streamsim
+from streamsim.files import to_json, write_whole
 from streamsim.verbs import Outcome
 
 CASES: tuple[dict[str, Any], ...] = ({}, {"host.cores": 1})
@@ -74,7 +75,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=None)
-    parser.add_argument("--output", type=Path, default=None)
+    parser.add_argument("--output", type=Path, default=None, help="write all figures there, as JSON")
+    parser.add_argument("--profiles", action="store_true", help="renew the profiles beside the scenarios")
     arguments = parser.parse_args()
     print(f"{machine()}; {arguments.repetitions} repetitions, calibration and validation alternated\n")
     print("| scenario | measured makespan (s) | simulated | predicted | bottleneck in each world | cores left |")
@@ -84,7 +86,10 @@ def main() -> None:
         if arguments.only is not None and path.stem not in arguments.only:
             continue
         for overrides in CASES:
-            found = row(path.stem, overrides, case(path, overrides, arguments.repetitions))
+            outcome = case(path, overrides, arguments.repetitions)
+            found = row(path.stem, overrides, outcome)
+            if arguments.profiles and not overrides:
+                write_whole(path.with_suffix(".profile.json"), to_json(outcome.profile))
             rows.append(found)
             print(show(found), flush=True)
     if arguments.output is not None:

@@ -22,12 +22,15 @@ Array = NDArray[np.float64]
 CURVE_MATTERS = 0.03
 """A demand curve is kept where it strays further than this (as a part of the total) from a straight line."""
 CURVE_TOLERANCE = 0.004
-CURVE_HOLDS = 0.8
+CURVE_BENDS = 0.08
+"""Without plateaus a bend must be this large: the speed of a shared machine drifts by several per cent within a run."""
+CURVE_HOLDS = 0.5
 """A curve must leave less than this part of the squared error that a straight line leaves, on runs it has not seen."""
 STANDS_STILL = 0.3
 """Tools that work on what they have just read score 0.00 here, sort and gzip -dc 0.6 to 0.75 (docs/accuracy.md)."""
 SHORT_S = 0.015
-SAME_PHASE = 0.7
+SAME_PHASE = 0.5
+FEWEST_FILLS = 8
 FEWEST_SAMPLES = 20
 LEAST_RUNNING_S = 0.01
 THREADS_MATTER = 1.15
@@ -150,7 +153,8 @@ def demand_curve(readings: list[Reading]) -> tuple[CurvePoint, ...]:
     if sum(len(rows) for rows in runs) < FEWEST_SAMPLES:
         return ()
     rows, x, y = _merged(runs)
-    if float(np.abs(x - y).max()) < CURVE_MATTERS or not (standstill(readings) > STANDS_STILL or _holds(runs)):
+    bend = float(np.abs(x - y).max())
+    if bend < CURVE_MATTERS or not (standstill(readings) > STANDS_STILL or (bend > CURVE_BENDS and _holds(runs))):
         return ()
     kept = _thin(x, y, CURVE_TOLERANCE)
     points = [CurvePoint(0.0, 0.0)]
@@ -226,10 +230,12 @@ def gathered(readings: list[Reading], read_bytes: float) -> float:
     if total <= 0 or len(places) < FEWEST_SAMPLES or standstill(readings) <= STANDS_STILL:
         return 0.0
     found = 0.0
-    for power in range(17, 23):
+    for power in range(17, 24):
         size = float(1 << power)
+        if not 2 * read_bytes <= size <= float(places.max()) / FEWEST_FILLS:
+            continue
         phases = np.exp(2j * np.pi * places / size)
-        if size >= 2 * read_bytes and float(np.abs((phases * weights).sum())) / total > SAME_PHASE:
+        if float(np.abs((phases * weights).sum())) / total > SAME_PHASE:
             found = size
     return found
 
