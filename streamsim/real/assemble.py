@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,26 @@ def plain_traces(crew: Crew) -> dict[str, StationTrace]:
             writes=nothing,
         )
     return traces
+
+
+def with_stolen(station: StationTrace, rate: float) -> StationTrace:
+    """Count what the hypervisor stole from a station as waiting for a core; `rate` is stolen over used core-seconds.
+
+    A server whose core is taken away sits on no run queue and uses no time, so the kernel's counters leave a gap that
+    looks like sleep. Its size is known for all stations together only: each gets its part by the time that it ran.
+    """
+    slept = float(station.starved_s[-1] + station.blocked_s[-1] + station.waiting_s[-1])
+    if rate <= 0 or slept <= 0:
+        return station
+    part = min(1.0, rate * float(station.running_s[-1]) / slept)
+    gap = part * (station.starved_s + station.blocked_s + station.waiting_s)
+    return replace(
+        station,
+        runnable_s=station.runnable_s + gap,
+        starved_s=(1 - part) * station.starved_s,
+        blocked_s=(1 - part) * station.blocked_s,
+        waiting_s=(1 - part) * station.waiting_s,
+    )
 
 
 def busy_cores(stations: Sequence[StationTrace], makespan: float, background: float, cores: int) -> tuple[Array, Array]:

@@ -64,6 +64,19 @@ def left_over(readings: Sequence[tuple[Usage, Usage]], own_cpu_s: float) -> Left
     return Left(others, max(_LEAST * cores, cores - others - stolen))
 
 
+def stolen_rate(readings: Sequence[tuple[Usage, Usage]]) -> float:
+    """Return what the hypervisor stole of some cores between two readings, over what was used of them.
+
+    >>> stolen_rate([(Usage(0.0, 10.0, 1.0), Usage(2.0, 11.5, 1.5))])
+    0.5
+    """
+    stolen = used = 0.0
+    for before, after in readings:
+        stolen += max(0.0, after.stolen_s - before.stolen_s)
+        used += max(0.0, after.busy_s - before.busy_s)
+    return stolen / max(used - stolen, _TICK_S)
+
+
 def check_environment() -> None:
     """Check that this system can be observed.
 

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import NamedTuple
 
 from streamsim.places import check_runnable
-from streamsim.real.assemble import busy_cores, plain_traces, station_traces
-from streamsim.real.host import Usage, check_environment, left_over, usage
+from streamsim.real.assemble import busy_cores, plain_traces, station_traces, with_stolen
+from streamsim.real.host import Usage, check_environment, left_over, stolen_rate, usage
 from streamsim.real.launch import Crew, Setting, launched
 from streamsim.real.observe import Observer
 from streamsim.real.place import pin_set
@@ -115,15 +115,18 @@ class Session:
         after = self._read()
         used = sum(child.cpu_s for child in crew.children)
         mine = used + own + sum(speeds.cpu_s[cpu] for speeds in (reading.speeds, after.speeds) for cpu in cpus)
-        left = left_over([(reading.before[cpu], usage(cpu)) for cpu in cpus], mine)
-        makespan = max(station.ended_s for station in seen.stations.values())
-        busy = busy_cores(list(seen.stations.values()), makespan, left.background_cores, len(cpus))
+        readings = [(reading.before[cpu], usage(cpu)) for cpu in cpus]
+        left = left_over(readings, mine)
+        rate = stolen_rate(readings)
+        stations = {name: with_stolen(station, rate) for name, station in seen.stations.items()}
+        makespan = max(station.ended_s for station in stations.values())
+        busy = busy_cores(list(stations.values()), makespan, left.background_cores, len(cpus))
         speed = self._log.run(
             (reading.speeds, after.speeds), seen.rates, busy=used / makespan + left.background_cores, cores=len(cpus)
         )
         return RunTrace(
             makespan_s=makespan,
-            stations=seen.stations,
+            stations=stations,
             pipes=seen.pipes,
             host=HostProfile(
                 cores=len(cpus),

@@ -81,3 +81,21 @@ def test_threads_are_counted_over_a_window_and_not_over_a_tick() -> None:
     cpu = np.array([0.0, 0.012, 0.104, 0.504])
     assert threads_used(time, cpu, 0.1) == pytest.approx(2.0)
     assert threads_used(time[:3], cpu[:3], 0.1) == 1.0
+
+
+def test_what_the_hypervisor_stole_is_waiting_for_a_core_and_no_sleep() -> None:
+    from streamsim.real.assemble import with_stolen
+    from streamsim.trace import StationTrace
+
+    time = np.linspace(0.0, 2.0, 5)
+    none = np.zeros_like(time)
+    station = StationTrace(
+        name="a", started_s=0.0, ended_s=2.0, time_s=time, bytes_in=none, bytes_out=none, cpu_s=time / 2,
+        running_s=time / 2, runnable_s=none, starved_s=time / 4, blocked_s=time / 4, waiting_s=none, reads=none,
+        writes=none,
+    )  # fmt: skip
+    found = with_stolen(station, 0.2)
+    assert found.runnable_s[-1] == pytest.approx(0.2)  # a fifth of the second that it ran
+    assert found.starved_s[-1] == pytest.approx(0.4)
+    whole = found.running_s + found.runnable_s + found.starved_s + found.blocked_s + found.waiting_s
+    assert whole == pytest.approx(time)
