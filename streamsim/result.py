@@ -40,7 +40,7 @@ class Bottleneck(msgspec.Struct, frozen=True, kw_only=True):
     """The station (or ``"host"``: the cores) whose relief would raise throughput most.
 
     ``share`` is its part of the time in which something was the constraint (0 to 1): for a station, the part
-    of the makespan in which it was running or runnable.
+    of the makespan in which it was running.
     """
 
     station: str | None
