@@ -72,7 +72,9 @@ class SinkSection(Section, frozen=True, kw_only=True):
 class HostSection(Section, frozen=True, kw_only=True):
     """The machine."""
 
-    cores: Annotated[int, Meta(ge=1, description="real runs are pinned to so many; default: all")] | None = None
+    cores: Annotated[int, Meta(ge=1, le=4096, description="real runs are pinned to so many; default: all")] | None = (
+        None
+    )
 
 
 class MeasureSection(Section, frozen=True, kw_only=True):

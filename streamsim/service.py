@@ -6,8 +6,9 @@ the only busy one, in the calibration (`HostProfile.speed`). See docs/design.md,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -175,4 +176,27 @@ def read_profile(path: str | Path) -> Profile:
         raise ProfileError(f"{path}: not a profile: {error}") from None
     if profile.schema != SCHEMA:
         raise ProfileError(f"{path}: its schema is {profile.schema!r}, this version reads {SCHEMA!r}")
+    if not profile.stations:
+        raise ProfileError(f"{path}: not a profile: it has no stations; streamsim measure writes a profile")
+    for place, value in _numbers(msgspec.to_builtins(profile), ""):
+        if not 0 <= value <= 1e18:
+            raise ProfileError(
+                f"{path}: not a profile: {place} is {value:g}, which is no quantity that can be measured"
+            )
+    host = profile.host
+    if min(host.cores, host.available_cores, *host.speed) <= 0:
+        raise ProfileError(f"{path}: not a profile: host has no core, or cores without speed")
     return profile
+
+
+def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
+    """Yield every number inside, with its path; scores of fit (AIC) may be negative and are left out."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key != "aic":
+                yield from _numbers(item, f"{place}.{key}" if place else key)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _numbers(item, f"{place}[{number}]")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield place, float(value)

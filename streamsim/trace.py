@@ -168,7 +168,8 @@ def read_trace(path: str | Path) -> Trace:
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror or error}; streamsim measure writes a trace") from None
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
-        raise ProfileError(f"{path}: not a trace: {error}") from None
+        why = "" if "pickle" in str(error) else f" ({error})"  # numpy's advice on pickles is none for our users
+        raise ProfileError(f"{path}: not a trace{why}; streamsim measure writes trace.npz") from None
 
 
 def _read_run(number: int, run: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> RunTrace:

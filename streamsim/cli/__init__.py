@@ -7,10 +7,11 @@ past typer, rich and numpy, since a shell pipeline may hold many of them.
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 
 TYPE_CHECKING = False  # not from typing: a filter starts with this module
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import NoReturn
 
 
@@ -42,7 +43,28 @@ def _dispatch(words: Sequence[str]) -> int:
         return run_operator(words[1], words[2:])
     from streamsim.cli.app import run
 
-    return run(words)
+    with _orderly_end():
+        return run(words)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: stations stopped, temporary files gone; the status is 128 + 15."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _flush() -> None:

@@ -218,7 +218,7 @@ def _station_row(
         pace=_pace(scenario, profile, station),
         visits=station.operator is not None or scenario.open,
         sinks=len(scenario.circuit.sinks_of(name)),
-        counted=scenario.open or profile.records_in is not None or profile.records_out is not None,
+        counted=profile.records_in is not None or profile.records_out is not None,
     )
 
 

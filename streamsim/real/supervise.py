@@ -10,9 +10,10 @@ from streamsim.errors import RunError
 from streamsim.real.children import Child
 from streamsim.real.endings import judge
 from streamsim.real.launch import Crew
+from streamsim.real.standstill import Standstill
 
 _LOOK_S = 1.0
-"""How often the files of standard error are looked at."""
+"""How often the files of standard error, and whether anything moves, are looked at."""
 
 
 class Watcher(Protocol):
@@ -38,8 +39,9 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
     KeyboardInterrupt : a station died of the terminal's Ctrl-C.
     """
     warnings: list[str] = []
+    standstill = Standstill(crew.joints)
     while crew.running:
-        pause = watcher.sleep_s() if watcher is not None else (_LOOK_S if collected else None)
+        pause = watcher.sleep_s() if watcher is not None else _LOOK_S
         gone = crew.ended(pause)
         for child in gone:
             if watcher is not None:
@@ -47,6 +49,9 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
             crew.reap(child)
         for child in gone:
             _judge(child, warnings)
+        stuck = standstill.look(crew.children)
+        if stuck is not None:
+            raise RunError(stuck)
         if watcher is not None:
             watcher.look()
         elif not gone and collected:
