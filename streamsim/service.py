@@ -101,7 +101,8 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     out per in. ``read_bytes`` is the most that one read takes, ``write_bytes`` what one write hands over.
     ``gather_bytes``: it works only on so many bytes together, over several reads (gzip fills its buffer first).
     ``barrier``: no output before the input has ended. ``held_bytes``: what a streaming station keeps back
-    before its output starts to flow (a compressor's window, a stdio buffer).
+    before its output starts to flow (a compressor's window, a stdio buffer). ``demand_spread``: the half-width of the
+    95 % interval of its work over the repetitions of the calibration, relative to the mean; None where there was one.
     """
 
     service: ServiceModel = ServiceModel()
@@ -117,6 +118,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     record_bytes: float = 1.0
     source: Literal["fitted", "declared"] = "fitted"
     note: str = ""
+    demand_spread: float | None = None
 
     @property
     def selectivity(self) -> float:

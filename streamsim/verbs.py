@@ -18,6 +18,7 @@ from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, read_profile
 
 if TYPE_CHECKING:
+    from streamsim.analysis.bottleneck import Diagnosis
     from streamsim.analysis.compare import Comparison
     from streamsim.trace import RunTrace, Trace
 
@@ -37,6 +38,7 @@ class Outcome:
     simulated: Result
     predicted: Result
     comparison: Comparison
+    diagnosis: Diagnosis
     calibration: Trace | None = None
 
 
@@ -79,6 +81,14 @@ def predict(scenario: Scenario, profile: Profile | None = None, *, host: HostPro
     from streamsim.analysis.network import predict as predict_network
 
     return predict_network(scenario, profile if profile is not None else find_profile(scenario), host=host)
+
+
+def bottleneck(scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None) -> Diagnosis:
+    """Say what holds a circuit back, what relief of each station would bring and what would bite next, by theory."""
+    from streamsim.analysis.bottleneck import diagnose
+    from streamsim.analysis.case import case_of
+
+    return diagnose(case_of(scenario, profile if profile is not None else find_profile(scenario), host=host))
 
 
 def summarise(trace: Trace, scenario: Scenario) -> Result:
@@ -139,6 +149,7 @@ def compare(
         simulated=simulated,
         predicted=predicted,
         comparison=compare_results(measured, simulated, predicted),
+        diagnosis=bottleneck(validation, profile, host=host),
         calibration=calibration,
     )
 

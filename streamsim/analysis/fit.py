@@ -24,6 +24,7 @@ from streamsim.analysis.demand import (
 from streamsim.analysis.distributions import fit_distribution
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
+from streamsim.result import estimate
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.trace import RunTrace, StationTrace, Trace
@@ -115,7 +116,13 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         barrier=barrier,
         held_bytes=0.0 if barrier or source else _held(traces),
         record_bytes=moved / records_moved if records_moved else 1.0,
+        demand_spread=_spread([phase.reading.work + phase.finish.work + phase.output.work for phase in phases]),
     )
+
+
+def _spread(works: list[float]) -> float | None:
+    """Return the half-width of the 95 % interval of the mean work, relative to it."""
+    return estimate(works, "core-s").spread
 
 
 def _service(

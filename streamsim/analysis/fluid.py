@@ -2,8 +2,8 @@
 
 A circuit is cut at its barriers. What lies between two cuts is a *segment*: its stations move together (the pipes
 between them are small against the stream), so one number, the progress x in [0, 1], says how far it is. At progress
-x station i needs w_i(x) core-seconds for each unit of progress, on at most p_i cores at once; the segment cannot move
-faster than its slowest station, and all segments that are under way share the cores:
+x station i needs w_i(x) core-seconds for each unit of progress, on at most p_i cores at once (all its servers), and the
+segment cannot move faster than its slowest station, and all segments that are under way share the cores:
 
     dx/dt = min( min_i p_i·v / w_i(x),  share of  A·v / Σ_i w_i(x) )
 
@@ -17,12 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamsim.errors import ModelError
 from streamsim.service import HostProfile
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +27,8 @@ class Work:
     """What one station does within one segment.
 
     ``done`` is the cumulative work (reference core-seconds) at each progress ``at`` (both from 0, rising);
-    ``threads[k]`` the cores used at once between ``at[k]`` and ``at[k+1]``; ``waiting`` the seconds without a core,
-    spread evenly.
+    ``threads[k]`` the cores used at once by one server between ``at[k]`` and ``at[k+1]``; ``waiting`` the seconds
+    without a core, spread evenly. ``servers`` share all of it evenly.
     """
 
     station: str
@@ -39,6 +36,7 @@ class Work:
     done: tuple[float, ...]
     threads: tuple[float, ...]
     waiting: float = 0.0
+    servers: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ class Segment:
 
 @dataclass(kw_only=True)
 class FluidResult:
-    """When each segment began and ended (s), and how long each station was at work in it (s, wall)."""
+    """When each segment began and ended (s), and how long each station was at work in it (s, wall, a server)."""
 
     makespan: float = 0.0
     began: dict[str, float] = field(default_factory=dict)
@@ -64,23 +62,42 @@ class FluidResult:
 
 
 class _Piecewise:
-    """The works of a segment on one common grid, as matrices (pieces × stations)."""
+    """The works of a segment on one common grid: for each piece one number a station.
+
+    Plain lists: a segment has a few stations and seldom more than one piece, which numpy would only slow down.
+    """
 
     def __init__(self, segment: Segment) -> None:
-        marks = sorted({0.0, 1.0, *(point for work in segment.works for point in work.at)})
         self.stations = [work.station for work in segment.works]
-        self.length = np.diff(np.array(marks))
-        middle = np.array(marks[:-1]) + self.length / 2
-        columns, threads, waiting = [], [], []
-        for work in segment.works:
-            amount = np.diff(np.interp(marks, work.at, work.done))
-            columns.append(amount)
-            place = np.clip(np.searchsorted(work.at, middle, side="right") - 1, 0, len(work.threads) - 1)
-            threads.append(np.array(work.threads)[place])
-            waiting.append(work.waiting * self.length)
-        self.work = np.array(columns).T.reshape(len(self.length), -1)
-        self.threads = np.array(threads).T.reshape(len(self.length), -1)
-        self.waiting = np.array(waiting).T.reshape(len(self.length), -1)
+        self.servers = [work.servers for work in segment.works]
+        marks = [0.0, 1.0]
+        if any(len(work.at) > 2 for work in segment.works):
+            marks = sorted({0.0, 1.0, *(point for work in segment.works for point in work.at)})
+        columns = [_spread(work, marks) for work in segment.works]
+        pieces = range(len(marks) - 1)
+        self.length = [marks[k + 1] - marks[k] for k in pieces]
+        self.work = [[work[k] for work, _ in columns] for k in pieces]
+        self.threads = [[threads[k] for _, threads in columns] for k in pieces]
+        self.waiting = [[work.waiting * self.length[k] for work in segment.works] for k in pieces]
+
+    def needs(self, index: int, speed: float) -> list[float]:
+        """Return how long each station would take for a piece on its own (s), all its servers together."""
+        return [
+            (work / speed / threads + waiting) / servers
+            for work, threads, waiting, servers in zip(
+                self.work[index], self.threads[index], self.waiting[index], self.servers, strict=True
+            )
+        ]
+
+
+def _spread(work: Work, marks: list[float]) -> tuple[list[float], list[float]]:
+    """Return the work and the threads of one station on each piece of the grid."""
+    if len(work.at) == 2 and len(marks) == 2:
+        return [work.done[1] - work.done[0]], [work.threads[0]]
+    amount = np.diff(np.interp(marks, work.at, work.done))
+    middle = (np.array(marks[:-1]) + np.array(marks[1:])) / 2
+    place = np.clip(np.searchsorted(work.at, middle, side="right") - 1, 0, len(work.threads) - 1)
+    return amount.tolist(), [work.threads[k] for k in place.tolist()]
 
 
 def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
@@ -130,13 +147,15 @@ def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
 
 def _times(current: list[tuple[_Piecewise, int]], host: HostProfile) -> tuple[list[float], list[str]]:
     """Return how long each current piece would take at the present shares, and what holds it back."""
-    busy = float(min(host.cores, sum(len(piece.stations) for piece, _ in current)))
-    alone: list[float] = []
+    busy = float(min(host.cores, sum(sum(piece.servers) for piece, _ in current)))
+    needs: list[list[float]] = []
+    load = 0.0
     for _ in range(8):  # the speed depends on how many are busy, which depends on the speed: a few rounds settle it
         speed = max(host.speed_when(busy), 1e-9)
-        alone = [_alone(piece, index, speed) for piece, index in current]
+        needs = [piece.needs(index, speed) for piece, index in current]
+        alone = [max(times, default=0.0) for times in needs]
         load = sum(
-            float(piece.work[index].sum()) / speed / time
+            sum(piece.work[index]) / speed / time
             for (piece, index), time in zip(current, alone, strict=True)
             if time > 0
         )
@@ -145,31 +164,23 @@ def _times(current: list[tuple[_Piecewise, int]], host: HostProfile) -> tuple[li
             break
         busy = settled
     stretch = max(1.0, load / max(host.available_cores, 1e-9))
-    guilty = []
-    for (piece, index), time in zip(current, alone, strict=True):
-        if stretch > 1.0 + 1e-9 or time == 0:
-            guilty.append("host")
-        else:
-            needs = piece.work[index] / speed / piece.threads[index] + piece.waiting[index]
-            guilty.append(piece.stations[int(np.argmax(needs))])
+    guilty = [
+        "host" if stretch > 1.0 + 1e-9 or time == 0 else piece.stations[times.index(time)]
+        for (piece, _), times, time in zip(current, needs, alone, strict=True)
+    ]
     return [time * stretch for time in alone], guilty
-
-
-def _alone(piece: _Piecewise, index: int, speed: float) -> float:
-    if piece.work.shape[1] == 0:
-        return 0.0
-    return float((piece.work[index] / speed / piece.threads[index] + piece.waiting[index]).max())
 
 
 def _account(
     result: FluidResult, piece: _Piecewise, index: int, part: float, step: float, guilty: str, host: HostProfile
 ) -> None:
     result.constrained[guilty] = result.constrained.get(guilty, 0.0) + step
-    total = float(piece.work[index].sum())
+    total = sum(piece.work[index])
     busy = min(host.available_cores, total * part / step) if step > 0 else 1.0
     speed = max(host.speed_when(busy), 1e-9)
-    for column, station in enumerate(piece.stations):
-        cpu = float(piece.work[index, column]) * part / speed
+    for station, servers, work, threads in zip(
+        piece.stations, piece.servers, piece.work[index], piece.threads[index], strict=True
+    ):
+        cpu = work * part / speed
         result.cpu[station] = result.cpu.get(station, 0.0) + cpu
-        wall = cpu / float(piece.threads[index, column])
-        result.running[station] = result.running.get(station, 0.0) + wall
+        result.running[station] = result.running.get(station, 0.0) + cpu / threads / servers

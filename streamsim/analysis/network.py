@@ -6,9 +6,10 @@ with a load of their own by decomposition into G/G/1 stations (`open_load`). Bot
 
 from __future__ import annotations
 
+from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.open_load import OpenAnswer, open_load
-from streamsim.analysis.segments import Flows, moved, reading_demand, segments_of
+from streamsim.analysis.segments import moved, reading_demand, segments_of
 from streamsim.result import (
     Bottleneck,
     CircuitResult,
@@ -20,7 +21,6 @@ from streamsim.result import (
 )
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, StationProfile
-from streamsim.traffic import Flow, effective_profiles, host_for, totals
 
 
 def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = None) -> Result:
@@ -32,18 +32,20 @@ def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = 
 
     Raises ProfileError where a station has no service model.
     """
-    profiles = effective_profiles(scenario, profile)
-    flows = totals(scenario, profiles)
-    host = host or host_for(scenario, profile)
-    segments, warnings = segments_of(scenario.circuit, profiles, flows)
-    fluid = solve(segments, host)
+    return predict_case(case_of(scenario, profile, host=host))
+
+
+def predict_case(case: Case) -> Result:
+    """Predict a case that was made before; `predict` without what is the same in all variants of a scenario."""
+    segments, warnings = segments_of(case)
+    fluid = solve(segments, case.host)
     notes = ["makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)"]
     answer = None
-    if scenario.open:
-        answer = open_load(scenario, profiles, flows, host, fluid)
+    if case.scenario.open:
+        answer = open_load(case, fluid)
         notes += list(answer.notes)
         warnings += list(answer.warnings)
-    return _result(scenario, profiles, flows, host, fluid, answer, notes, warnings)
+    return _result(case, fluid, answer, notes, warnings)
 
 
 def _exact(value: float | None, unit: str) -> Estimate:
@@ -51,21 +53,16 @@ def _exact(value: float | None, unit: str) -> Estimate:
 
 
 def _result(
-    scenario: Scenario,
-    profiles: dict[str, StationProfile],
-    flows: Flows,
-    host: HostProfile,
+    case: Case,
     fluid: FluidResult,
     answer: OpenAnswer | None,
     notes: list[str],
     warnings: list[str],
 ) -> Result:
+    scenario, profiles, flows, host = case.scenario, case.profiles, case.flows, case.host
     makespan = answer.makespan if answer is not None else fluid.makespan
-    stations = {
-        name: _station(scenario, name, profiles[name], flows[name], fluid, answer, makespan)
-        for name in scenario.circuit.order()
-    }
-    starts = scenario.circuit.starts()
+    stations = {name: _station(case, name, fluid, answer, makespan) for name in case.order}
+    starts = [name for name in case.order if not case.inputs[name]]
     size = sum(moved(flows[name])[0] for name in starts)
     records = sum(moved(flows[name])[1] for name in starts) if all(counted(profiles[name]) for name in starts) else None
     saturated = answer is None or answer.saturated
@@ -88,22 +85,15 @@ def _result(
     )
 
 
-def _station(
-    scenario: Scenario,
-    name: str,
-    profile: StationProfile,
-    flow: Flow,
-    fluid: FluidResult,
-    answer: OpenAnswer | None,
-    makespan: float,
-) -> StationResult:
+def _station(case: Case, name: str, fluid: FluidResult, answer: OpenAnswer | None, makespan: float) -> StationResult:
+    profile, flow = case.profiles[name], case.flows[name]
     size, records = moved(flow)
     known = counted(profile)
     cpu = fluid.cpu.get(name, 0.0)
     demand = reading_demand(profile, flow)
     queue = answer.stations.get(name) if answer is not None else None
     return StationResult(
-        servers=scenario.circuit.station(name).parallelism,
+        servers=case.servers[name],
         bytes_in=_exact(flow.bytes_in, "B"),
         bytes_out=_exact(flow.bytes_out, "B"),
         records_in=_exact(flow.records_in, "records") if known and flow.bytes_in else None,

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamsim.analysis.case import Case
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.queueing.flow import departure_scv, superpose_scv
 from streamsim.analysis.queueing.gg1 import kraemer_langenbach_belz
-from streamsim.analysis.segments import Flows, moved, reading_demand
-from streamsim.scenario import Scenario
-from streamsim.service import HostProfile, StationProfile
+from streamsim.analysis.segments import moved, reading_demand
+from streamsim.service import HostProfile
 from streamsim.traffic import arrival_times
 
 NEARLY = 0.999
@@ -48,20 +48,14 @@ class OpenAnswer:
     warnings: tuple[str, ...] = ()
 
 
-def open_load(
-    scenario: Scenario,
-    profiles: dict[str, StationProfile],
-    flows: Flows,
-    host: HostProfile,
-    fluid: FluidResult,
-) -> OpenAnswer:
+def open_load(case: Case, fluid: FluidResult) -> OpenAnswer:
     """Return waits and response times, or say that the load cannot be carried and the largest that could."""
-    spans = _spans(scenario, flows)
+    spans = _spans(case)
     span = max(spans.values(), default=0.0)
     startup = fluid.ended.get("startup", 0.0)
     capacity_s = fluid.makespan - startup
     if span <= 0 or capacity_s >= span * NEARLY:
-        largest = _largest_rates(scenario, spans, capacity_s)
+        largest = _largest_rates(case, spans, capacity_s)
         return OpenAnswer(
             makespan=max(fluid.makespan, span),
             saturated=True,
@@ -69,44 +63,38 @@ def open_load(
             warnings=(f"the load cannot be carried: the circuit needs {capacity_s / span:.2f} times as long; "
                       f"it would hold {largest}",) if span > 0 else (),
         )  # fmt: skip
-    return _decompose(scenario, profiles, flows, host, span, startup)
+    return _decompose(case, span, startup)
 
 
-def _spans(scenario: Scenario, flows: Flows) -> dict[str, float]:
+def _spans(case: Case) -> dict[str, float]:
     """Return how long each paced source takes to give everything at its own rate (s)."""
-    spans = {}
+    spans, scenario, flows = {}, case.scenario, case.flows
     for name, load in scenario.loads.items():
         if load.open and name in flows:
             size, records = flows[name].bytes_out, flows[name].records_out
             if load.rate is None:
-                spans[name] = float(arrival_times(scenario, name).max(initial=0.0))
+                spans[name] = float(arrival_times(scenario, name).max(initial=0.0)) / case.rate
             else:
                 amount = size if load.rate.unit == "bytes" else records
-                spans[name] = amount / load.rate.per_second
+                spans[name] = amount / load.rate.per_second / case.rate
     return spans
 
 
-def _largest_rates(scenario: Scenario, spans: dict[str, float], capacity_s: float) -> str:
+def _largest_rates(case: Case, spans: dict[str, float], capacity_s: float) -> str:
     rates = []
     for name, span in spans.items():
-        rate = scenario.load_of(name).rate
+        rate = case.scenario.load_of(name).rate
         if rate is not None and capacity_s > 0:
-            rates.append(f"at most {rate.per_second * span / capacity_s:.4g} {rate.unit}/s at '{name}'")
+            rates.append(f"at most {rate.per_second * case.rate * span / capacity_s:.4g} {rate.unit}/s at '{name}'")
     return " and ".join(rates) or "a slower trace of times"
 
 
-def _decompose(
-    scenario: Scenario,
-    profiles: dict[str, StationProfile],
-    flows: Flows,
-    host: HostProfile,
-    span: float,
-    startup: float,
-) -> OpenAnswer:
+def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
+    scenario, profiles, flows, host = case.scenario, case.profiles, case.flows, case.host
     circuit = scenario.circuit
     own: dict[str, tuple[float, float, float]] = {}  # service time alone (s), rate (1/s), time without a core (s)
     speed = host.speed_when(1.0)
-    for name in circuit.order():
+    for name in case.order:
         size, records = moved(flows[name])
         service = profiles[name].service
         sleeping = service.waiting_per_record + service.waiting_per_byte * size / max(records, 1)
@@ -114,11 +102,11 @@ def _decompose(
     stretch = _stretch(own, host)
     scv_out: dict[str, float] = {}
     answers: dict[str, StationAnswer] = {}
-    for name in circuit.order():
+    for name in case.order:
         work, rate, sleeping = own[name]
         time = work * stretch[name] + sleeping
         scv = profiles[name].service.scv
-        inputs = circuit.inputs_of(name)
+        inputs = case.inputs[name]
         if circuit.station(name).role == "source":  # the load itself, or what feeds it: records wait for nobody there
             scv_out[name] = scenario.load_of(name).scv
             answers[name] = StationAnswer(time, scv, min(rate * time, 1.0), 0.0, time)

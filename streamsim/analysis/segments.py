@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
+from streamsim.analysis.case import Case
 from streamsim.analysis.fluid import Segment, Work
-from streamsim.circuit import Circuit
 from streamsim.service import ServiceModel, StationProfile
 from streamsim.traffic import Flow
 
 Side = tuple[str, str]
-Flows = dict[str, Flow]
 
 READS, WRITES = "reads", "writes"
 
 
-def segments_of(circuit: Circuit, profiles: dict[str, StationProfile], flows: Flows) -> tuple[list[Segment], list[str]]:
+def segments_of(case: Case) -> tuple[list[Segment], list[str]]:
     """Return the segments in an order that respects who waits for whom, and warnings.
-
-    Parameters
-    ----------
-    flows : what passes each station in all.
 
     The first segment, ``startup``, is what every process does before it reads. A barrier reads in one segment,
     finishes in one of its own and writes in a third.
     """
-    group = _groups(circuit, profiles)
+    profiles, flows = case.profiles, case.flows
+    group = _groups(case)
     works: dict[str, list[Work]] = {}
     after: dict[str, set[str]] = {}
     warnings: list[str] = []
     finishes: list[Segment] = []
-    for name in circuit.order():
-        profile = profiles[name]
+    for name in case.order:
+        profile, servers = profiles[name], case.servers[name]
         reads, writes = group[name, READS], group[name, WRITES]
         after.setdefault(reads, {"startup"})
         after.setdefault(writes, {"startup"})
-        works.setdefault(reads, []).append(_reading(name, profile, flows[name]))
+        works.setdefault(reads, []).append(_reading(name, profile, flows[name], servers))
         needs_finish = profile.service.finish > 0 or profile.service.finish_waiting > 0
         finish = f"{name} finishes"
         if needs_finish:
-            finishes.append(Segment(name=finish, works=(_finishing(name, profile.service),), after=(reads,)))
+            finishes.append(Segment(name=finish, works=(_finishing(name, profile.service, servers),), after=(reads,)))
         if profile.barrier:
-            works.setdefault(writes, []).append(_writing(name, profile.service, flows[name].bytes_out))
+            works.setdefault(writes, []).append(_writing(name, profile.service, flows[name].bytes_out, servers))
             if writes == reads:
                 warnings.append(
                     f"'{name}' gives nothing before its input has ended, while what it feeds reads the same stream "
@@ -58,14 +54,14 @@ def segments_of(circuit: Circuit, profiles: dict[str, StationProfile], flows: Fl
                 threads=(1.0,),
                 waiting=profiles[name].service.startup_waiting,
             )
-            for name in circuit.order()
+            for name in case.order
         ),
     )
     moving = [Segment(name=name, works=tuple(works.get(name, ())), after=tuple(sorted(after[name]))) for name in after]
     return [startup, *moving, *finishes], warnings
 
 
-def _groups(circuit: Circuit, profiles: dict[str, StationProfile]) -> dict[Side, str]:
+def _groups(case: Case) -> dict[Side, str]:
     """Return the segment of each station's reading and writing side (union–find over pipes and streaming stations)."""
     parent: dict[Side, Side] = {}
 
@@ -76,12 +72,12 @@ def _groups(circuit: Circuit, profiles: dict[str, StationProfile]) -> dict[Side,
             side = parent[side]
         return side
 
-    for name in circuit.order():
+    for name in case.order:
         for side in (READS, WRITES):
             find((name, side))
-        if not profiles[name].barrier:
+        if not case.profiles[name].barrier:
             parent[find((name, WRITES))] = find((name, READS))
-    for pipe in circuit.pipes:
+    for pipe in case.scenario.circuit.pipes:
         parent[find((pipe.downstream, READS))] = find((pipe.upstream, WRITES))
     return {side: f"{find(side)[0]} {find(side)[1]}" for side in list(parent)}
 
@@ -106,7 +102,7 @@ def mean_chunk(profile: StationProfile) -> float:
     return sum(regime.chunk_bytes * regime.chunks for regime in profile.service.regimes) / chunks
 
 
-def _reading(name: str, profile: StationProfile, flow: Flow) -> Work:
+def _reading(name: str, profile: StationProfile, flow: Flow, servers: int) -> Work:
     service = profile.service
     total = reading_demand(profile, flow)
     size, records = moved(flow)
@@ -118,22 +114,29 @@ def _reading(name: str, profile: StationProfile, flow: Flow) -> Work:
             done=tuple(point.demand * total for point in service.curve),
             threads=tuple(max(point.threads, 1.0) for point in service.curve[1:]),
             waiting=waiting,
+            servers=servers,
         )
-    return Work(station=name, at=(0.0, 1.0), done=(0.0, total), threads=(max(service.threads, 1.0),), waiting=waiting)
+    threads = (max(service.threads, 1.0),)
+    return Work(station=name, at=(0.0, 1.0), done=(0.0, total), threads=threads, waiting=waiting, servers=servers)
 
 
-def _finishing(name: str, service: ServiceModel) -> Work:
-    threads = (max(service.finish_threads, 1.0),)
+def _finishing(name: str, service: ServiceModel, servers: int) -> Work:
     return Work(
-        station=name, at=(0.0, 1.0), done=(0.0, service.finish), threads=threads, waiting=service.finish_waiting
+        station=name,
+        at=(0.0, 1.0),
+        done=(0.0, service.finish),
+        threads=(max(service.finish_threads, 1.0),),
+        waiting=service.finish_waiting,
+        servers=servers,
     )
 
 
-def _writing(name: str, service: ServiceModel, size: float) -> Work:
+def _writing(name: str, service: ServiceModel, size: float, servers: int) -> Work:
     return Work(
         station=name,
         at=(0.0, 1.0),
         done=(0.0, service.output_per_byte * size),
         threads=(max(service.output_threads, 1.0),),
         waiting=service.output_waiting_per_byte * size,
+        servers=servers,
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamsim.cli import comparing, describing, importing, measuring, modelling, running
+from streamsim.cli import analysing, comparing, describing, importing, measuring, modelling, running
 
 _DESCRIPTION = """Where does a pipeline lose its time, what would a change buy, and will it hold at the expected rate?
 
@@ -28,6 +28,7 @@ streamsim predict scenarios/top-words.toml --set host.cores=1
 
 _GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "The worlds": (comparing.compare, measuring.measure, modelling.simulate, modelling.predict, measuring.fit),
+    "The analyst": (analysing.bottleneck,),
     "The circuit": (running.check, running.run, importing.import_),
     "What there is": (describing.operators, describing.op, describing.schema),
 }
@@ -38,6 +39,7 @@ _SHORT = {
     "measure": "Run it for real, watched; see where the time goes.",
     "simulate": "Simulate it with the service models of its profile.",
     "predict": "Predict it by queueing theory; runs none of its commands.",
+    "bottleneck": "What holds it back, and what relief would buy.",
     "fit": "Fit the profile anew from an earlier trace.",
     "check": "Check it and show the circuit; runs none of its commands.",
     "run": "Run it as a plain pipeline, stdin to stdout.",

@@ -91,5 +91,6 @@ def write_outcome(directory: Path, written: Scenario, outcome: Outcome) -> None:
             predicted=outcome.predicted,
             profile=outcome.profile,
             comparison=outcome.comparison,
+            diagnosis=outcome.diagnosis,
         ),
     )

@@ -27,7 +27,7 @@ from streamsim.result import Estimate
 from streamsim.service import Distribution
 from tests.unit import traces, worlds
 
-ALWAYS = {"throughput", "errors", "budget", "progress", "levels", "service"}
+ALWAYS = {"throughput", "errors", "budget", "elasticity", "progress", "levels", "service"}
 
 
 @functools.cache

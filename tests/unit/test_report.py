@@ -146,7 +146,7 @@ def test_references_inside_the_pictures_lead_somewhere(page: str) -> None:
 
 def test_pictures_have_a_name_and_a_caption_and_headers_a_scope(page: str) -> None:
     found = _Page(page)
-    assert len(found.pictures) == found.tags["figure"] == found.tags["figcaption"] == 6
+    assert len(found.pictures) == found.tags["figure"] == found.tags["figcaption"] == 7
     assert all(picture["role"] == "img" and picture["aria-label"] for picture in found.pictures)
     assert all(header["scope"] in ("col", "row", "rowgroup") for header in found.headers)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamsim.analysis.bottleneck import Cause, Diagnosis
 from streamsim.analysis.compare import compare_results
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.circuit import Circuit
 from streamsim.result import CircuitResult, Estimate, ResponseTime, Result, StationResult
-from streamsim.scenario import Load
+from streamsim.scenario import Load, ScenarioKey
 from streamsim.summary import summarise
 from streamsim.trace import Trace
 from tests.unit.traces import chain, example_profile, example_trace, open_chain
@@ -29,6 +30,19 @@ def in_all_worlds(circuit: Circuit, measured: Trace, simulated: Trace, loads: di
         predicted=theory,
         profile=example_profile(circuit),
         comparison=compare_results(found, model, theory),
+        diagnosis=example_diagnosis(circuit, found.scenario, tail=bool(loads)),
+    )
+
+
+def example_diagnosis(circuit: Circuit, key: ScenarioKey, *, tail: bool) -> Diagnosis:
+    """Return a diagnosis in which every station matters half as much as the one before."""
+    causes = tuple(
+        Cause(station=name, demand=0.6 / 2**place, half_demand=0.5 / 2**place, p99_demand=1.2 if tail else None)
+        for place, name in enumerate([*circuit.order(), "host"])
+    )
+    basis: Any = "largest load" if tail else "run"
+    return Diagnosis(
+        scenario=key, saturated=not tail, basis=basis, throughput=1.0, throughput_unit="B/s", causes=causes
     )
 
 

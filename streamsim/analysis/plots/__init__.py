@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from streamsim.analysis.plots import budget, errors, levels, progress, response, service, throughput
+from streamsim.analysis.plots import budget, elasticities, errors, levels, progress, response, service, throughput
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import to_svg
 
-_MODULES = (throughput, errors, budget, progress, levels, response, service)
+_MODULES = (throughput, errors, budget, elasticities, progress, levels, response, service)
 
 ALL: dict[str, Callable[[Inputs], Figure | None]] = {module.NAME: module.draw for module in _MODULES}
 """Every plot by its name, in the order of the report; each returns None where it does not apply."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from streamsim.analysis.bottleneck import Diagnosis
 from streamsim.analysis.compare import Comparison
 from streamsim.circuit import Circuit
 from streamsim.result import Result
@@ -30,6 +31,7 @@ class Inputs:
     predicted: Result | None = None
     profile: Profile | None = None
     comparison: Comparison | None = None
+    diagnosis: Diagnosis | None = None
 
     def results(self) -> dict[str, Result]:
         """Return the results that exist, by world, measured first."""

@@ -1,0 +1,77 @@
+"""Elasticities: by how many per cent throughput and the 99th percentile change when one thing changes by one per cent.
+
+Central finite differences of the prediction, in logarithms: e = ln(X(z·(1+h)) / X(z·(1−h))) / ln((1+h) / (1−h)). Those
+of throughput to the demands of all stations add up to −1 where nothing but their work takes time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamsim.analysis.case import Case
+from streamsim.analysis.fluid import solve
+from streamsim.analysis.open_load import open_load
+from streamsim.analysis.segments import segments_of
+
+STEP = 0.02
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a circuit can do: ``throughput`` as runs a second at most (1/s), ``p99`` (s) where a load of its own
+    leaves the circuit in a steady state; ``makespan`` of the run (s)."""
+
+    throughput: float
+    makespan: float
+    p99: float | None = None
+
+
+def throughput(case: Case) -> float:
+    """Return how many runs a second the circuit can do at most (1/s).
+
+    Of a saturated circuit that is the whole run, start included; of one with a load of its own it is the largest load
+    that would hold, whatever the load is.
+    """
+    segments, _ = segments_of(case)
+    fluid = solve(segments, case.host)
+    return _inverse(fluid.makespan - (fluid.ended.get("startup", 0.0) if case.scenario.open else 0.0))
+
+
+def figures(case: Case) -> Figures:
+    """Return all the figures of a case."""
+    segments, _ = segments_of(case)
+    fluid = solve(segments, case.host)
+    if not case.scenario.open:
+        return Figures(_inverse(fluid.makespan), fluid.makespan)
+    answer = open_load(case, fluid)
+    busy = fluid.makespan - fluid.ended.get("startup", 0.0)
+    return Figures(_inverse(busy), answer.makespan, answer.response_quantiles_s[2])
+
+
+def elasticity(
+    case: Case, change: Callable[[Case, float], Case], value: Callable[[Case], float | None], *, step: float = STEP
+) -> float | None:
+    """Return d ln(value) / d ln(factor) of a change, at the factor 1; None where the value does not exist.
+
+    Parameters
+    ----------
+    change : the case with something multiplied by the factor given.
+    step : h, relative.
+
+    >>> from streamsim.loading import load
+    >>> from streamsim.analysis.case import case_of
+    >>> case = case_of(load({"sources": {"make": {"command": "seq 9"}},
+    ...                      "service": {"make": {"bytes": 10, "setup": "2 s"}}}), None)
+    >>> round(elasticity(case, lambda c, f: c.with_demand("make", f), throughput), 9)
+    -1.0
+    """
+    above, below = value(change(case, 1 + step)), value(change(case, 1 - step))
+    if above is None or below is None or above <= 0 or below <= 0:
+        return None
+    return math.log(above / below) / math.log((1 + step) / (1 - step))
+
+
+def _inverse(seconds: float) -> float:
+    return 1 / seconds if seconds > 0 else math.inf
