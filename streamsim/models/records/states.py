@@ -1,0 +1,9 @@
+"""What the time of a server goes to."""
+
+from __future__ import annotations
+
+STATES = ("starved", "running", "runnable", "waiting", "blocked")
+"""Running includes waiting for a share of the cores: the core-seconds used tell them apart. Runnable is the time that
+waking up takes, waiting the time without a core (`delay_s`)."""
+
+STARVED, RUNNING, RUNNABLE, WAITING, BLOCKED = range(5)
