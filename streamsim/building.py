@@ -14,9 +14,9 @@ from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Pipe, Sink, Sta
 from streamsim.commands import split_command
 from streamsim.errors import ScenarioError, nearest
 from streamsim.places import expand_files, fill_in
-from streamsim.scenario import Load, Measure
+from streamsim.scenario import Load, LoadState, Measure
 from streamsim.sections import convert, quantity
-from streamsim.units import parse_bytes, parse_rate
+from streamsim.units import Rate, parse_bytes, parse_rate, parse_seconds
 
 _NAME = "letters, digits, '-' and '_'"
 _ONLY_WITH = {"exclude": ("files",), "member": ("file", "files"), "env": ("command",)}
@@ -90,18 +90,25 @@ class _Draft:
             if key in value and kinds[0] not in owners:
                 raise ScenarioError(f"goes with {' or '.join(owners)}, not with {kinds[0]}", path=f"{path}.{key}")
         rate = quantity(parse_rate, section.rate, f"{path}.rate")
+        rate, states = _states(section, rate, path)
         if section.arrivals in ("poisson", "bursty") and rate is None:
             raise ScenarioError(f"arrivals = {section.arrivals!r} needs a rate", path=f"{path}.rate")
         if (section.arrivals == "trace") != (section.times is not None):
             raise ScenarioError("arrivals = 'trace' and times = 'file' go together", path=f"{path}.times")
         if section.arrivals == "trace" and rate is not None:
             raise ScenarioError("the times say when records come; leave the rate out", path=f"{path}.rate")
+        if (section.arrivals == "closed") != (section.in_flight is not None):
+            raise ScenarioError("arrivals = 'closed' and in_flight = N go together", path=f"{path}.in_flight")
+        if section.arrivals == "closed" and rate is not None:
+            raise ScenarioError("a closed load comes as fast as records leave; leave the rate out", path=f"{path}.rate")
         if section.times is not None and not (self.directory / section.times).is_file():
             raise ScenarioError(f"no such file: {section.times!r}", path=f"{path}.times")
         load = Load(
             rate=rate,
             arrivals=section.arrivals,
-            scv=section.scv if section.arrivals == "bursty" else (1.0 if section.arrivals == "poisson" else 0.0),
+            scv={"bursty": section.scv, "poisson": 1.0}.get(section.arrivals, 0.0),
+            states=states,
+            in_flight=section.in_flight,
             times=str(self.directory / section.times) if section.times else None,
             records=self.measure.records,
             duration_s=self.measure.duration_s,
@@ -285,6 +292,33 @@ def _check_files(circuit: Circuit) -> None:
             f"{readers[0]} reads standard input already; give it a station of its own, such as cat",
             path=f"stations.{readers[1]}.input",
         )
+
+
+def _states(section: sections.SourceSection, rate: Rate | None, path: str) -> tuple[Rate | None, tuple[LoadState, ...]]:
+    """Return the mean rate and the states of an mmpp load; a rate that is given too scales those of the states."""
+    if (section.arrivals == "mmpp") != bool(section.states):
+        raise ScenarioError("arrivals = 'mmpp' and states go together", path=f"{path}.states")
+    if not section.states:
+        return rate, ()
+    read = []
+    for number, state in enumerate(section.states):
+        place = f"{path}.states[{number}]"
+        stay = quantity(parse_seconds, state.stay, f"{place}.stay")
+        if stay <= 0:
+            raise ScenarioError("a state is stayed in for more than 0 s", path=f"{place}.stay")
+        read.append((quantity(_rate_or_0, state.rate, f"{place}.rate"), stay))
+    units = {found.unit for found in (rate, *(one for one, _ in read)) if found is not None}
+    total = sum(stay for _, stay in read)
+    mean = sum(found.per_second * stay for found, stay in read if found is not None) / total
+    if len(read) < 2 or units != {"records"} or mean <= 0:
+        raise ScenarioError("give two states or more, with rates in records/s, not all 0", path=f"{path}.states")
+    shares = [(found.per_second / mean if found is not None else 0.0, stay) for found, stay in read]
+    states = tuple(LoadState(share=share, stay_s=stay) for share, stay in shares)
+    return rate or Rate(mean, "records"), states
+
+
+def _rate_or_0(value: str | float) -> Rate | None:
+    return None if value == 0 else parse_rate(value)
 
 
 def _as_tuple(value: str | list[str]) -> tuple[str, ...]:

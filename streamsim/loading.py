@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import tomllib
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 
 from streamsim import sections
 from streamsim.building import build_circuit
+from streamsim.declaring import declared
 from streamsim.errors import ScenarioError, nearest
 from streamsim.scenario import Host, Measure, Scenario, Simulate
 from streamsim.sections import convert, quantity
-from streamsim.service import Distribution, ServiceModel, StationProfile
-from streamsim.units import parse_bytes, parse_seconds
+from streamsim.units import parse_seconds
 
 
 def load(
@@ -125,7 +124,9 @@ def _assemble(
     )
     directory = Path(file).resolve().parent if file else Path.cwd()
     circuit, loads, sizes = build_circuit(merged, directory, measure)
-    services = {key: _declared(value, f"service.{key}") for key, value in sections.table(merged, "service").items()}
+    services = {
+        key: declared(value, f"service.{key}", directory) for key, value in sections.table(merged, "service").items()
+    }
     for key in services:
         names = [station.name for station in circuit.stations]
         if key not in names:
@@ -154,53 +155,3 @@ def _duration(value: str | float | None) -> float | None:
     if seconds == 0:
         raise ScenarioError(f"{value!r} leaves no time to run", path="measure.duration")
     return seconds
-
-
-def _declared(value: Any, path: str) -> StationProfile:
-    section, _ = convert(value, sections.ServiceSection, path)
-    times = {
-        key: quantity(parse_seconds, getattr(section, key), f"{path}.{key}")
-        for key in ("setup", "per_record", "per_byte", "waiting_per_record")
-    }
-    family = section.distribution or (
-        "deterministic" if section.scv == 0 else "exponential" if section.scv == 1 else "gamma"
-    )
-    scv = 0.0 if family == "deterministic" else 1.0 if family == "exponential" else section.scv
-    if scv != section.scv and section.distribution and section.scv:
-        raise ScenarioError(f"a service that is {family} has scv {scv:g}, not {section.scv:g}", path=f"{path}.scv")
-    size = float(quantity(parse_bytes, section.bytes, f"{path}.bytes") or 0)
-    barrier = section.barrier
-    return StationProfile(
-        service=ServiceModel(scv=scv, distribution=distribution_of(family, scv), **times),
-        bytes_in=0.0 if size else 1.0,
-        bytes_out=size or section.selectivity,
-        records_in=None if size else 1.0 / section.record_bytes,
-        records_out=(size or section.selectivity) / section.record_bytes,
-        barrier=barrier,
-        record_bytes=section.record_bytes,
-        source="declared",
-    )
-
-
-def distribution_of(family: str, scv: float) -> Distribution:
-    """Return the distribution of that family with mean 1 and that scv.
-
-    Gamma: shape 1/scv. Lognormal: sigma² = ln(1 + scv). Hyper-exponential: two phases with balanced means
-    (Whitt 1982, "Approximating a point process by a renewal process, I", Operations Research 30, eq. 3.6).
-
-    >>> distribution_of("gamma", 0.5).parameters
-    (2.0, 0.0, 0.5)
-    """
-    if family in ("gamma", "lognormal") and scv <= 0:
-        raise ScenarioError(f"a {family} service needs an scv above 0, not {scv:g}")
-    if family == "gamma":
-        return Distribution(family=family, scv=scv, parameters=(1 / scv, 0.0, scv))
-    if family == "lognormal":
-        sigma = math.sqrt(math.log1p(scv))
-        return Distribution(family=family, scv=scv, parameters=(sigma, 0.0, math.exp(-(sigma**2) / 2)))
-    if family == "hyperexponential":
-        if scv < 1:
-            raise ScenarioError(f"a hyper-exponential service needs an scv of at least 1, not {scv:g}")
-        p = (1 + math.sqrt((scv - 1) / (scv + 1))) / 2
-        return Distribution(family=family, scv=scv, parameters=(p, 2 * p, 2 * (1 - p)))
-    return Distribution(family=family, scv=scv)

@@ -12,21 +12,32 @@ from streamsim.circuit import Circuit
 from streamsim.service import StationProfile
 from streamsim.units import Rate
 
-Arrivals = Literal["even", "poisson", "bursty", "trace"]
+Arrivals = Literal["even", "poisson", "bursty", "mmpp", "trace", "closed"]
+
+
+class LoadState(msgspec.Struct, frozen=True, kw_only=True):
+    """One state of an ``mmpp`` load: its rate relative to the mean rate, and how long it stays in it on average."""
+
+    share: float
+    stay_s: float
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """How the records of one source arrive; ``rate`` None: as fast as the circuit takes them.
 
-    ``scv`` is the squared coefficient of variation of the gaps of ``bursty`` arrivals (two-phase
-    hyper-exponential with balanced means); ``times`` the file of ``trace`` arrivals, one time in seconds since the
-    start on each line. ``records`` and ``duration_s`` end the source early.
+    ``scv`` is the squared coefficient of variation of the gaps of ``bursty`` arrivals (two-phase hyper-exponential with
+    balanced means); ``states`` are those that ``mmpp`` arrivals pass through in a circle; ``times`` is the file of
+    ``trace`` arrivals, one time in seconds since the start on each line. ``in_flight`` records are in the circuit
+    at any time where arrivals are ``closed``: the next enters when one has left. ``records`` and ``duration_s`` end
+    the source early.
     """
 
     rate: Rate | None = None
     arrivals: Arrivals = "even"
     scv: float = 1.0
+    states: tuple[LoadState, ...] = ()
     times: str | None = None
+    in_flight: int | None = None
     records: int | None = None
     duration_s: float | None = None
 

@@ -23,6 +23,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The parent of all sections."""
 
 
+class LoadStateSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One state of an mmpp load."""
+
+    rate: Annotated[str | float, _key("while it is in this state", "1600 records/s")]
+    stay: Annotated[str | float, _key("mean time in it, exponential", "10 s")]
+
+
 class SourceSection(Section, frozen=True, kw_only=True):
     """Where bytes come from: exactly one of file, files, command, operator."""
 
@@ -36,8 +43,17 @@ class SourceSection(Section, frozen=True, kw_only=True):
     rate: Annotated[
         str | float | None, _key("records or bytes a second; absent: as fast as taken", "2000 records/s")
     ] = None
-    arrivals: Annotated[Literal["even", "poisson", "bursty", "trace"], _key("when the records come")] = "even"
+    arrivals: Annotated[
+        Literal["even", "poisson", "bursty", "mmpp", "trace", "closed"], _key("when the records come")
+    ] = "even"
     scv: Annotated[float, Meta(ge=1.0, description="squared coefficient of variation of bursty gaps")] = 4.0
+    states: Annotated[
+        list[LoadStateSection], _key("of mmpp arrivals: Poisson at the rate of each state, one after the other")
+    ] = []
+    in_flight: (
+        Annotated[int, Meta(ge=1, description="of closed arrivals: so many records are in the circuit at any time")]
+        | None
+    ) = None
     times: Annotated[str | None, _key("a file of arrival times (s), one a line, for arrivals = 'trace'")] = None
 
 
@@ -94,6 +110,27 @@ class SimulateSection(Section, frozen=True, kw_only=True):
     replications: Annotated[int, Meta(ge=1, description="at most so many")] = 30
 
 
+class DistributionSection(Section, frozen=True, kw_only=True):
+    """A distribution by its parameters; what is given in seconds is the mean too, where no demand is declared."""
+
+    family: Annotated[
+        Literal["deterministic", "exponential", "erlang", "hyperexponential", "gamma", "lognormal", "weibull"]
+        | Literal["phase-type", "empirical", "map", "bootstrap"],
+        _key("which one"),
+    ]
+    shape: Annotated[float, Meta(gt=0, description="of gamma, weibull; lognormal: sigma; erlang: phases")] | None = None
+    probability: Annotated[float, Meta(gt=0, lt=1, description="of hyperexponential: of the first phase")] | None = None
+    rates: Annotated[
+        list[float | list[float]] | None,
+        _key("hyperexponential: of both phases (1/s); phase-type: between phases (1/s)", [[-4.0, 4.0], [0.0, -4.0]]),
+    ] = None
+    initial: Annotated[list[float] | None, _key("of phase-type: the chances to start in each phase")] = None
+    hidden: Annotated[list[list[float]] | None, _key("of map: D0, transitions inside a time (1/s)")] = None
+    visible: Annotated[list[list[float]] | None, _key("of map: D1, transitions that end one (1/s)")] = None
+    file: Annotated[str | None, _key("of empirical and bootstrap: times (s), one a line")] = None
+    block: Annotated[float, Meta(ge=1, description="of bootstrap: mean length of a block")] = 50.0
+
+
 class ServiceSection(Section, frozen=True, kw_only=True):
     """What one chunk needs, declared by hand where nothing was measured."""
 
@@ -102,9 +139,15 @@ class ServiceSection(Section, frozen=True, kw_only=True):
     per_byte: Annotated[str | float, _key("core time for each byte", "3 ns")] = 0.0
     waiting_per_record: Annotated[str | float, _key("time without a core for each record", "1 ms")] = 0.0
     scv: Annotated[float, Meta(ge=0, description="squared coefficient of variation of a chunk's demand")] = 0.0
+    correlation: Annotated[
+        float, Meta(ge=0, lt=0.5, description="of a demand with the next one (distribution = 'map')")
+    ] = 0.0
     distribution: Annotated[
-        Literal["deterministic", "exponential", "gamma", "lognormal", "hyperexponential"] | None,
-        _key("default: by scv: 0 deterministic, 1 exponential, else gamma"),
+        Literal["deterministic", "exponential", "erlang", "hyperexponential", "gamma", "lognormal", "weibull"]
+        | Literal["phase-type", "map"]
+        | DistributionSection
+        | None,
+        _key("by scv (default: 0 deterministic, 1 exponential, else gamma) or by its parameters"),
     ] = None
     selectivity: Annotated[float, Meta(ge=0, description="bytes (and records) out per in")] = 1.0
     record_bytes: Annotated[float, Meta(gt=0, description="mean size of a record in")] = 80.0

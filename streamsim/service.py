@@ -20,17 +20,20 @@ SCHEMA = "streamsim.profile/1"
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     """How the demand of one chunk scatters about its mean, as a factor with mean 1.
 
-    ``family`` is ``deterministic``, ``exponential``, ``gamma``, ``lognormal``, ``weibull``, ``hyperexponential`` or
-    ``empirical``; ``parameters`` are those of `scipy.stats` (shape first) for the factor, the two-phase
-    ``(p, rate_1, rate_2)`` for the hyper-exponential, empty for the first two; ``quantiles`` are equally spaced
-    quantiles (0, 1/n, …, 1) of the factor where the family is empirical. ``ks`` is the Kolmogorov–Smirnov
-    distance to the data and ``samples`` their number: the goodness of fit.
+    ``parameters`` by ``family``: those of `scipy.stats` (shape, location, scale) for ``gamma``, ``lognormal`` (shape:
+    sigma) and ``weibull``; the number of phases for ``erlang``; the two-phase ``(p, rate_1, rate_2)`` for
+    ``hyperexponential``; the number m of phases, the initial chances and the m × m rates, row by row, for
+    ``phase-type``; m, the hidden and the visible rates for ``map``; the mean length of a block for ``bootstrap``; none
+    for ``deterministic``, ``exponential`` and ``empirical``. ``quantiles`` are equally spaced quantiles (0, 1/n, …, 1)
+    of an ``empirical`` factor, ``values`` the factors of the trace that a ``bootstrap`` replays. ``ks`` is the
+    Kolmogorov–Smirnov distance to the data and ``samples`` their number: the goodness of fit.
     """
 
     family: str = "deterministic"
     parameters: tuple[float, ...] = ()
     scv: float = 0.0
     quantiles: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
     aic: float | None = None
     ks: float | None = None
     samples: int = 0
@@ -192,10 +195,10 @@ def read_profile(path: str | Path) -> Profile:
 
 
 def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
-    """Yield every number inside, with its path; scores of fit (AIC) may be negative and are left out."""
+    """Yield every quantity inside, with its path; what may be negative (scores of fit, parameters) is left out."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key != "aic":
+            if key not in ("aic", "parameters"):
                 yield from _numbers(item, f"{place}.{key}" if place else key)
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamsim.errors import ProfileError
+from streamsim.errors import ProfileError, ScenarioError
 from streamsim.result import Result
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, read_profile
@@ -51,7 +51,19 @@ def measure(scenario: Scenario, *, repetitions: int | None = None, progress: Pro
     from streamsim.real.measure import measure as measure_for_real
 
     check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
+    check_measurable(scenario)
     return measure_for_real(scenario, repetitions=repetitions, progress=progress)
+
+
+def check_measurable(scenario: Scenario) -> None:
+    """Raise ScenarioError where a load exists in models only."""
+    for name, load in scenario.loads.items():
+        if load.in_flight is not None:
+            raise ScenarioError(
+                "a closed load cannot be measured, since no source learns when a record has left; simulate it",
+                file=scenario.file,
+                path=f"sources.{name}.arrivals",
+            )
 
 
 def fit(trace: Trace, scenario: Scenario) -> Profile:
@@ -124,6 +136,7 @@ def compare(
     validation = validation if validation is not None else scenario
     for one in (scenario, validation):
         check_runnable(one.circuit, standard_input=False, file=one.file)
+        check_measurable(one)
     calibration, measured_trace = _alternate(
         scenario if profile is None else None,
         validation,

@@ -123,12 +123,16 @@ def describe_load(load: Load) -> str:
 
     if load.arrivals == "trace":
         words = [f"at the times of {load.times}"]
+    elif load.in_flight is not None:
+        words = [f"{load.in_flight} in flight: the next enters when one has left"]
     elif load.rate is None:
         words = ["as fast as taken"]
     else:
         words = [f"{format_rate(*load.rate)}, {load.arrivals}"]
         if load.arrivals == "bursty":
             words[0] += f" (scv {load.scv:g})"
+        if load.states:
+            words[0] += f" ({len(load.states)} states)"
     if load.records is not None:
         words.append(f"{load.records} records")
     if load.duration_s is not None:

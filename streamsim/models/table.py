@@ -27,6 +27,7 @@ from streamsim.traffic import (
 )
 
 Order = Literal["lockstep", "sequence", "ready"]
+RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
 
 SEQUENTIAL = {
     *("awk", "cat", "cut", "egrep", "fgrep", "fold", "gawk", "grep", "gzip", "head", "mawk", "md5sum", "nl", "rev"),
@@ -58,13 +59,15 @@ class InputRow:
 class Pace:
     """The times at which a source may give its records; ``arrivals`` None: as fast as they are taken.
 
-    ``ceiling_bytes`` ends a source without inputs, ``duration_s`` any; ``rate`` is in records per second.
+    ``ceiling_bytes`` ends a source without inputs, ``duration_s`` any; ``rate`` is in records per second. ``states`` of
+    ``mmpp`` arrivals are pairs of a rate (records/s) and the mean stay (s) in it.
     """
 
-    arrivals: Literal["even", "poisson", "bursty", "trace"] | None = None
+    arrivals: Literal["even", "poisson", "bursty", "mmpp", "trace"] | None = None
     rate: float = 0.0
     scv: float = 1.0
     times: tuple[float, ...] = ()
+    states: tuple[tuple[float, float], ...] = ()
     ceiling_bytes: int | None = None
     duration_s: float | None = None
 
@@ -259,14 +262,21 @@ def _pace(scenario: Scenario, profile: StationProfile, station: Station) -> Pace
     if station.role != "source":
         return None
     load, name = scenario.load_of(station.name), station.name
+    if load.arrivals == "closed":
+        raise ModelError(
+            f"source {name!r}: a closed load counts records in flight, and chunks are no records; "
+            "the record-level engines simulate it"
+        )
     ceiling = source_ceiling(scenario, profile, name)
     if not load.open:
         return Pace(ceiling_bytes=ceiling, duration_s=load.duration_s)
     trace = load.arrivals == "trace"
+    rate = 0.0 if trace else record_rate(scenario, profile, name)
     return Pace(
         arrivals=load.arrivals,
-        rate=0.0 if trace else record_rate(scenario, profile, name),
+        rate=rate,
         scv=load.scv,
+        states=tuple((state.share * rate, state.stay_s) for state in load.states),
         times=tuple(arrival_times(scenario, name).tolist()) if trace else (),
         ceiling_bytes=ceiling,
         duration_s=load.duration_s,
@@ -282,7 +292,7 @@ def _host(host: HostProfile) -> HostProfile:
 
 
 def _is_random(row: StationRow) -> bool:
-    if row.pace is not None and row.pace.arrivals in ("poisson", "bursty"):
+    if row.pace is not None and row.pace.arrivals in RANDOM_ARRIVALS:
         return True
     service = row.service
     drawn = not service.curve and service.setup + service.per_record + service.per_byte > 0

@@ -216,6 +216,7 @@ def _pace(load: Load, seed: int) -> dict[str, Any]:
         "unit": load.rate.unit if load.rate is not None else "records",
         "arrivals": load.arrivals,
         "scv": load.scv,
+        "states": [(state.share, state.stay_s) for state in load.states],
         "times": load.times,
         "seed": seed,
     }

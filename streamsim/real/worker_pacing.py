@@ -29,9 +29,11 @@ class Pace:
 
     ``rate`` is in ``unit`` ("records" or "bytes") per second. ``arrivals``: ``even`` gaps; ``poisson``:
     exponential ones; ``bursty``: two-phase hyper-exponential ones with balanced means and a squared coefficient of
-    variation ``scv`` of at least 1 (Whitt 1982, https://doi.org/10.1287/opre.30.1.125, section 3.1); ``trace``: the
-    times (s since the start, ascending) in the file ``times``, one a line, at whose end the source ends. With a
-    rate in bytes, the gap after a record is in proportion to its size.
+    variation ``scv`` of at least 1 (Whitt 1982, https://doi.org/10.1287/opre.30.1.125, section 3.1); ``mmpp``:
+    exponential ones at the rate of the state that it is in, ``states`` being pairs of a rate relative to the mean and
+    a mean stay (s), passed through in a circle; ``trace``: the times (s since the start, ascending) in the file
+    ``times``, one a line, at whose end the source ends. With a rate in bytes, the gap after a record is in proportion
+    to its size.
 
     >>> Pace({"rate": 10.0}).due([1, 1, 1])
     [0.0, 0.1, 0.2]
@@ -53,7 +55,11 @@ class Pace:
         if self._arrivals != "even":
             from random import Random
 
-            self._factor = _gap_factor(self._arrivals, float(spec.get("scv") or 4.0), Random(spec.get("seed")))
+            random = Random(spec.get("seed"))
+            if self._arrivals == "mmpp":
+                self._factor = _changing_factor(spec["states"], self._rate, random)
+            else:
+                self._factor = _gap_factor(self._arrivals, float(spec.get("scv") or 4.0), random)
 
     def due(self, sizes: Sequence[int]) -> list[float]:
         """Return when the next records, of these sizes in bytes, are due, in s after the start.
@@ -83,10 +89,33 @@ def _gap_factor(arrivals: str, scv: float, random: Any) -> Callable[[], float]:
     if arrivals != "bursty" or scv < 1:
         from streamsim.errors import ScenarioError
 
-        raise ScenarioError(f"arrivals {arrivals!r} with scv {scv:g}; known: even, poisson, bursty (scv >= 1), trace")
+        raise ScenarioError(
+            f"arrivals {arrivals!r} with scv {scv:g}; known: even, poisson, bursty (scv >= 1), mmpp, trace"
+        )
     chance = (1 + ((scv - 1) / (scv + 1)) ** 0.5) / 2
     short, long = 1 / (2 * chance), 1 / (2 * (1 - chance))
     return lambda: -log(1.0 - draw()) * (short if draw() < chance else long)
+
+
+def _changing_factor(states: Sequence[tuple[float, float]], rate: float, random: Any) -> Callable[[], float]:
+    """Return a function that draws gaps with mean 1 of a load whose rate changes from state to state."""
+    from math import log
+
+    draw = random.random
+    rates = [(share * rate, 1 / stay) for share, stay in states]
+    (now,) = random.choices(range(len(states)), [share * stay for share, stay in states])
+
+    def factor() -> float:
+        nonlocal now
+        gap: float = 0.0
+        while True:
+            coming, leaving = rates[now]
+            gap -= log(1.0 - draw()) / (coming + leaving)
+            if draw() * (coming + leaving) < coming:
+                return float(gap * rate)
+            now = (now + 1) % len(rates)
+
+    return factor
 
 
 def _read_times(path: str) -> Iterator[float]:

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate
 
 from streamsim.analysis.distributions import density, fit_distribution
-from streamsim.loading import distribution_of
+from streamsim.families import distribution_of
 
 
 @pytest.mark.parametrize(

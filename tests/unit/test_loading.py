@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from streamsim.errors import ScenarioError
-from streamsim.loading import distribution_of, load, parse_override
+from streamsim.families import distribution_of
+from streamsim.loading import load, parse_override
 
 TWO: dict[str, Any] = {"sources": {"a": {"command": "seq 9"}}, "stations": {"b": {"command": "wc -l"}}}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamsim.errors import ModelError
-from streamsim.loading import distribution_of
+from streamsim.families import distribution_of
 from streamsim.models.random import due_times, factors, stream
 from streamsim.models.table import Pace
 from streamsim.service import Distribution

@@ -109,6 +109,7 @@ def test_an_operator_runs_in_a_bare_interpreter_and_is_told_everything_in_its_sp
         "unit": "records",
         "arrivals": "poisson",
         "scv": 1.0,
+        "states": [],
         "times": None,
         "seed": 7,
     }

@@ -57,6 +57,17 @@ def pour(clock: Clock, sent: Sent, rate: float, count: int, until: float | None 
     pour_paced(source, Pace({"rate": rate}), sent, sent, until, None)  # type: ignore[arg-type]
 
 
+def test_a_load_that_changes_its_rate_keeps_its_mean_and_bursts() -> None:
+    # Gaps are correlated (MMPP); the lag-1 correlation of rates 1.6 and 0.2, each left at 0.1 a second, is 0.212.
+    pace = Pace({"rate": 0.9, "arrivals": "mmpp", "states": [(16 / 9, 10.0), (2 / 9, 10.0)], "seed": 4})
+    dues = pace.due([1] * 40_001)
+    gaps = [later - earlier for earlier, later in pairwise(dues)]
+    batches = [statistics.mean(gaps[start : start + 1000]) for start in range(0, 40_000, 1000)]
+    half = 4 * statistics.stdev(batches) / 40**0.5
+    assert abs(statistics.mean(batches) - 1 / 0.9) < half
+    assert statistics.correlation(gaps[:-1], gaps[1:]) > 0.1
+
+
 def test_a_source_that_was_held_up_releases_what_came_due_together_and_is_on_time_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
