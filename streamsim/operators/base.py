@@ -63,6 +63,8 @@ class Base(ABC):
     traits: ClassVar[Traits] = Traits()
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     saved: ClassVar[tuple[str, ...]] = ()
+    passes: ClassVar[bool] = False
+    """Whether the output is the input byte for byte, so that full chunks may bypass `feed` uncounted."""
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         self.values, self.codec = values, codec

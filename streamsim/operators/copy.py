@@ -12,3 +12,5 @@ from streamsim.operators.base import ByteOperator
 
 class Copy(ByteOperator):
     """Pass the bytes on unchanged; each of its outputs gets all of them."""
+
+    passes = True

@@ -15,6 +15,7 @@ from streamsim.real.children import Child
 from streamsim.real.endings import was_cut
 from streamsim.real.launch import Crew
 from streamsim.real.observe import Observer
+from streamsim.real.uncounted import with_records
 from streamsim.real.watch import CPU, READS, SETTLED, SHARES, SWEEP, TIME, WRITES, Watch
 from streamsim.trace import VISIT, PipeTrace, StationTrace
 
@@ -50,6 +51,7 @@ def station_traces(crew: Crew, observer: Observer) -> tuple[dict[str, StationTra
     levels = {label: np.array(flat).reshape(-1, 2) for label, flat in observer.levels.items()}
     moved = bytes_through(crew.plan, seen, capacities, levels)
     stations = {child.process.name: _station(child, seen[child.process.name], moved, began) for child in crew.children}
+    stations = with_records(stations, crew.plan)
     return stations, {label: _pipe(label, capacities[label], levels[label], moved, began) for label in capacities}
 
 

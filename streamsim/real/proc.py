@@ -47,12 +47,14 @@ def state_of(wchan: bytes) -> int:
 
     >>> [state_of(name) for name in (b"0", b"anon_pipe_read", b"pipe_write", b"hrtimer_nanosleep", b"do_poll.part.0")]
     [0, 1, 2, 3, 4]
+    >>> [state_of(name) for name in (b"pipe_wait_readable", b"pipe_wait_writable")]  # splice(2) and tee(2), Linux 5.5
+    [1, 2]
     """
     if wchan in (b"0", b""):
         return ACTIVE
-    if b"pipe_read" in wchan or b"splice_from_pipe" in wchan or b"ipipe_prep" in wchan:
+    if any(part in wchan for part in (b"pipe_read", b"pipe_wait_readable", b"splice_from_pipe", b"ipipe_prep")):
         return STARVED
-    if b"pipe_write" in wchan or b"wait_for_space" in wchan or b"opipe_prep" in wchan:
+    if any(part in wchan for part in (b"pipe_write", b"pipe_wait_writable", b"wait_for_space", b"opipe_prep")):
         return BLOCKED
     if b"poll" in wchan or b"select" in wchan:
         return POLLING
@@ -61,7 +63,7 @@ def state_of(wchan: bytes) -> int:
 
 def is_splice(wchan: bytes) -> bool:
     """Say whether bytes move inside the kernel there, where no counter sees them."""
-    return b"splice" in wchan or b"wait_for_space" in wchan or b"pipe_prep" in wchan
+    return any(part in wchan for part in (b"splice", b"pipe_wait_", b"wait_for_space", b"pipe_prep"))
 
 
 class Task:

@@ -58,14 +58,19 @@ def _sleeper(child: Child, pipes: dict[str, str]) -> tuple[str, bytes, int, str]
     if state not in (STARVED, BLOCKED):
         return None
     words = _once(f"{base}/syscall").split()  # number of the call, then its arguments: the descriptor first (proc(5))
-    if len(words) < 2 or not words[1].startswith(b"0x"):
+    if len(words) < 4 or not words[1].startswith(b"0x"):
         return None
+    label = _pipe_at(base, words[1], pipes)
+    if label is None and state == BLOCKED:  # splice(2) from a private pipe: the output is its third argument
+        label = _pipe_at(base, words[3], pipes)
+    return (child.process.name, _once(f"{base}/schedstat"), state, label) if label is not None else None
+
+
+def _pipe_at(base: str, descriptor: bytes, pipes: dict[str, str]) -> str | None:
     try:  # by what it is, not by its number: `cat /dev/fd/3` opens the pipe again under another one
-        link = os.readlink(f"{base}/fd/{int(words[1], 16)}")  # noqa: PTH115
+        return pipes.get(os.readlink(f"{base}/fd/{int(descriptor, 16)}"))  # noqa: PTH115
     except OSError:
         return None
-    label = pipes.get(link)
-    return (child.process.name, _once(f"{base}/schedstat"), state, label) if label is not None else None
 
 
 def _once(path: str) -> bytes:

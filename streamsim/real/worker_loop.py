@@ -62,25 +62,29 @@ class Outputs:
     """Where the bytes go: the same to each. One whose reader has gone is dropped; when all have, BrokenPipeError."""
 
     def __init__(self, descriptors: Iterable[int]) -> None:
-        self._open = list(descriptors)
+        self.open = list(descriptors)
         self.written = 0
         """How many bytes of the last `send` came through, to the output that took most."""
 
     def send(self, data: bytes) -> None:
         """Write all of it to each; a full pipe blocks."""
-        self.written = 0 if self._open else len(data)
+        self.written = 0 if self.open else len(data)
         gone = []
-        for descriptor in self._open if data else ():
+        for descriptor in self.open if data else ():
             try:
                 self._write(descriptor, data)
             except BrokenPipeError:
                 gone.append(descriptor)
         if gone:
-            self._open = [descriptor for descriptor in self._open if descriptor not in gone]
-            if not self._open:
-                raise BrokenPipeError
-            for descriptor in gone:
-                os.close(descriptor)
+            self.drop(gone)
+
+    def drop(self, gone: Sequence[int]) -> None:
+        """Forget those whose readers have gone; BrokenPipeError when nobody is left."""
+        self.open = [descriptor for descriptor in self.open if descriptor not in gone]
+        if not self.open:
+            raise BrokenPipeError
+        for descriptor in gone:
+            os.close(descriptor)
 
     def _write(self, descriptor: int, data: bytes) -> None:
         done = 0
@@ -93,9 +97,9 @@ class Outputs:
 
     def close(self) -> None:
         """Tell the readers that this was all."""
-        for descriptor in self._open:
+        for descriptor in self.open:
             os.close(descriptor)
-        self._open = []
+        self.open = []
 
 
 class Server:
@@ -203,10 +207,18 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
     inputs: Sequence[int] = spec.get("inputs") or (0,)
     outputs = Outputs(spec.get("outputs", (1,)))
     if isinstance(operator, Operator):
-        Server(operator, outputs, visits).serve(inputs, spec.get("read_bytes") or 65536)
+        _server(operator, outputs, visits).serve(inputs, spec.get("read_bytes") or 65536)
     else:
         _work_source(operator, spec, inputs[0], outputs, visits)
     outputs.close()
+
+
+def _server(operator: Operator, outputs: Outputs, visits: Visits) -> Server:
+    if not operator.passes or len(outputs.open) < 2:
+        return Server(operator, outputs, visits)
+    from streamsim.real.worker_fanout import Fanout
+
+    return Fanout(operator, outputs, visits)
 
 
 def _work_source(source: Source, spec: Mapping[str, Any], descriptor: int, outputs: Outputs, visits: Visits) -> None:

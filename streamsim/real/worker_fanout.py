@@ -1,0 +1,170 @@
+"""Fan-out without copying: full chunks go from one pipe to several by tee(2) and splice(2), as references to pages.
+
+tee(2) always begins at the head of a pipe, so one that could not take all must never be asked for the rest. A chunk
+is therefore moved into a pipe of our own, the *stage*; each output but the last has a private pipe as large as the
+stage and empty, which tee fills at once and splice then pours into the output, however slowly that is read; the last
+output gets the stage itself.
+
+Only full chunks go this way: splice hands slots on as they came, where a write of the bytes would fill up the page
+before. Of smaller pieces a pipe would hold less than it does elsewhere, down to 16 bytes (see models/pipe.py).
+"""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISFIFO
+from time import monotonic
+
+from streamsim.real.worker_loop import Outputs, Server
+
+TYPE_CHECKING = False  # see operators/base.py
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from streamsim.operators.base import Operator
+    from streamsim.real.worker_loop import Visits
+
+UNCOUNTED = -1
+"""As the records of a visit: nobody looked at the bytes. The neighbours know how many there were."""
+
+
+class Stage:
+    """The private pipes between an input and the outputs; ``capacity`` is what one round moves (bytes).
+
+    Raises OSError where the kernel lacks a call or the user's pages for pipes have run out (pipe(7)).
+    """
+
+    def __init__(self, outputs: Outputs, capacity: int) -> None:
+        self._outputs, self.capacity = outputs, capacity
+        self._tee = _find_tee()
+        self._pipes: dict[int, tuple[int, int]] = {}
+        self._read, self._write = self._pipe_of(-1)
+        for descriptor in outputs.open[:-1]:
+            self._pipe_of(descriptor)
+
+    def _pipe_of(self, descriptor: int) -> tuple[int, int]:
+        pipe = self._pipes.get(descriptor)
+        if pipe is None:
+            from fcntl import F_GETPIPE_SZ, fcntl
+
+            pipe = self._pipes[descriptor] = os.pipe()
+            if fcntl(pipe[1], F_GETPIPE_SZ) < self.capacity:
+                self.close()
+                raise OSError(f"a pipe of {self.capacity} bytes is not to be had")
+        return pipe
+
+    def take(self, descriptor: int) -> int:
+        """Move what there is, at most one round, into the stage; return how much, 0 at the end of the input."""
+        return os.splice(descriptor, self._write, self.capacity)
+
+    def back(self, size: int) -> bytes:
+        """Return what was taken, out of the stage."""
+        data = b""
+        while len(data) < size:
+            data += os.read(self._read, size - len(data))
+        return data
+
+    def send(self, size: int) -> None:
+        """Hand what was taken to each output in turn, as `Outputs.send` does: a full pipe blocks."""
+        outputs = self._outputs
+        outputs.written = 0
+        *others, last = outputs.open
+        gone = [descriptor for descriptor in others if not self._copy(descriptor, size)]
+        done = self._pour(self._read, last, size)
+        if done < size:
+            self.back(size - done)
+            gone.append(last)
+        if gone:
+            outputs.drop(gone)
+
+    def _copy(self, descriptor: int, size: int) -> bool:
+        read, write = self._pipe_of(descriptor)
+        if self._tee(self._read, write, size) != size:
+            raise OSError("tee(2) took less than an empty pipe of the same size holds")
+        whole = self._pour(read, descriptor, size) == size
+        if not whole:
+            for end in self._pipes.pop(descriptor):
+                os.close(end)
+        return whole
+
+    def _pour(self, source: int, target: int, size: int) -> int:
+        """Move so much from a private pipe into an output; less only where its reader has gone."""
+        done = 0
+        try:
+            while done < size:
+                done += os.splice(source, target, size - done)
+        except BrokenPipeError:
+            pass  # the caller drops it
+        self._outputs.written = max(self._outputs.written, done)
+        return done
+
+    def close(self) -> None:
+        """Let go of the private pipes."""
+        for pipe in self._pipes.values():
+            for end in pipe:
+                os.close(end)
+        self._pipes = {}
+
+
+class Fanout(Server):
+    """A server that passes bytes on unchanged: small chunks by reading and writing, full ones without copying."""
+
+    def __init__(self, operator: Operator, outputs: Outputs, visits: Visits) -> None:
+        super().__init__(operator, outputs, visits)
+        self._stage: Stage | None = None
+
+    def _one(self, descriptor: int, read_bytes: int) -> tuple[float, float]:
+        able = can_splice((descriptor, *self.outputs.open))
+        while True:
+            asked = monotonic()
+            chunk = os.read(descriptor, read_bytes)
+            got = monotonic()
+            if not chunk:
+                return asked, got
+            self._take(chunk, 0, asked, got)
+            if able and len(chunk) == read_bytes:
+                able = self._while_full(descriptor, read_bytes)
+
+    def _while_full(self, descriptor: int, read_bytes: int) -> bool:
+        """Pass full chunks on without copying, until one is not full; return whether to do so again."""
+        if self._stage is None:
+            try:
+                self._stage = Stage(self.outputs, read_bytes)
+            except (OSError, AttributeError):  # AttributeError: no os.splice, no libc.tee
+                return False
+        stage, operator = self._stage, self.operator
+        while True:
+            asked = monotonic()
+            size = stage.take(descriptor)
+            got = monotonic()
+            if size < read_bytes:
+                if size:
+                    self._take(stage.back(size), 0, asked, got)
+                return True  # also at the end of the input: the next read finds it again
+            operator.counting = False
+            try:
+                stage.send(size)
+            finally:
+                self.visits.add(asked, got, got, monotonic(), size, self.outputs.written, UNCOUNTED, UNCOUNTED)
+
+
+def can_splice(descriptors: Sequence[int]) -> bool:
+    """Return whether all of these are pipes, and this system can move pages between them."""
+    return hasattr(os, "splice") and all(S_ISFIFO(os.fstat(one).st_mode) for one in descriptors)
+
+
+def _find_tee() -> Any:
+    """Return tee(2) as a function of two descriptors and a size; raises AttributeError where libc has none."""
+    from ctypes import CDLL, c_int, c_size_t, c_ssize_t, c_uint, get_errno
+
+    call = CDLL(None, use_errno=True).tee
+    call.argtypes, call.restype = (c_int, c_int, c_size_t, c_uint), c_ssize_t
+
+    def tee(source: int, target: int, size: int) -> int:
+        done: int = call(source, target, size, 0)
+        if done < 0:
+            raise OSError(get_errno(), "tee(2) failed")
+        return done
+
+    return tee

@@ -1,0 +1,149 @@
+"""One stream to several readers, by pages where they are full: each gets every byte, or what it stayed for."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamsim.errors import RunError
+from streamsim.loading import load
+from streamsim.real import worker_fanout, worker_loop
+from streamsim.real.measure import run_once
+from streamsim.real.run import run
+from streamsim.trace import VISIT
+
+WORKER = Path(worker_loop.__file__).with_name("worker.py")
+pytestmark = pytest.mark.skipif(not hasattr(os, "splice"), reason="the kernel moves no pages between pipes")
+
+
+class Reader(threading.Thread):
+    """Reads a pipe in pieces of random sizes until its end, or until it has had enough."""
+
+    def __init__(self, descriptor: int, seed: int, enough: int | None, pause_s: float) -> None:
+        super().__init__()
+        self.descriptor, self.random, self.enough, self.pause_s = descriptor, random.Random(seed), enough, pause_s
+        self.got = b""
+        self.start()
+
+    def run(self) -> None:
+        while self.enough is None or len(self.got) < self.enough:
+            data = os.read(self.descriptor, self.random.choice((1, 100, 4096, 65536)))
+            if not data:
+                break
+            self.got += data
+            if self.pause_s and self.random.random() < 0.05:
+                threading.Event().wait(self.pause_s)
+        os.close(self.descriptor)
+
+
+def fan_out(
+    content: bytes, piece: int, readers: list[tuple[int | None, float]], visits: Path, seed: int
+) -> list[bytes]:
+    """Run a copy server between a writer of pieces and readers; returns what each of them got, and checks its end."""
+    ends = [os.pipe() for _ in readers]
+    source = os.pipe()
+    fcntl.fcntl(source[1], 1031, 1 << 18)  # F_SETPIPE_SZ: there is room for chunks that are full
+    spec = {"operator": "copy", "inputs": [source[0]], "outputs": [w for _, w in ends], "visits": str(visits)}
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-E", "-P", str(WORKER), json.dumps(spec)],
+        pass_fds=[source[0], *(w for _, w in ends)], stderr=subprocess.PIPE,
+    )  # fmt: skip
+    for end in (source[0], *(w for _, w in ends)):
+        os.close(end)
+    threads = [Reader(r, seed + n, *how) for n, ((r, _), how) in enumerate(zip(ends, readers, strict=True))]
+    try:
+        for start in range(0, len(content), piece):
+            os.write(source[1], content[start : start + piece])
+    except BrokenPipeError:
+        assert all(enough is not None for enough, _ in readers), "somebody wanted all of it"
+    os.close(source[1])
+    for thread in threads:
+        thread.join(timeout=60)
+    error = process.communicate(timeout=60)[1]
+    everybody_left = all(enough is not None for enough, _ in readers)
+    assert error == b"" and process.returncode in ((0, -signal.SIGPIPE) if everybody_left else (0,))
+    return [thread.got for thread in threads]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    size=st.integers(0, 1_500_000),
+    piece=st.sampled_from([700, 4096, 65536, 100_000, 262_144]),
+    readers=st.lists(
+        st.tuples(st.one_of(st.none(), st.integers(1, 800_000)), st.sampled_from([0.0, 0.002])), min_size=2, max_size=4
+    ),
+    seed=st.integers(0, 99),
+)
+def test_every_reader_that_stays_gets_every_byte(
+    size: int, piece: int, readers: list[tuple[int | None, float]], seed: int, tmp_path: Path
+) -> None:
+    content = random.Random(seed).randbytes(size)
+    found = fan_out(content, piece, readers, tmp_path / "visits", seed)
+    for (enough, _), got in zip(readers, found, strict=True):
+        assert content.startswith(got)
+        if enough is None:
+            assert len(got) == size
+    visits = np.fromfile(tmp_path / "visits", dtype=VISIT)
+    if any(enough is None for enough, _ in readers):
+        assert visits["taken"].sum() == visits["given"].sum() == size
+    assert (visits["given"] <= visits["taken"]).all()
+
+
+def test_full_chunks_are_not_copied(tmp_path: Path) -> None:
+    content = bytes(4 << 20)
+    assert fan_out(content, 1 << 18, [(None, 0.0), (None, 0.0)], tmp_path / "visits", 0) == [content, content]
+    visits = np.fromfile(tmp_path / "visits", dtype=VISIT)
+    spliced = visits["records_in"] == worker_fanout.UNCOUNTED
+    assert spliced.any() and (visits["taken"][spliced] == 65536).all()
+
+
+@pytest.mark.parametrize("lines", [50, 400_000])
+def test_what_was_not_counted_is_known_from_the_neighbours(lines: int) -> None:
+    scenario = load(
+        {"name": "fan", "sources": {"n": {"operator": "generate", "size": 40}},
+         "stations": {"a": {"operator": "count", "input": "n"}, "b": {"command": "wc -l", "input": "n"}},
+         "measure": {"records": lines}}
+    )  # fmt: skip
+    trace = run_once(scenario)
+    copy, source = trace.stations["n.copy"], trace.stations["n"]
+    assert copy.visits is not None
+    assert copy.records_in == copy.records_out == lines == copy.visits["records_in"].sum()
+    assert copy.bytes_in[-1] == copy.bytes_out[-1] == source.bytes_out[-1] == copy.visits["taken"].sum()
+    assert trace.stations["b"].bytes_in[-1] == source.bytes_out[-1]
+    assert (copy.visits["records_in"] >= 0).all()
+
+
+def test_records_that_nobody_counts_stay_unknown(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"0123456789abcde\n" * (1 << 18))
+    scenario = load(
+        {"sources": {"n": {"command": f"cat {tmp_path}/in"}},
+         "stations": {"a": {"command": "wc -l", "input": "n"}, "b": {"command": "wc -c", "input": "n"}}}
+    )  # fmt: skip
+    trace = run_once(scenario)
+    copy = trace.stations["n.copy"]
+    assert copy.bytes_in[-1] == copy.bytes_out[-1] == 16 << 18
+    assert copy.records_in is None or copy.records_in == 1 << 18
+    for name in ("a", "b"):
+        assert trace.stations[name].bytes_in[-1] == 16 << 18
+
+
+def test_a_fanout_that_stands_still_in_a_splice_is_named() -> None:
+    scenario = load(
+        {"sources": {"n": {"command": "head -c 8000000 /dev/zero"}},
+         "stations": {"a": {"command": "cat", "input": "n"}, "b": {"command": "cat", "input": "n"},
+                      "join": {"command": "cat {b} {a}", "input": ["a", "b"]}}}
+    )  # fmt: skip
+    with open(os.devnull, "wb") as nowhere, pytest.raises(RunError, match=r"n\.copy cannot write n\.copy->a"):
+        run(scenario, stdout=nowhere.fileno())
