@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from streamsim import formats, operators, sections
-from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Pipe, Sink, Station
+from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Sink, Station
 from streamsim.commands import split_command
 from streamsim.errors import ScenarioError, nearest
+from streamsim.insertion import Shape, check_loops, insert
 from streamsim.places import expand_files, fill_in
 from streamsim.scenario import Load, LoadState, Measure
 from streamsim.sections import convert, quantity
+from streamsim.sharing import error_keys, shape_of, station_keys
 from streamsim.units import Rate, parse_bytes, parse_rate, parse_seconds
 
 _NAME = "letters, digits, '-' and '_'"
@@ -46,7 +46,8 @@ def build_circuit(
     if not draft.stations:
         raise ScenarioError("there is nothing to run: no station and no source that is a process", path="stations")
     circuit = draft.circuit()
-    _check_shape(circuit)
+    check_loops(circuit)
+    _check_files(circuit)
     return circuit, draft.loads, draft.sizes
 
 
@@ -65,7 +66,7 @@ def _check_names(tables: dict[str, dict[str, Any]]) -> None:
 
 
 class _Draft:
-    """The circuit while it is being put together; `consumers` decides at the end where copies go."""
+    """The circuit while it is being put together."""
 
     def __init__(self, directory: Path, measure: Measure) -> None:
         self.directory, self.measure = directory, measure
@@ -76,6 +77,7 @@ class _Draft:
         self.loads: dict[str, Load] = {}
         self.sizes: dict[str, int] = {}
         self.made: list[str] = []
+        self.shapes: dict[str, Shape] = {}
 
     def add_source(self, name: str, value: Any) -> None:
         path = f"sources.{name}"
@@ -162,13 +164,10 @@ class _Draft:
             if section.format is not None:
                 raise ScenarioError("goes with operator: a command tells records apart itself", path=f"{path}.format")
         else:
+            _within(path, operators.find, str(section.operator))
+            extra |= error_keys(section, path)
             _check_operator(str(section.operator), extra, path, source=False)
             _within(path, formats.create, section.format or "lines")
-        if section.parallelism > 1:
-            raise ScenarioError(
-                f"{section.parallelism} servers at one station cannot be run yet; write the servers as stations",
-                path=f"{path}.parallelism",
-            )
         inputs = _as_tuple(section.input) if section.input is not None else ((above,) if above else ())
         if section.input is not None and not inputs:
             raise ScenarioError("names nothing; leave the key out to read what stands above", path=f"{path}.input")
@@ -188,7 +187,9 @@ class _Draft:
             inputs=inputs,
             labels=inputs,
             format=section.format or "lines",
+            **station_keys(section, value, path),
         )
+        self.shapes[name] = shape_of(section, self.stations[name], path)
 
     def add_sink(self, name: str, value: Any, above: str | None) -> None:
         path = f"sinks.{name}"
@@ -196,16 +197,19 @@ class _Draft:
         upstream = section.input or above
         if upstream is None:
             raise ScenarioError("say whose output it takes: input = 'NAME'", path=f"{path}.input")
-        if upstream not in self.stations:
-            raise ScenarioError(
-                f"there is no station {upstream!r}{nearest(upstream, self.stations)}", path=f"{path}.input"
-            )
+        if upstream not in (known := self.addresses()):
+            raise ScenarioError(f"there is no station {upstream!r}{nearest(upstream, known)}", path=f"{path}.input")
         file = str(self.directory / fill_in(section.file, path)) if section.file is not None else None
         self.sinks.append(Sink(name, upstream, file))
 
+    def addresses(self) -> list[str]:
+        """Return what an input can name among the stations: them, and their ports."""
+        ports = [f"{station.name}.{port}" for station in self.stations.values() for port in station.ports]
+        return [*self.stations, *ports]
+
     def resolve(self) -> None:
-        """Check that every input exists and that every command knows which of its inputs is which."""
-        known = [*self.stations, *self.feeds]
+        """Check that every input exists."""
+        known = [*self.addresses(), *self.feeds]
         for station in self.stations.values():
             path = f"stations.{station.name}.input"
             for number, name in enumerate(station.inputs):
@@ -213,61 +217,14 @@ class _Draft:
                     raise ScenarioError(f"there is no station or source {name!r}{nearest(name, known)}", path=path)
                 if name in station.inputs[:number]:
                     raise ScenarioError(f"{name!r} is named twice", path=path)
-            if station.command is not None:
-                unnamed = [name for name in station.inputs if f"{{{name}}}" not in station.command]
-                if len(unnamed) > 1:
-                    raise ScenarioError(
-                        f"the command must say where {' and '.join(unnamed)} go: write {{{unnamed[1]}}} in it "
-                        "(only one input can be its standard input)",
-                        path=path,
-                    )
-            elif len(station.inputs) > 1 and operators.find(str(station.operator)).traits.inputs == 1:
-                raise ScenarioError(
-                    f"operator {station.operator!r} has one input, {len(station.inputs)} are given", path=path
-                )
 
     def circuit(self) -> Circuit:
-        """Insert a copy where one output has several readers, and join everything with pipes."""
-        readers: dict[str, int] = dict.fromkeys(self.stations, 0)
-        for station in self.stations.values():
-            for name in station.inputs:
-                if name in readers:
-                    readers[name] += 1
-        for sink in self.sinks:
-            readers[sink.input] += 1
-        copies = {name: f"{name}.copy" for name, count in readers.items() if count > 1}
-        stations: list[Station] = []
-        pipes: list[Pipe] = []
-        for station in self.stations.values():
-            renamed = tuple(copies.get(name, name) for name in station.inputs)
-            stations.append(_replace(station, inputs=renamed))
-            capacity = self.capacities.get(station.name, DEFAULT_PIPE_BYTES)
-            pipes += [Pipe(name, station.name, capacity) for name in renamed if name not in self.feeds]
-            if station.name in copies:
-                copy = copies[station.name]
-                stations.append(Station(name=copy, operator="copy", inputs=(station.name,), role="copy"))
-                pipes.append(Pipe(station.name, copy))
-        sinks = tuple(Sink(sink.name, copies.get(sink.input, sink.input), sink.file) for sink in self.sinks)
-        used = {name for station in stations for name in station.inputs}
+        """Insert what the shape needs, and join everything with pipes."""
+        used = {name for station in self.stations.values() for name in station.inputs}
         for name in self.feeds:
             if name not in used:
                 raise ScenarioError("no station reads it", path=f"sources.{name}")
-        return Circuit(tuple(stations), tuple(pipes), tuple(self.feeds.values()), sinks)
-
-
-def _check_shape(circuit: Circuit) -> None:
-    cycle = circuit.cycle()
-    if cycle is not None:
-        way = " -> ".join(cycle)
-        inside = set(cycle)
-        leaves = any(pipe.downstream not in inside for name in inside for pipe in circuit.outputs_of(name)) or any(
-            sink.input in inside for sink in circuit.sinks
-        )
-        first = f"stations.{cycle[0].removesuffix('.copy')}.input"
-        if not leaves:
-            raise ScenarioError(f"a cycle with no way out: {way}", path=first)
-        raise ScenarioError(f"a feedback loop cannot be run yet: {way}", path=first)
-    _check_files(circuit)
+        return insert(self.stations, tuple(self.feeds.values()), tuple(self.sinks), self.capacities, self.shapes)
 
 
 def _check_files(circuit: Circuit) -> None:
@@ -323,10 +280,6 @@ def _rate_or_0(value: str | float) -> Rate | None:
 
 def _as_tuple(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
-
-
-def _replace(station: Station, **changes: Any) -> Station:
-    return msgspec.structs.replace(station, **changes)
 
 
 def _no_extra(extra: Iterable[str], kind: type[sections.Section], path: str) -> None:

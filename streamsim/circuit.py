@@ -11,17 +11,36 @@ import msgspec
 DEFAULT_PIPE_BYTES = 65536
 """What Linux gives a new pipe: 16 slots of one page (pipe(7))."""
 
+Split = Literal["copy", "round-robin", "key", "least-loaded"]
+"""Who gets a record where several could: all of them; each in turn; the one of its key; the one with least to do."""
+
+Merge = Literal["unordered", "ordered", "sorted"]
+"""How the outputs of several servers become one: as they come; as one server would have written; by value."""
+
+OnError = Literal["fail", "skip", "dead-letter"]
+"""What a record does that an operator cannot work on."""
+
+INSERTED = ("copy", "split", "merge", "loop")
+"""The roles of stations that nobody wrote into a scenario, but that its shape needs."""
+
 
 class Station(msgspec.Struct, frozen=True, kw_only=True):
     """An operator, or a Unix command, placed in a circuit under a name; one server is one OS process.
 
     ``role`` is ``"source"`` for a process that makes the bytes (a reader of files, a generator, a command
-    without input), ``"copy"`` for the fan-out that the circuit inserts where one output has several readers,
-    ``"station"`` otherwise. Exactly one of ``command`` and ``operator`` is given. ``inputs`` are names of
-    stations or of file inputs (`Feed`), in order; ``{name}`` in a command stands for ``/dev/fd/N`` of that
-    input (``labels``, where given, are the names that the scenario uses for the inputs), and the one input that
+    without input), one of `INSERTED` for what the circuit's shape needs (insertion.py), ``"station"`` otherwise.
+    Exactly one of ``command`` and ``operator`` is given. ``inputs`` are names of stations, of their further outputs
+    (``"station.port"``) or of file inputs (`Feed`), in order; ``{name}`` in a command stands for ``/dev/fd/N`` of
+    that input (``labels``, where given, are the names that the scenario uses for the inputs), and the one input that
     the command does not name is its standard input. ``format`` is the name of a format, or a table with its
     ``name`` and options.
+
+    ``parallelism`` servers share what comes in by ``partition`` (one for all inputs, or one each, by the input's
+    name), and what they write becomes one stream by ``merge``. ``split`` says which of several readers of the output
+    gets a record. ``ports`` are the names of further outputs, which carry other records than the main one.
+    ``one_to_one``: each record gives exactly one. ``niceness`` is added to the runner's own (0 to 19), ``cores`` are
+    the CPUs that the servers are pinned to (none: those of the run), ``fuse``: may share a process with its neighbours.
+    ``server_of`` is the station that a server belongs to in an expanded circuit (expansion.py).
     """
 
     name: str
@@ -32,8 +51,18 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     format: str | dict[str, Any] = "lines"
-    role: Literal["source", "station", "copy"] = "station"
+    role: Literal["source", "station", "copy", "split", "merge", "loop"] = "station"
     parallelism: int = 1
+    partition: Split | dict[str, Split] = "round-robin"
+    merge: Merge = "unordered"
+    split: Split = "copy"
+    ports: tuple[str, ...] = ()
+    one_to_one: bool = False
+    niceness: int = 0
+    cores: tuple[int, ...] = ()
+    fuse: bool = False
+    on_error: OnError = "fail"
+    server_of: str = ""
 
     @property
     def program(self) -> str:
@@ -49,7 +78,7 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class Sink(msgspec.Struct, frozen=True):
-    """Where the bytes of a station leave the circuit: a file, or nowhere (``file=None``)."""
+    """Where the bytes of a station, or of one of its ports, leave the circuit: a file, or nowhere (``file=None``)."""
 
     name: str
     input: str
@@ -57,16 +86,28 @@ class Sink(msgspec.Struct, frozen=True):
 
 
 class Pipe(msgspec.Struct, frozen=True):
-    """A FIFO of bytes between two stations; a full one blocks its writer after service."""
+    """A FIFO of bytes between two stations; a full one blocks its writer after service.
+
+    ``port`` is the further output of the upstream station that it carries, empty for the main one.
+
+    >>> Pipe("router", "late", port="rest").label
+    'router.rest->late'
+    """
 
     upstream: str
     downstream: str
     capacity_bytes: int = DEFAULT_PIPE_BYTES
+    port: str = ""
+
+    @property
+    def source(self) -> str:
+        """What the inputs of its reader call it: the upstream station, with its port where that is not the main one."""
+        return f"{self.upstream}.{self.port}" if self.port else self.upstream
 
     @property
     def label(self) -> str:
         """How results name the pipe, ``"upstream->downstream"``."""
-        return f"{self.upstream}->{self.downstream}"
+        return f"{self.source}->{self.downstream}"
 
 
 class Circuit(msgspec.Struct, frozen=True):
@@ -99,7 +140,7 @@ class Circuit(msgspec.Struct, frozen=True):
 
     def inputs_of(self, name: str) -> tuple[Pipe, ...]:
         """Return the pipes that this station reads, in the order of its inputs."""
-        found = {pipe.upstream: pipe for pipe in self.pipes if pipe.downstream == name}
+        found = {pipe.source: pipe for pipe in self.pipes if pipe.downstream == name}
         return tuple(found[source] for source in self.station(name).inputs if source in found)
 
     def outputs_of(self, name: str) -> tuple[Pipe, ...]:
@@ -107,8 +148,13 @@ class Circuit(msgspec.Struct, frozen=True):
         return tuple(pipe for pipe in self.pipes if pipe.upstream == name)
 
     def sinks_of(self, name: str) -> tuple[Sink, ...]:
-        """Return the sinks that take this station's output."""
+        """Return the sinks that take this station's main output."""
         return tuple(sink for sink in self.sinks if sink.input == name)
+
+    def port_sinks_of(self, name: str) -> tuple[Sink, ...]:
+        """Return the sinks that take the further outputs of this station."""
+        addresses = {f"{name}.{port}" for port in self.station(name).ports}
+        return tuple(sink for sink in self.sinks if sink.input in addresses)
 
     def starts(self) -> tuple[str, ...]:
         """Return the stations that no pipe feeds, in order."""
@@ -127,14 +173,27 @@ class Circuit(msgspec.Struct, frozen=True):
         return tuple(s.name for s in self.stations if len(self.inputs_of(s.name)) > 1)
 
     def order(self) -> tuple[str, ...]:
-        """Return all station names, upstream first, ties in the order of the file.
+        """Return all station names, upstream first, ties in the order of the file; what `feedback` returns counts not.
 
-        Raises graphlib.CycleError where the pipes form a cycle (see `cycle`).
+        >>> both = Station(name="a", command="cat", inputs=("b",)), Station(name="b", command="cat", inputs=("a",))
+        >>> loop = Circuit(stations=both, pipes=(Pipe("a", "b"), Pipe("b", "a")))
+        >>> loop.order(), loop.feedback()[0].label, loop.cycle()
+        (('a', 'b'), 'b->a', ('a', 'b', 'a'))
         """
+        try:
+            return self._sorted(frozenset())
+        except CycleError:
+            return self._sorted(frozenset(pipe.label for pipe in self.feedback()))
+
+    def _sorted(self, ignored: frozenset[str]) -> tuple[str, ...]:
         sorter: TopologicalSorter[str] = TopologicalSorter()
         rank = {station.name: place for place, station in enumerate(self.stations)}
-        for station in self.stations:
-            sorter.add(station.name, *(pipe.upstream for pipe in self.inputs_of(station.name)))
+        above: dict[str, list[str]] = {station.name: [] for station in self.stations}
+        for pipe in self.pipes:
+            if pipe.label not in ignored:
+                above[pipe.downstream].append(pipe.upstream)
+        for name, upstream in above.items():
+            sorter.add(name, *upstream)
         sorter.prepare()
         names: list[str] = []
         ready = sorted(sorter.get_ready(), key=rank.__getitem__)
@@ -145,10 +204,44 @@ class Circuit(msgspec.Struct, frozen=True):
             ready = sorted([*ready, *sorter.get_ready()], key=rank.__getitem__)
         return tuple(names)
 
+    def feedback(self) -> tuple[Pipe, ...]:
+        """Return the pipes that lead back: within a loop, from a station to itself or to one above it in the file."""
+        rank = {station.name: place for place, station in enumerate(self.stations)}
+        return tuple(
+            pipe
+            for loop in self.loops()
+            for pipe in self.pipes
+            if pipe.upstream in loop and pipe.downstream in loop and rank[pipe.upstream] >= rank[pipe.downstream]
+        )
+
+    def loops(self) -> tuple[frozenset[str], ...]:
+        """Return the sets of stations that can all reach each other, by their first station."""
+        if self.cycle() is None:
+            return ()
+        below = {station.name: self._below(station.name) for station in self.stations}
+        found = {
+            frozenset(other for other in reached if name in below[other])
+            for name, reached in below.items()
+            if name in reached
+        }
+        rank = {station.name: place for place, station in enumerate(self.stations)}
+        return tuple(sorted(found, key=lambda loop: min(rank[name] for name in loop)))
+
+    def _below(self, name: str) -> set[str]:
+        """Return the stations that a byte can reach from here; the station itself only where it is in a loop."""
+        seen: set[str] = set()
+        todo = [name]
+        while todo:
+            for pipe in self.outputs_of(todo.pop()):
+                if pipe.downstream not in seen:
+                    seen.add(pipe.downstream)
+                    todo.append(pipe.downstream)
+        return seen
+
     def cycle(self) -> tuple[str, ...] | None:
         """Return the names along one cycle of pipes, the first repeated at the end, or None."""
         try:
-            self.order()
+            self._sorted(frozenset())
         except CycleError as error:
             return tuple(error.args[1])
         return None
@@ -161,11 +254,12 @@ class Circuit(msgspec.Struct, frozen=True):
         return tuple(name for name in self.order() if not self._reaches_end_without(name))
 
     def paths(self) -> Iterator[tuple[str, ...]]:
-        """Yield every path from a start to an end."""
+        """Yield every path from a start to an end; none follows a pipe that leads back."""
+        back = {pipe.label for pipe in self.feedback()}
         stack: list[tuple[str, ...]] = [(name,) for name in reversed(self.starts())]
         while stack:
             path = stack.pop()
-            following = [pipe.downstream for pipe in self.outputs_of(path[-1])]
+            following = [pipe.downstream for pipe in self.outputs_of(path[-1]) if pipe.label not in back]
             if not following:
                 yield path
             stack.extend((*path, name) for name in reversed(following))

@@ -4,11 +4,62 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import PurePath
 
 from streamsim.errors import ScenarioError
 
 _OPERATOR = re.compile(r"\|\|?|\|&|&&?|;;?|[0-9]*(?:&?>>?|<<?<?|<>|[<>]&).*|.*[^\\];")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+
+
+SEQUENTIAL = {
+    *("awk", "cat", "cut", "egrep", "fgrep", "fold", "gawk", "grep", "gzip", "head", "mawk", "md5sum", "nl", "rev"),
+    *("sed", "sha1sum", "sha256sum", "sort", "tac", "tail", "tr", "uniq", "wc", "xz", "zcat", "zstd"),
+}
+"""Tools that read their files one after the other; `sort -m` is none of them."""
+
+_BARRIERS = {
+    "b2sum",
+    "cksum",
+    "md5sum",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "shuf",
+    "sort",
+    "sum",
+    "tac",
+    "tsort",
+    "wc",
+}
+
+
+def tool_of(command: str) -> str:
+    """Return the name of the program that a command line starts, without its directory.
+
+    >>> tool_of("/usr/bin/sort -n"), tool_of("")
+    ('sort', '')
+    """
+    words = shlex.split(command)
+    return PurePath(words[0]).name if words else ""
+
+
+def merges_sorted(command: str) -> bool:
+    """Tell whether a command line is `sort -m`, which reads all its files at once.
+
+    >>> merges_sorted("sort -m a b"), merges_sorted("sort a b")
+    (True, False)
+    """
+    return tool_of(command) == "sort" and any(word in ("-m", "--merge") for word in shlex.split(command))
+
+
+def is_barrier(command: str) -> bool:
+    """Tell whether a command line is a tool that is known to write nothing before its input has ended.
+
+    >>> is_barrier("sort -u"), is_barrier("sort -m a b"), is_barrier("uniq -c")
+    (True, False, False)
+    """
+    return tool_of(command) in _BARRIERS and not merges_sorted(command)
 
 
 def split_command(command: str, path: str) -> list[str]:

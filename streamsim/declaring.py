@@ -66,6 +66,7 @@ def declared(value: Any, path: str, directory: Path) -> StationProfile:
         records_out=(size or section.selectivity) / section.record_bytes,
         barrier=section.barrier,
         record_bytes=section.record_bytes,
+        shares=section.shares,
         source="declared",
     )
 

@@ -86,6 +86,7 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
     Raises ScenarioError naming the first that does not.
     """
     directory = Path(file).resolve().parent if file else Path.cwd()
+    _refuse_unlanded(circuit, file)
     for feed in circuit.feeds:
         if feed.file == "-":
             if not standard_input:
@@ -111,6 +112,21 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
             raise ScenarioError(
                 f"there is no directory {str(Path(sink.file).parent)!r}", file=file, path=f"sinks.{sink.name}.file"
             )
+
+
+_UNLANDED = {"niceness": 0, "cores": (), "fuse": False}
+
+
+def _refuse_unlanded(circuit: Circuit, file: str | None) -> None:
+    """Refuse by name what a scenario can say and a real run cannot do yet."""
+    for station in circuit.stations:
+        name = station.name.partition(".")[0]
+        for key, default in _UNLANDED.items():
+            if getattr(station, key) != default:
+                raise ScenarioError("cannot be run yet", file=file, path=f"stations.{name}.{key}")
+        if station.role in ("split", "merge", "loop") or station.ports:
+            what = "a feedback loop" if station.role == "loop" else "a split or merge of different records"
+            raise ScenarioError(f"{what} cannot be run yet", file=file, path=f"stations.{name}")
 
 
 def _readable(name: str, path: str, file: str | None) -> None:

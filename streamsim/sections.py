@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from streamsim.circuit import Merge, OnError, Split
 from streamsim.errors import ScenarioError, nearest
 
 
@@ -63,6 +64,13 @@ class PipeSection(Section, frozen=True, kw_only=True):
     capacity: Annotated[str | int | None, _key("rounded up to a power of two of at least 4 KiB", "256 KiB")] = None
 
 
+class KeySection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The column that records are told apart by; ``2`` is short for ``{ column = 2 }``."""
+
+    column: Annotated[int, Meta(ge=1, description="the first is 1")]
+    delimiter: Annotated[str, Meta(min_length=1, description="what stands between columns")] = ","
+
+
 class StationSection(Section, frozen=True, kw_only=True):
     """A command or an operator; further keys are the operator's parameters."""
 
@@ -74,7 +82,28 @@ class StationSection(Section, frozen=True, kw_only=True):
         str | dict[str, Any] | None,
         _key("how an operator tells records apart", "lines", {"name": "csv", "header": True}),
     ] = None
-    parallelism: Annotated[int, Meta(ge=1, description="how many servers")] = 1
+    parallelism: Annotated[int, Meta(ge=1, le=1024, description="how many servers share the work")] = 1
+    partition: Annotated[
+        Split | dict[str, Split] | None,
+        _key("which server gets a record; by input where there are several", "key", {"words": "key", "table": "copy"}),
+    ] = None
+    partition_key: Annotated[
+        int | KeySection | None,
+        _key("of partition = 'key'; default: the operator's own key, else the whole record", 2),
+    ] = None
+    merge: Annotated[
+        Merge | dict[str, Any], _key("how the servers' outputs become one", "ordered", {"operator": "merge", "key": 1})
+    ] = "unordered"
+    split: Annotated[Split, _key("which of several different readers of the output gets a record")] = "copy"
+    split_key: Annotated[int | KeySection | None, _key("of split = 'key'; default: the whole record", 1)] = None
+    ports: Annotated[list[str], _key("further outputs of a command; {name} is that output's file", ["late"])] = []
+    one_to_one: Annotated[
+        bool, _key("of a command: each record gives exactly one, and at once; checked while it runs")
+    ] = False
+    niceness: Annotated[int, Meta(ge=0, le=19, description="lowers the priority, as nice(1) does")] = 0
+    cores: Annotated[list[Annotated[int, Meta(ge=0)]], _key("the CPUs that the servers are pinned to", [0])] = []
+    fuse: Annotated[bool, _key("may share one process with the operators next to it")] = False
+    on_error: Annotated[OnError | None, _key("what becomes of a record that the operator cannot work on")] = None
     pipe: Annotated[PipeSection, _key("the pipe(s) into it")] = PipeSection()
 
 
@@ -153,6 +182,10 @@ class ServiceSection(Section, frozen=True, kw_only=True):
     record_bytes: Annotated[float, Meta(gt=0, description="mean size of a record in")] = 80.0
     bytes: Annotated[str | int | None, _key("of a source: how much it gives in all", "100 MiB")] = None
     barrier: Annotated[bool, _key("reads all before it writes")] = False
+    shares: Annotated[
+        dict[str, Annotated[float, Meta(ge=0, le=1)]],
+        _key("which part of its output leaves by each port", {"late": 0.1}),
+    ] = {}
 
 
 class Document(Section, frozen=True, kw_only=True):

@@ -106,6 +106,8 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     ``barrier``: no output before the input has ended. ``held_bytes``: what a streaming station keeps back
     before its output starts to flow (a compressor's window, a stdio buffer). ``demand_spread``: the half-width of the
     95 % interval of its work over the repetitions of the calibration, relative to the mean; None where there was one.
+    ``shares``: which part of what it gives goes where, by the reader's name for a split and by the port's for a station
+    with ports (see `traffic.shares`).
     """
 
     service: ServiceModel = ServiceModel()
@@ -119,6 +121,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     barrier: bool = False
     held_bytes: float = 0.0
     record_bytes: float = 1.0
+    shares: dict[str, float] = msgspec.field(default_factory=dict)
     source: Literal["fitted", "declared"] = "fitted"
     note: str = ""
     demand_spread: float | None = None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from graphlib import CycleError
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streamsim.circuit import Circuit, Pipe
 from streamsim.errors import ModelError, ProfileError, ScenarioError
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, StationProfile
@@ -26,6 +26,9 @@ SAME_COUNT = 1e-3
 
 class Flow(NamedTuple):
     """What passes one station in a whole run; ``bytes_out`` and ``records_out`` go to *each* of its outputs.
+
+    Where a station gives different records to different readers (a split that is no copy, a station with ports) they
+    are what it gives to all of them together, and `shares` says how much of that goes where.
 
     A source that reads no pipe has 0 in. Where a reader further down ends early (``head``), the stations above it give
     less than these numbers: they say what each would do if nobody stopped it.
@@ -88,12 +91,10 @@ def totals(scenario: Scenario, profiles: Mapping[str, StationProfile]) -> dict[s
     ProfileError : it is not known how much a source or a file gives.
     ModelError : the circuit has a feedback loop.
     """
-    try:
-        order = scenario.circuit.order()
-    except CycleError as error:
-        raise ModelError(f"a feedback loop has no totals: {' -> '.join(reversed(error.args[1]))}") from None
+    if (cycle := scenario.circuit.cycle()) is not None:
+        raise ModelError(f"a feedback loop has no totals: {' -> '.join(cycle)}")
     flows: dict[str, Flow] = {}
-    for name in order:
+    for name in scenario.circuit.order():
         profile = profiles[name]
         inputs = input_bytes(scenario, profiles, flows, name)
         if inputs:
@@ -110,7 +111,7 @@ def input_bytes(
     """Return the bytes that each input of a station offers, by the name of the input, in their order."""
     circuit, profile = scenario.circuit, profiles[name]
     feeds = [feed.name for feed in circuit.feed_of(name)]
-    offered = {source: flows[source].bytes_out for source in circuit.station(name).inputs if source not in feeds}
+    offered = {pipe.source: _part(circuit, profiles, flows, pipe, "bytes_out") for pipe in circuit.inputs_of(name)}
     piped = sum(offered.values())
     for feed in feeds:
         size = scenario.source_bytes.get(feed)
@@ -123,6 +124,69 @@ def input_bytes(
             size = round(profile.bytes_in) - piped
         offered[feed] = size
     return {source: offered[source] for source in circuit.station(name).inputs}
+
+
+def shares(circuit: Circuit, profile: StationProfile, name: str) -> dict[str, float]:
+    """Return which part of what a station gives goes into each of its pipes, by the pipe's label.
+
+    1 everywhere where each reader gets all. A split gives an equal part to each, unless the profile knows better; how
+    much leaves by a port only a profile knows.
+
+    Raises ProfileError where it is not known.
+    """
+    station, pipes = circuit.station(name), circuit.outputs_of(name)
+    if station.ports:
+        unknown = [port for port in station.ports if port not in profile.shares]
+        if unknown:
+            raise ProfileError(
+                f"how much of what {name!r} gives leaves by its port {unknown[0]!r} is not known: measure it, or "
+                f"declare shares = {{ {unknown[0]} = … }} in [service.{name}]"
+            )
+        main = 1.0 - sum(profile.shares[port] for port in station.ports)
+        return {pipe.label: profile.shares[pipe.port] if pipe.port else main for pipe in pipes}
+    if station.role != "split" or station.parameters.get("by") == "copy":
+        return dict.fromkeys((pipe.label for pipe in pipes), 1.0)
+    readers = [circuit.station(pipe.downstream) for pipe in pipes]
+    known = [profile.shares.get(reader.name) for reader in readers]
+    if None not in known and (whole := math.fsum(part for part in known if part is not None)) > 0:
+        return {pipe.label: (part or 0.0) / whole for pipe, part in zip(pipes, known, strict=True)}
+    return {pipe.label: 1 / len(pipes) for pipe in pipes}
+
+
+def _part(
+    circuit: Circuit,
+    profiles: Mapping[str, StationProfile],
+    flows: Mapping[str, Flow],
+    pipe: Pipe,
+    amount: Literal["bytes_out", "records_out"],
+) -> int:
+    """Return what goes through one pipe; what the pipes of a split get adds up to what it gives."""
+    whole: int = getattr(flows[pipe.upstream], amount)
+    parts = shares(circuit, profiles[pipe.upstream], pipe.upstream)
+    if parts[pipe.label] == 1.0:
+        return whole
+    before = 0.0
+    for label, part in parts.items():
+        if label == pipe.label:
+            return round(whole * min(1.0, before + part)) - round(whole * before)
+        before += part
+    raise KeyError(pipe.label)
+
+
+def refuse_shapes(circuit: Circuit, world: str) -> None:
+    """Raise ModelError where a world does not know a shape yet: several servers, splits, ports, loops."""
+    for station in circuit.stations:
+        what = None
+        if station.parallelism > 1:
+            what = f"{station.parallelism} servers at one station"
+        elif station.role in ("split", "loop"):
+            what = "a loop" if station.role == "loop" else "a split that is no copy"
+        elif station.ports:
+            what = "a station with several different outputs"
+        elif station.operator in ("merge", "reorder"):
+            what = "a merge that waits for one of its inputs"
+        if what is not None:
+            raise ModelError(f"station {station.name!r}: {what} cannot be {world} yet")
 
 
 def early_end(scenario: Scenario, profiles: Mapping[str, StationProfile], name: str) -> int | None:
@@ -236,7 +300,8 @@ def _through(
         taken = min(taken, stop)
     given = math.ceil(taken * profile.selectivity * (1 - 1e-12))  # 1e-12: the rounding of the product, not a byte
     records_in = _count(taken, profile.record_bytes)
-    upstream = sum(flows[source].records_out for source in station.inputs if source in flows)
+    pipes = scenario.circuit.inputs_of(name)
+    upstream = sum(_part(scenario.circuit, profiles, flows, pipe, "records_out") for pipe in pipes)
     if stop is None and taken == offered and abs(upstream - records_in) <= max(1.0, SAME_COUNT * records_in):
         records_in = upstream  # the same records: rounding must not make them differ along the way
     if profile.records_in and profile.records_out is not None:

@@ -15,7 +15,7 @@ from streamsim.circuit import Pipe
 from streamsim.errors import ModelError
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
-from streamsim.traffic import Flow, effective_profiles, host_for, totals
+from streamsim.traffic import Flow, effective_profiles, host_for, refuse_shapes, totals
 
 Flows = dict[str, Flow]
 
@@ -97,6 +97,7 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     >>> case_of(scenario, None).with_demand("make", 0.5).profiles["make"].service.setup
     1.0
     """
+    refuse_shapes(scenario.circuit, "predicted")
     profiles = effective_profiles(scenario, profile)
     circuit = scenario.circuit
     flows = totals(scenario, profiles)

@@ -39,7 +39,14 @@ _COLOURS = {"ink": INK, "faint": FAINT, "grid": GRID, "card": PAPER} | {
     world: look.colour for world, look in WORLDS.items()
 }
 """Colours of plots that the page sets by itself, by the names of its own: a dark page has others."""
-_ROLES = {"source": "source", "copy": "copies its input to every reader", "station": ""}
+_ROLES = {
+    "source": "source",
+    "copy": "copies its input to every reader",
+    "split": "shares its input out",
+    "merge": "makes one stream of several",
+    "loop": "where a loop begins",
+    "station": "",
+}
 
 
 @dataclass(frozen=True)

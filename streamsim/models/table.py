@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Literal
 
 from streamsim.circuit import Station
+from streamsim.commands import SEQUENTIAL, merges_sorted, tool_of
 from streamsim.errors import ModelError
 from streamsim.models.pipe import PAGE
 from streamsim.scenario import Scenario
@@ -22,18 +21,13 @@ from streamsim.traffic import (
     host_for,
     input_bytes,
     record_rate,
+    refuse_shapes,
     source_ceiling,
     totals,
 )
 
 Order = Literal["lockstep", "sequence", "ready"]
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
-
-SEQUENTIAL = {
-    *("awk", "cat", "cut", "egrep", "fgrep", "fold", "gawk", "grep", "gzip", "head", "mawk", "md5sum", "nl", "rev"),
-    *("sed", "sha1sum", "sha256sum", "sort", "tac", "tail", "tr", "uniq", "wc", "xz", "zcat", "zstd"),
-}
-"""Tools that read their files one after the other; `sort -m` is none of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +159,7 @@ def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile
     >>> [(row.name, row.flow.bytes_in, row.flow.bytes_out) for row in compile_model(scenario, None).stations]
     [('make', 0, 100), ('half', 100, 50)]
     """
+    refuse_shapes(scenario.circuit, "simulated")
     profiles = effective_profiles(scenario, profile)
     flows = totals(scenario, profiles)
     stations = scenario.circuit.stations
@@ -226,11 +221,6 @@ def _station_row(
 
 
 def _check(station: Station, profile: StationProfile, outputs: tuple[int, ...]) -> None:
-    if station.parallelism > 1:
-        raise ModelError(
-            f"station {station.name!r}: {station.parallelism} servers at one station cannot be simulated yet; "
-            "write the servers as stations"
-        )
     if len(outputs) > 1 and station.role != "copy":
         raise ModelError(f"station {station.name!r}: only a copy has several outputs, this has {len(outputs)}")
     service = profile.service
@@ -242,10 +232,8 @@ def _check(station: Station, profile: StationProfile, outputs: tuple[int, ...]) 
 def _order(station: Station) -> Order:
     if station.command is None:
         return "ready"
-    words = shlex.split(station.command)
-    tool = PurePath(words[0]).name if words else ""
-    merges = tool == "sort" and any(word in ("-m", "--merge") for word in words)
-    return "sequence" if tool in SEQUENTIAL and not merges else "lockstep"
+    one_by_one = tool_of(station.command) in SEQUENTIAL and not merges_sorted(station.command)
+    return "sequence" if one_by_one else "lockstep"
 
 
 def _position(station: Station, name: str) -> int:

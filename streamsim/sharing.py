@@ -1,0 +1,178 @@
+"""How servers share the work of a station: from the keys of its section to splits and merges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamsim import operators, sections
+from streamsim.circuit import Split, Station
+from streamsim.errors import ScenarioError, nearest
+from streamsim.insertion import Shape
+from streamsim.operators.base import MANY
+
+BATCH = 512
+"""How many records an ordered merge takes of one server before it turns to the next."""
+
+_OF_SERVERS = ("partition", "partition_key", "merge")
+_DOTTED = "letters, digits, '-' and '_'"
+
+
+def station_keys(section: sections.StationSection, value: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the fields of a `Station` that say how it shares its work and what it needs of the machine."""
+    if section.parallelism == 1:
+        for key in _OF_SERVERS:
+            if key in value:
+                raise ScenarioError("says how several servers share the work; there is one", path=f"{path}.{key}")
+    ports = tuple(section.ports)
+    if section.command is None:
+        for key in ("ports", "one_to_one"):
+            if key in value:
+                raise ScenarioError("goes with command: an operator says it itself", path=f"{path}.{key}")
+        kind = operators.find(str(section.operator))
+        ports = tuple(kind.traits.ports)
+    else:
+        if section.fuse:
+            raise ScenarioError("goes with operator: a command is a process of its own", path=f"{path}.fuse")
+        _check_ports(section, path)
+    return {
+        "parallelism": section.parallelism,
+        "partition": section.partition if section.partition is not None else default_partition(section),
+        "merge": section.merge if isinstance(section.merge, str) else "sorted",
+        "split": section.split,
+        "ports": ports,
+        "one_to_one": section.one_to_one if section.command is not None else kind.traits.one_to_one,
+        "niceness": section.niceness,
+        "cores": tuple(section.cores),
+        "fuse": section.fuse,
+        "on_error": section.on_error or "fail",
+    }
+
+
+def _check_ports(section: sections.StationSection, path: str) -> None:
+    for number, port in enumerate(section.ports):
+        where = f"{path}.ports"
+        if not port.replace("-", "").replace("_", "").isalnum() or not port.isascii():
+            raise ScenarioError(f"{port!r}: a port's name has {_DOTTED} only", path=where)
+        if port in ("loop", "split", "merge", "copy", "route") or port.isdigit() or port in section.ports[:number]:
+            raise ScenarioError(f"{port!r} is taken; choose another name", path=where)
+        if f"{{{port}}}" not in str(section.command):
+            raise ScenarioError(f"the command must say where {port!r} goes: write {{{port}}} in it", path=where)
+
+
+def error_keys(section: sections.StationSection, path: str) -> dict[str, Any]:
+    """Return ``on_error`` as a parameter of the operator; raises where the operator knows nothing of it."""
+    if section.on_error is None:
+        return {}
+    name = str(section.operator)
+    known = {one.name: one for one in operators.find(name).parameters}.get("on_error")
+    if known is None:
+        raise ScenarioError(f"operator {name!r} has no record that it could not work on", path=f"{path}.on_error")
+    if section.on_error not in known.choices:
+        raise ScenarioError(
+            f"operator {name!r} cannot do {section.on_error!r} yet: it knows {', '.join(known.choices)}",
+            path=f"{path}.on_error",
+        )
+    return {"on_error": section.on_error}
+
+
+def default_partition(section: sections.StationSection) -> Split:
+    """Return how servers share records where nobody said it: by key where the operator groups by one, else in turn."""
+    return "key" if section.operator is not None and _own_key(section.operator) else "round-robin"
+
+
+def _own_key(operator: str) -> bool:
+    kind = operators.find(operator)
+    return kind.traits.state == "keys" and any(one.name == "key" for one in kind.parameters)
+
+
+def shape_of(section: sections.StationSection, station: Station, path: str) -> Shape:
+    """Return what is to stand before, behind and after the servers of a station.
+
+    Raises ScenarioError where the keys do not go together.
+    """
+    return Shape(_partitions(section, station, path), _merge(section, station, path), _route(section, path))
+
+
+def _partitions(section: sections.StationSection, station: Station, path: str) -> dict[str, dict[str, Any] | None]:
+    if station.parallelism == 1:
+        return {}
+    wanted = station.partition
+    if isinstance(wanted, str):
+        several = len(station.inputs) > 1 and wanted in ("round-robin", "least-loaded")
+        if several and (station.command is not None or operators.find(str(station.operator)).traits.inputs > 1):
+            example = ", ".join(
+                f"{name} = {'copy' if place else wanted!r}" for place, name in enumerate(station.inputs)
+            )
+            raise ScenarioError(
+                f"say for each input which servers get its records: partition = {{ {example} }}",
+                path=f"{path}.partition",
+            )
+        wanted = dict.fromkeys(station.inputs, wanted)
+    for name in wanted:
+        if name not in station.inputs:
+            raise ScenarioError(f"reads no {name!r}{nearest(name, station.inputs)}", path=f"{path}.partition.{name}")
+    for name in station.inputs:
+        if name not in wanted:
+            raise ScenarioError(f"does not say which servers get the records of {name!r}", path=f"{path}.partition")
+    if "key" not in wanted.values() and section.partition_key is not None:
+        raise ScenarioError("goes with partition = 'key'", path=f"{path}.partition_key")
+    batch = BATCH if station.merge == "ordered" else 0
+    return {name: _partition(wanted[name], section, station, batch) for name in station.inputs}
+
+
+def _partition(by: Split, section: sections.StationSection, station: Station, batch: int) -> dict[str, Any] | None:
+    if by == "copy":
+        return None
+    if by != "key":
+        return {"by": by, "batch": batch} if batch else {"by": by}
+    if section.partition_key is None and station.operator is not None and "key" in station.parameters:
+        delimiter = station.parameters.get("delimiter")
+        return {"by": "key", "key": station.parameters["key"], **({"delimiter": delimiter} if delimiter else {})}
+    return {"by": "key", **_key(section.partition_key)}
+
+
+def _key(key: int | sections.KeySection | None) -> dict[str, Any]:
+    if key is None:
+        return {}
+    return {"key": key} if isinstance(key, int) else {"key": key.column, "delimiter": key.delimiter}
+
+
+def _merge(section: sections.StationSection, station: Station, path: str) -> tuple[str, dict[str, Any]]:
+    if station.parallelism == 1 or section.merge == "unordered":
+        return "interleave", {}
+    if isinstance(section.merge, dict):
+        return _own_merge(section.merge, f"{path}.merge")
+    if section.merge == "sorted":
+        return "merge", {}
+    if station.partition != "round-robin" or len(station.inputs) > 1:
+        raise ScenarioError(
+            "an ordered merge undoes a round-robin split of one input; other splits leave no order to restore",
+            path=f"{path}.merge",
+        )
+    if not station.one_to_one:
+        what = f"operator {section.operator!r} gives" if section.operator else "who knows whether the command gives"
+        more = "write one_to_one = true if it does, or " if section.command else ""
+        raise ScenarioError(
+            f"an ordered merge counts records, and {what} one for each that it takes; {more}merge = 'unordered'"
+            if section.command
+            else f"an ordered merge counts records, and {what} more or fewer than it takes; write merge = 'unordered'",
+            path=f"{path}.merge",
+        )
+    return "reorder", {"batch": BATCH}
+
+
+def _own_merge(table: dict[str, Any], path: str) -> tuple[str, dict[str, Any]]:
+    parameters = {key: value for key, value in table.items() if key != "operator"}
+    name = table.get("operator")
+    if not isinstance(name, str):
+        raise ScenarioError("names the operator that merges: merge = { operator = 'merge', key = 1 }", path=path)
+    operators.check(name, parameters, path=path)
+    if operators.find(name).traits.inputs != MANY:
+        raise ScenarioError(f"operator {name!r} reads one input, and merges nothing", path=f"{path}.operator")
+    return name, parameters
+
+
+def _route(section: sections.StationSection, path: str) -> dict[str, Any]:
+    if section.split_key is not None and section.split != "key":
+        raise ScenarioError("goes with split = 'key'", path=f"{path}.split_key")
+    return {"by": section.split, **_key(section.split_key)}
