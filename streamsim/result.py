@@ -115,6 +115,43 @@ class PipeResult(msgspec.Struct, frozen=True, kw_only=True):
     empty: Estimate
 
 
+class StationBound(msgspec.Struct, frozen=True, kw_only=True):
+    """What is never exceeded at one station: the time of a record (s) and the records inside."""
+
+    delay_s: float
+    backlog_records: float
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """So many records a second with pipes that hold so many ``records`` in all; nothing smaller is as fast."""
+
+    records: int
+    per_s: float
+    capacities: dict[str, int]
+
+
+class Dataflow(msgspec.Struct, frozen=True, kw_only=True):
+    """A circuit as synchronous dataflow: every record takes the mean time, in a fixed pattern.
+
+    ``repetitions`` is how often each station fires in one iteration. ``unlimited_per_s`` and ``limited_per_s`` are the
+    records per second that its starts can give with unlimited pipes and with those that there are, ``critical`` and
+    ``critical_pipes`` the cycle that sets the pace (or ``deadlock``), ``trades`` the smallest pipes for each
+    throughput, empty where the circuit is too large for that. ``bounds`` and ``delay_s`` are never exceeded; they exist
+    where arrivals and service are bounded. ``exact``: service is constant; else randomness lowers the throughput.
+    """
+
+    repetitions: dict[str, int]
+    exact: bool
+    unlimited_per_s: float
+    limited_per_s: float
+    deadlock: bool
+    critical: tuple[str, ...]
+    critical_pipes: tuple[str, ...]
+    trades: tuple[Trade, ...] = ()
+    bounds: dict[str, StationBound] = msgspec.field(default_factory=dict)
+    delay_s: float | None = None
+
+
 class HostResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the host offered: cores, what was left of them, and their speed by how many are busy."""
 
@@ -137,6 +174,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     pipes: dict[str, PipeResult] = msgspec.field(default_factory=dict)
     saturated: bool = False
     repetitions: int = 1
+    dataflow: Dataflow | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

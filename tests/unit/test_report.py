@@ -167,7 +167,7 @@ def test_the_page_says_what_the_comparison_says(inputs: plots.Inputs, page: str)
 def test_the_captions_of_all_plots_are_there(directory: Path, page: str) -> None:
     text = _Page(page).text
     drawn = [path.stem for path in directory.glob("*.svg")]
-    assert len(drawn) == 6
+    assert len(drawn) == 7
     assert all(plots.CAPTIONS[name] in text for name in drawn)
 
 
