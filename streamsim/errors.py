@@ -50,13 +50,14 @@ class ControlError(StreamsimError):
     """A command to a running server failed."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known word, or an empty string.
+def nearest(word: str, known: Iterable[str], *, ending: str = "") -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known word (and this ending), or an empty string.
 
-    >>> nearest("srot", ["sort", "uniq"])
-    "; did you mean 'sort'?"
+    >>> nearest("srot", ["sort", "uniq"]), nearest("Sort", ["cat", "sort"])
+    ("; did you mean 'sort'?", "; did you mean 'sort'?")
     >>> nearest("zzz", ["sort"])
     ''
     """
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    return f"; did you mean '{folded[close[0]]}{ending}'?" if close else ""

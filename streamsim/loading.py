@@ -70,8 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return _parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        beside = [entry.name for entry in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        raise ScenarioError(f"no such file{nearest(path.name, beside)}", file=str(path)) from None
+        raise ScenarioError(f"no such file{_scenario_beside(path)}", file=str(path)) from None
     except OSError as error:
         raise ScenarioError(f"cannot be read: {error.strerror}", file=str(path)) from None
     except UnicodeDecodeError as error:
@@ -80,6 +79,19 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise ScenarioError(f"is not TOML: {error}", file=str(path)) from None
+
+
+def _scenario_beside(path: Path) -> str:
+    """Return the question whether a scenario beside this missing file was meant; other TOML files are not asked for."""
+    beside = [entry.stem for entry in path.parent.glob("*.toml") if _is_scenario(entry)]
+    return nearest(path.name.removesuffix(".toml"), beside, ending=".toml")
+
+
+def _is_scenario(path: Path) -> bool:
+    try:
+        return not {"sources", "stations"}.isdisjoint(_parse(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -21,12 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     The status is 0 where all went well, 1 where a run failed, 2 where the input was wrong, 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _fill_closed_streams()
     sys.exit(outcome(words))
 
 
 def outcome(words: Sequence[str]) -> int:
     """Run one command line and return its exit status; what went wrong is one line on standard error."""
     try:
+        if sys.stdout is None:
+            from streamsim.cli.failures import UsageError
+
+            raise UsageError("standard output is closed; '> /dev/null' throws it away")
         status = _dispatch(words)
         _flush()
     except BaseException as error:
@@ -34,6 +39,20 @@ def outcome(words: Sequence[str]) -> int:
 
         return report(error, words)
     return status
+
+
+def _fill_closed_streams() -> None:
+    """Keep the numbers 0 to 2 from files that are opened later, which would be taken for the streams of these numbers.
+
+    What is put there fails like a closed one: it cannot be read at 0, nor written at 1. Complaints go nowhere.
+    """
+    import os
+
+    for stream, mode in ((sys.stdin, os.O_WRONLY), (sys.stdout, os.O_RDONLY), (sys.stderr, os.O_WRONLY)):
+        if stream is None:
+            os.open(os.devnull, mode)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
 
 
 def _dispatch(words: Sequence[str]) -> int:

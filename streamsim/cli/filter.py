@@ -21,6 +21,8 @@ def run_operator(name: str, words: Sequence[str]) -> int:
     if "help" in texts:
         sys.stdout.write(help_text(name))
         return 0
+    if sys.stdin is None and not operators.describe(name).traits.source:
+        _refuse(name, "standard input is closed, and it reads that")
     format = _format(texts)
     from streamsim.real.worker import run_filter
 
@@ -97,4 +99,4 @@ def describe_parameter(parameter: Any) -> str:
 def _refuse(name: str, message: str) -> None:
     from streamsim.cli.failures import UsageError
 
-    raise UsageError(f"op {name}: {message} (streamsim operators {name} lists them)")
+    raise UsageError(f"op {name}: {message} (streamsim operators {name} says more)")

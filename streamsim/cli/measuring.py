@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamsim.cli.options import Json, Output, Repetitions, ScenarioPath, Set, Shell, directory_of, one_scenario
+from streamsim.cli.options import (
+    Json,
+    Output,
+    Repetitions,
+    ScenarioPath,
+    Set,
+    Shell,
+    directory_of,
+    one_scenario,
+    writable,
+)
 from streamsim.cli.output import example
 
 if TYPE_CHECKING:
@@ -67,7 +77,7 @@ def fit(
     file = trace / "trace.npz" if trace.is_dir() else trace
     found = read_trace(file)
     profile = verbs.fit(found, _scenario_of(file))
-    target = write_whole((output or file.parent) / "profile.json", to_json(profile))
+    target = write_whole(writable(output or file.parent) / "profile.json", to_json(profile))
     if json:
         say(to_json(profile).decode(), end="")
     else:

@@ -92,17 +92,28 @@ def shell_name(line: str) -> str:
 
 def directory_of(scenario: Scenario, output: Path | None) -> Path:
     """Make the directory where the files of a scenario go; before a long run, so that it was not in vain."""
-    directory = output if output is not None else Path("reports") / scenario.name
-    directory.mkdir(parents=True, exist_ok=True)
-    if not os.access(directory, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
+    return writable(output if output is not None else Path("reports") / scenario.name)
+
+
+def writable(directory: Path) -> Path:
+    """Make a directory where there is none.
+
+    Raises UsageError where it cannot be made or written into.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        what = "is a file" if directory.is_file() else (error.strerror or str(error))
+        raise UsageError(f"{directory}: {what}; --output names the directory where the files go") from None
     return directory
 
 
 def profile_for(scenario: Scenario, file: Path | None, output: Path | None) -> Profile:
     """Return the profile that the command line names, that a measurement left in ``--output``, or the scenario's own.
 
-    Says so where it was fitted on another version of the scenario.
+    Says so where it was fitted on another scenario, or on another version of this one.
     """
     from streamsim import verbs
     from streamsim.cli.output import note
@@ -111,6 +122,11 @@ def profile_for(scenario: Scenario, file: Path | None, output: Path | None) -> P
     if file is None and output is not None and (output / "profile.json").is_file():
         file = output / "profile.json"
     profile = read_profile(file) if file is not None else verbs.find_profile(scenario)
-    if profile.digest and profile.digest != scenario.digest:
+    if profile.scenario and profile.scenario != scenario.name:
+        note(
+            f"warning: the profile was fitted on {profile.scenario!r}, not on {scenario.name!r}: "
+            "stations of the same name are taken to be the same; streamsim measure fits one of its own"
+        )
+    elif profile.digest and profile.digest != scenario.digest:
         note(f"warning: the profile was fitted on another version of {scenario.name!r}; streamsim measure fits it anew")
     return profile

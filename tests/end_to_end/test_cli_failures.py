@@ -40,6 +40,11 @@ from tests.end_to_end.command_line import Run, one_line
         (["fit", "nowhere"], "No such file or directory"),
         (["operators", "fitler"], "did you mean 'filter'?"),
         (["measure", "--shell", "cat | sort"], "add a source"),
+        (["check", "parity"], "no such file; did you mean 'parity.toml'?"),
+        (["measure", "parity.toml", "-o", "parity.toml"], "parity.toml: is a file; --output names the directory"),
+        (["compare", "parity.toml", "-o", "/dev/null/deep"], "/dev/null/deep: Not a directory"),
+        (["import", "seq 3 | wc", "-o", "not/there/x.toml"], "there is no directory not/there to write x.toml into"),
+        (["import", "seq 3 | wc", "-o", "."], ". is a directory; --output names the file"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_status_2(words: list[str], said: str, here: Path, run: Run) -> None:
@@ -47,6 +52,43 @@ def test_what_is_wrong_is_one_line_and_status_2(words: list[str], said: str, her
     assert (ran.status, ran.out) == (2, "")
     assert one_line(ran.err).startswith("streamsim: ")
     assert said in ran.err
+
+
+def test_a_missing_scenario_is_not_taken_for_another_toml_file(here: Path, run: Run) -> None:
+    Path("pyproject.toml").write_text("[project]\nname = 'x'\n", encoding="utf-8")
+    Path("broken.toml").write_text("[[", encoding="utf-8")
+    for name in ("pyprojekt.toml", "brokn.toml"):
+        assert one_line(run("check", name).err) == f"streamsim: {name}: no such file"
+
+
+@pytest.mark.parametrize("words", ["check parity.toml", "run parity.toml", "--help", "op count"])
+def test_a_closed_standard_output_is_refused_before_anything_runs(words: str, here: Path) -> None:
+    script = f"exec {sys.executable} -m streamsim {words} <parity.toml >&-"
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 2
+    assert one_line(ran.stderr) == "streamsim: standard output is closed; '> /dev/null' throws it away"
+
+
+def test_closed_standard_input_and_error_are_no_files_of_the_run(here: Path) -> None:
+    script = f"exec {sys.executable} -m streamsim run parity.toml <&- 2>&-"
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0
+    assert [line.split() for line in ran.stdout.splitlines()] == [["10000", "0"], ["10000", "1"]]
+    script = f"{sys.executable} -m streamsim op count <&-"
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "standard input is closed" in one_line(ran.stderr)
+
+
+def test_a_profile_of_another_scenario_is_said_to_be_that(here: Path, run: Run) -> None:
+    Path("other.toml").write_text(Path("parity.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    assert run("measure", "other.toml").status == 0
+    other = run("predict", "parity.toml", "--profile", "reports/other/profile.json")
+    assert other.status == 0
+    assert "the profile was fitted on 'other', not on 'parity'" in one_line(other.err)
+    assert run("predict", "other.toml").err == ""
+    older = run("predict", "other.toml", "--profile", "reports/other/profile.json", "--set", "host.cores=1")
+    assert older.err == ""
 
 
 @pytest.mark.parametrize("verb", ["run", "measure", "compare"])
@@ -61,7 +103,7 @@ def test_a_station_that_fails_is_named_with_what_it_said(verb: str, here: Path, 
 def test_what_cannot_be_written_is_known_before_the_run(here: Path, run: Run) -> None:
     (here / "taken").write_text("")
     ran = run("measure", "--shell", "touch started | cat", "--output", "taken/reports")
-    assert ran.status == 1
+    assert ran.status == 2
     assert "taken" in one_line(ran.err)
     assert not (here / "started").exists()
 

@@ -125,7 +125,7 @@ def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path: Path, content: byte
 
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
-    (tmp_path / "top-words.toml").write_text("")
+    (tmp_path / "top-words.toml").write_text("[sources.text]\n")
     assert "no such file; did you mean 'top-words.toml'?" in str(refused(tmp_path / "top-word.toml"))
     assert "no such file" in str(refused(tmp_path / "nowhere" / "x.toml"))
     assert "cannot be read: Is a directory" in str(refused(tmp_path))
