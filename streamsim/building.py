@@ -12,10 +12,11 @@ from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Sink, Station
 from streamsim.commands import split_command
 from streamsim.errors import ScenarioError, nearest
 from streamsim.insertion import Shape, check_loops, insert
+from streamsim.operators import check_policy
 from streamsim.places import expand_files, fill_in
 from streamsim.scenario import Load, LoadState, Measure
 from streamsim.sections import convert, quantity
-from streamsim.sharing import error_keys, shape_of, station_keys
+from streamsim.sharing import shape_of, station_keys
 from streamsim.units import Rate, parse_bytes, parse_rate, parse_seconds
 
 _NAME = "letters, digits, '-' and '_'"
@@ -163,11 +164,17 @@ class _Draft:
             split_command(section.command, f"{path}.command")
             if section.format is not None:
                 raise ScenarioError("goes with operator: a command tells records apart itself", path=f"{path}.format")
+            for key in ("on_error", "dead_letter"):
+                if key in value:
+                    raise ScenarioError("goes with operator: a command has no records to us", path=f"{path}.{key}")
         else:
             _within(path, operators.find, str(section.operator))
-            extra |= error_keys(section, path)
             _check_operator(str(section.operator), extra, path, source=False)
-            _within(path, formats.create, section.format or "lines")
+            _within(path, formats.check, section.format or "lines")
+            _within(path, check_policy, section.on_error or "fail", section.dead_letter)
+            if section.on_error is not None and not operators.find(str(section.operator)).can_reject:
+                message = f"operator {section.operator!r} has no record that it could not work on"
+                raise ScenarioError(message, path=f"{path}.on_error")
         inputs = _as_tuple(section.input) if section.input is not None else ((above,) if above else ())
         if section.input is not None and not inputs:
             raise ScenarioError("names nothing; leave the key out to read what stands above", path=f"{path}.input")
@@ -187,6 +194,7 @@ class _Draft:
             inputs=inputs,
             labels=inputs,
             format=section.format or "lines",
+            dead_letter=str(self.directory / fill_in(section.dead_letter, path)) if section.dead_letter else None,
             **station_keys(section, value, path),
         )
         self.shapes[name] = shape_of(section, self.stations[name], path)
@@ -234,6 +242,12 @@ def _check_files(circuit: Circuit) -> None:
         names = station.parameters.get("paths", []) if station.operator == "file" else []
         taken |= {os.path.realpath(name): f"sources.{station.name} reads" for name in names}
     taken |= {os.path.realpath(feed.file): f"sources.{feed.name} reads" for feed in circuit.feeds}
+    for station in circuit.stations:
+        if station.dead_letter is not None:
+            file = os.path.realpath(station.dead_letter)
+            if file in taken:
+                raise ScenarioError(f"{taken[file]} that file too", path=f"stations.{station.name}.dead_letter")
+            taken[file] = f"stations.{station.name}.dead_letter is"
     for sink in circuit.sinks:
         if sink.file is None or (not Path(sink.file).is_file() and Path(sink.file).exists()):
             continue  # a terminal, /dev/null, a socket: none is overwritten

@@ -18,7 +18,7 @@ Merge = Literal["unordered", "ordered", "sorted"]
 """How the outputs of several servers become one: as they come; as one server would have written; by value."""
 
 OnError = Literal["fail", "skip", "dead-letter"]
-"""What a record does that an operator cannot work on."""
+"""What becomes of a record that an operator cannot work on."""
 
 INSERTED = ("copy", "split", "merge", "loop")
 """The roles of stations that nobody wrote into a scenario, but that its shape needs."""
@@ -33,7 +33,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     (``"station.port"``) or of file inputs (`Feed`), in order; ``{name}`` in a command stands for ``/dev/fd/N`` of
     that input (``labels``, where given, are the names that the scenario uses for the inputs), and the one input that
     the command does not name is its standard input. ``format`` is the name of a format, or a table with its
-    ``name`` and options.
+    ``name`` and options. ``on_error`` says what becomes of records that the operator cannot work on; those of
+    ``"dead-letter"`` go to the file ``dead_letter``.
 
     ``parallelism`` servers share what comes in by ``partition`` (one for all inputs, or one each, by the input's
     name), and what they write becomes one stream by ``merge``. ``split`` says which of several readers of the output
@@ -62,6 +63,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     cores: tuple[int, ...] = ()
     fuse: bool = False
     on_error: OnError = "fail"
+    dead_letter: str | None = None
     server_of: str = ""
 
     @property

@@ -80,7 +80,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Estimates of one station."""
+    """Estimates of one station; ``rejected`` records are those that an operator could not work on and left out."""
 
     servers: int = 1
     bytes_in: Estimate
@@ -97,6 +97,7 @@ class StationResult(msgspec.Struct, frozen=True, kw_only=True):
     response_time: Estimate | None = None
     budget: Budget | None = None
     ended: Estimate | None = None
+    rejected: Estimate | None = None
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,6 +104,7 @@ class StationSection(Section, frozen=True, kw_only=True):
     cores: Annotated[list[Annotated[int, Meta(ge=0)]], _key("the CPUs that the servers are pinned to", [0])] = []
     fuse: Annotated[bool, _key("may share one process with the operators next to it")] = False
     on_error: Annotated[OnError | None, _key("what becomes of a record that the operator cannot work on")] = None
+    dead_letter: Annotated[str | None, _key("the file that gets those records", "bad.txt")] = None
     pipe: Annotated[PipeSection, _key("the pipe(s) into it")] = PipeSection()
 
 

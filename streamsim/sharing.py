@@ -59,22 +59,6 @@ def _check_ports(section: sections.StationSection, path: str) -> None:
             raise ScenarioError(f"the command must say where {port!r} goes: write {{{port}}} in it", path=where)
 
 
-def error_keys(section: sections.StationSection, path: str) -> dict[str, Any]:
-    """Return ``on_error`` as a parameter of the operator; raises where the operator knows nothing of it."""
-    if section.on_error is None:
-        return {}
-    name = str(section.operator)
-    known = {one.name: one for one in operators.find(name).parameters}.get("on_error")
-    if known is None:
-        raise ScenarioError(f"operator {name!r} has no record that it could not work on", path=f"{path}.on_error")
-    if section.on_error not in known.choices:
-        raise ScenarioError(
-            f"operator {name!r} cannot do {section.on_error!r} yet: it knows {', '.join(known.choices)}",
-            path=f"{path}.on_error",
-        )
-    return {"on_error": section.on_error}
-
-
 def default_partition(section: sections.StationSection) -> Split:
     """Return how servers share records where nobody said it: by key where the operator groups by one, else in turn."""
     return "key" if section.operator is not None and _own_key(section.operator) else "round-robin"

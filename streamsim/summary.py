@@ -73,6 +73,7 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
     opened = any(load.open for load in loads.values())
     notes = (f"response times leave out the first {WARM_UP * 100:.0f} % of the records",) if response else ()
     warnings = [*trace.warnings, *(warning for run in runs for warning in run.warnings), *missing]
+    warnings += _rejections(runs)
     if late > LATE:
         warnings.append(f"the load was not carried: its last record was put in {late * 100:.0f} % of its span too late")
     return Result(
@@ -94,6 +95,17 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
         notes=notes,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _rejections(runs: Runs) -> list[str]:
+    """Return a line for each station that left records out."""
+    found = {}
+    for run in runs:
+        for name, station in run.stations.items():
+            if station.rejected:
+                records = "1 record" if station.rejected == 1 else f"{station.rejected} records"
+                found[name] = f"station {name!r} left out {records}; the first: {station.rejection}"
+    return list(found.values())
 
 
 def _check(trace: Trace, circuit: Circuit) -> None:
@@ -169,6 +181,7 @@ def _station(runs: Runs, circuit: Circuit, name: str, loads: Mapping[str, Load])
         response_time=_known(responses, "s"),
         budget=_budget(traces),
         ended=estimate([trace.ended_s for trace in traces], "s"),
+        rejected=_known([trace.rejected for trace in traces], "records"),
     )
 
 

@@ -51,7 +51,8 @@ class StationTrace:
     waiting_s`` is the server's life up to that sample: each is wall time, so a tool of several threads has
     ``cpu_s`` above ``running_s``. ``bytes_in`` counts what came through its inputs (pipes or feeds),
     ``bytes_out`` what went to each of its outputs; temporary files count nowhere. ``reads`` and ``writes`` are
-    system calls.
+    system calls. ``rejected`` counts the records that an operator left out since it could not work on them (None: it
+    keeps no count), ``rejection`` says why the first.
     """
 
     name: str
@@ -73,6 +74,8 @@ class StationTrace:
     records_out: int | None = None
     visits: NDArray[np.void] | None = None
     operator: bool = False
+    rejected: int | None = None
+    rejection: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -114,6 +117,9 @@ class Trace:
     warnings: tuple[str, ...] = ()
 
 
+_SCALARS = ("started_s", "ended_s", "threads", "records_in", "records_out", "operator", "rejected", "rejection")
+
+
 def write_trace(trace: Trace, path: str | Path) -> None:
     """Write a trace as one compressed ``.npz``: the arrays, and everything else as JSON beside them."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -125,10 +131,7 @@ def write_trace(trace: Trace, path: str | Path) -> None:
             arrays |= {f"{key}/{curve}": getattr(station, curve) for curve in CURVES}
             if station.visits is not None:
                 arrays[f"{key}/visits"] = station.visits
-            stations[name] = {
-                field: getattr(station, field)
-                for field in ("started_s", "ended_s", "threads", "records_in", "records_out", "operator")
-            }
+            stations[name] = {field: getattr(station, field) for field in _SCALARS}
         pipes = {}
         for label, pipe in run.pipes.items():
             arrays[f"{number}/pipe/{label}/time_s"] = pipe.time_s

@@ -12,39 +12,76 @@ from streamsim import formats, operators
 TYPE_CHECKING = False  # see streamsim/cli/__init__.py
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
 
 def run_operator(name: str, words: Sequence[str]) -> int:
-    """Run an operator with parameters as options (``--precision 14``, ``--precision=14``, ``--flag``)."""
-    texts = options(name, words)
+    """Run an operator with parameters as options (``--precision 14``, ``--precision=14``, ``--flag``).
+
+    Words that are no options are files to read instead of standard input, ``-`` that itself.
+    """
+    texts, files = options(name, words)
     if "help" in texts:
         sys.stdout.write(help_text(name))
         return 0
-    if sys.stdin is None and not operators.describe(name).traits.source:
+    if sys.stdin is None and not files and not operators.find(name).traits.source:
         _refuse(name, "standard input is closed, and it reads that")
+    rest = _inputs(name, files) | _on_error(texts)
     format = _format(texts)
     from streamsim.real.worker import run_filter
 
-    run_filter(name, operators.from_text(name, texts), format)
+    run_filter(name, operators.from_text(name, texts), format, **rest)
     return 0
 
 
-def options(name: str, words: Sequence[str]) -> dict[str, str]:
-    """Return the options as written, by name; dashes and underscores are the same.
+def _inputs(name: str, files: Sequence[str]) -> dict[str, Any]:
+    import os
 
-    >>> options("sample", ["--every", "3", "--seed=1"])
-    {'every': '3', 'seed': '1'}
+    traits = operators.find(name).traits
+    if traits.source and files:
+        _refuse(name, f"{files[0]!r} is no option, and a source reads no input")
+    if not traits.source and not operators.takes_inputs(name, len(files) or 1):
+        many = f"{traits.inputs} inputs" if traits.inputs > 1 else "one input"
+        _refuse(name, f"it reads {many}: name the files to read (- is standard input)")
+    try:
+        opened = [0 if file == "-" else os.open(file, os.O_RDONLY) for file in files]
+    except OSError as error:
+        reason = f"{error.filename!r} cannot be read: {error.strerror}; parameters are written --name value"
+        _refuse(name, reason)
+    return {"inputs": opened} if files else {}
+
+
+def _on_error(texts: dict[str, str]) -> dict[str, Any]:
+    """Take ``--on-error POLICY`` and ``--dead-letter FILE`` out of the options."""
+    import os
+
+    policy, file = texts.pop("on_error", "fail"), texts.pop("dead_letter", None)
+    operators.check_policy(policy, file)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    return {"on_error": policy} | ({} if file is None else {"dead_letter": os.open(file, flags, 0o666)})
+
+
+def options(name: str, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the options as written, by name, and the other words; dashes and underscores are the same.
+
+    >>> options("sample", ["--every", "3", "--seed=1", "a.txt"])
+    ({'every': '3', 'seed': '1'}, ['a.txt'])
     """
     flags = {parameter.name for parameter in operators.describe(name).parameters if parameter.type == "flag"}
     texts: dict[str, str] = {}
+    files: list[str] = []
     left = list(words)
     while left:
         word = left.pop(0)
         if word in ("--help", "-h"):
-            return {"help": ""}
-        if not word.startswith("--") or word == "--":
-            _refuse(name, f"{word!r} is no option; parameters are written --name value")
+            return {"help": ""}, []
+        if word == "--":
+            return texts, files + left
+        if not word.startswith("--"):
+            if word.startswith("-") and word != "-":
+                _refuse(name, f"{word!r} is no option; parameters are written --name value")
+            files.append(word)
+            continue
         key, equals, value = word[2:].partition("=")
         key = key.replace("-", "_")
         if not equals and key in flags and (not left or left[0].startswith("--")):
@@ -56,7 +93,7 @@ def options(name: str, words: Sequence[str]) -> dict[str, str]:
         if key in texts:
             _refuse(name, f"--{key} is given twice")
         texts[key] = value
-    return texts
+    return texts, files
 
 
 def _format(texts: dict[str, str]) -> str | dict[str, Any]:
@@ -76,9 +113,12 @@ def help_text(name: str) -> str:
 
     found = operators.describe(name)
     rows = [(f"--{parameter.name}", describe_parameter(parameter)) for parameter in found.parameters]
-    rows.append(
-        ("--format", "how records are told apart: lines (default), csv, frames, rows; --format.OPTION sets its options")
-    )
+    formats_known = ", ".join(formats.names())
+    rows += [
+        ("--format", f"how records are told apart: lines (default); {formats_known}; --format.OPTION sets its options"),
+        ("--on-error", "a record that cannot be worked on: fail (default), skip, dead-letter"),
+        ("--dead-letter", "the file that gets those records"),
+    ]
     width = max(len(option) for option, _ in rows)
     listed = "\n".join(f"  {option:{width}}  {text}" for option, text in rows)
     return f"streamsim op {name}: {cleandoc(found.doc)}\n\nOptions:\n{listed}\n"
@@ -96,7 +136,7 @@ def describe_parameter(parameter: Any) -> str:
     return f"{parameter.doc}: {parameter.takes} ({default})"
 
 
-def _refuse(name: str, message: str) -> None:
+def _refuse(name: str, message: str) -> NoReturn:
     from streamsim.cli.failures import UsageError
 
     raise UsageError(f"op {name}: {message} (streamsim operators {name} says more)")

@@ -16,7 +16,7 @@ from streamsim.formats.parameters import normal
 
 TYPE_CHECKING = False  # see formats/parameters.py
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from streamsim.formats.base import Codec
@@ -55,9 +55,11 @@ def check(format: str | Mapping[str, Any], *, path: str = "format") -> None:
     from streamsim.errors import ScenarioError
 
     try:
-        create(format)
+        kind, values = _chosen(format)
+        require(libraries(format), f"format '{kind.name}'")
+        kind(values)
     except ScenarioError as error:
-        option = "" if error.path == "format" else f".{error.path}"
+        option = "" if error.path in (None, "format") else f".{error.path}"
         raise ScenarioError(error.message, path=f"{path}{option}") from None
 
 
@@ -66,6 +68,32 @@ def create(format: str | Mapping[str, Any] = "lines") -> Codec:
 
     Raises ScenarioError for an unknown format or option, or a wrong value.
     """
+    kind, values = _chosen(format)
+    return kind(values)
+
+
+def libraries(format: str | Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the modules outside the standard library that a format with these options imports.
+
+    >>> libraries("lines")
+    ()
+    """
+    kind, values = _chosen(format)
+    return kind.libraries(values)
+
+
+def require(modules: Iterable[str], owner: str) -> None:
+    """Raise ScenarioError where a module is not installed; ``owner`` is who needs it. Imports none of them."""
+    from importlib.util import find_spec
+
+    for module in modules:
+        if find_spec(module) is None:
+            from streamsim.errors import ScenarioError
+
+            raise ScenarioError(f"{owner} needs the library '{module}', which is not installed: pip install {module}")
+
+
+def _chosen(format: str | Mapping[str, Any]) -> tuple[type[Codec], dict[str, Any]]:
     given = {"name": format} if isinstance(format, str) else dict(format)
     name = given.pop("name", "lines")
     if not isinstance(name, str):
@@ -73,4 +101,4 @@ def create(format: str | Mapping[str, Any] = "lines") -> Codec:
 
         raise ScenarioError(f"{name!r} is not the name of a format", path="name")
     kind = find(name)
-    return kind(normal(f"format '{name}'", kind.parameters, given))
+    return kind, normal(f"format '{name}'", kind.parameters, given)

@@ -38,6 +38,11 @@ class Codec(ABC):
         self.offset = self.number = 0
         self._parts: list[bytes] = []
 
+    @classmethod
+    def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the modules outside the standard library that these options need."""
+        return ()
+
     def fresh(self) -> Self:
         """Return a codec of the same format and options that has seen nothing."""
         return type(self)(self.values)
@@ -56,6 +61,10 @@ class Codec(ABC):
         self._parts.clear()
         return tail
 
+    def tail(self) -> bytes:
+        """Return what is kept of a record that has not come whole, without taking it."""
+        return b"".join(self._parts)
+
     @abstractmethod
     def split(self, block: bytes) -> list[bytes]:
         """Return the records of a block."""
@@ -63,6 +72,10 @@ class Codec(ABC):
     @abstractmethod
     def join(self, records: Sequence[bytes]) -> bytes:
         """Return the block of these records."""
+
+    def size(self, records: Sequence[bytes]) -> int:
+        """Return how many bytes the block of these records has."""
+        return sum(map(len, records)) + self.overhead * len(records)
 
     def count(self, block: bytes) -> int:
         """Return how many records a block holds."""

@@ -43,6 +43,11 @@ class Lines(Codec):
         self.offset += len(block)
         return block
 
+    def rest(self) -> bytes:
+        tail = super().rest()
+        self.offset += len(tail)
+        return tail
+
     def split(self, block: bytes) -> list[bytes]:
         records = block.split(b"\n")
         if not records[-1]:

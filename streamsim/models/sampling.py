@@ -7,7 +7,7 @@ has 2000 points every other one is dropped and the step doubles.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +106,7 @@ def _station_trace(server: Server, rows: list[Row]) -> StationTrace:
         rows = rows[:-1]
     # Rounding may take a last bit off a sum between two samples; a cumulative curve never decreases.
     table = np.maximum.accumulate(np.asarray([*rows, last], dtype=np.float64), axis=0)
-    curves = {name: table[:, column] for column, name in enumerate(COLUMNS)}
+    curves: dict[str, Any] = {name: table[:, column] for column, name in enumerate(COLUMNS)}
     return StationTrace(
         name=row.name,
         started_s=0.0,

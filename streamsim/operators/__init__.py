@@ -9,8 +9,11 @@ from __future__ import annotations
 import sys
 
 from streamsim.formats import create as create_codec
+from streamsim.formats import require
 from streamsim.formats.parameters import from_text as _from_text
 from streamsim.formats.parameters import normal as _normal
+from streamsim.operators._rejects import Rejects
+from streamsim.operators._rejects import check_policy as check_policy
 from streamsim.operators.base import MANY
 
 TYPE_CHECKING = False  # see base.py
@@ -69,7 +72,7 @@ def names() -> tuple[str, ...]:
     from pkgutil import iter_modules
 
     found = (module.name for module in iter_modules(__path__))
-    return tuple(sorted(name for name in found if name not in _HELPERS and not name.startswith("_")))
+    return tuple(sorted(name.replace("_", "-") for name in found if name not in _HELPERS and name[0] != "_"))
 
 
 def find(name: str) -> type[Base]:
@@ -83,16 +86,17 @@ def find(name: str) -> type[Base]:
     """
     if ":" in name:
         return _find_own(name)
-    module = f"{__name__}.{name}"
+    words = name.split("-")
+    module = f"{__name__}.{'_'.join(words)}"
     try:
-        if name in _HELPERS or not name.isidentifier() or name.startswith("_"):
+        if name in _HELPERS or not all(word.isalnum() and word.isascii() for word in words):
             raise ModuleNotFoundError(name=module)
         __import__(module)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
         _refuse_unknown(name)
-    found: type[Base] = getattr(sys.modules[module], name.title())
+    found: type[Base] = getattr(sys.modules[module], "".join(word.title() for word in words))
     return found
 
 
@@ -144,11 +148,12 @@ def check(name: str, parameters: Mapping[str, Any], *, path: str | None = None, 
     from streamsim.errors import ScenarioError
 
     try:
-        is_source = find(name).traits.source
+        kind = find(name)
+        is_source = kind.traits.source
         if source is not None and source != is_source:
             wrong = "is a source: place it in [sources.NAME]" if is_source else "is no source: it needs an input"
             _refuse(f"operator '{name}' {wrong}")
-        normal(name, parameters)
+        require(kind.libraries(normal(name, parameters)), f"operator '{name}'")
     except ScenarioError as error:
         inside = ".".join(part for part in (path, error.path) if part)
         raise ScenarioError(error.message, file=error.file, path=inside) from None
@@ -173,12 +178,42 @@ def from_text(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
     return _from_text(f"operator '{name}'", find(name).parameters, texts)
 
 
+def libraries(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the modules outside the standard library that an operator with these parameters imports.
+
+    >>> libraries("dedup", {"capacity": 1000}), libraries("dedup", {})
+    (('rbloom', 'xxhash'), ())
+    """
+    kind = find(name)
+    return kind.libraries(normal(name, parameters))
+
+
 def create(
-    name: str, parameters: Mapping[str, Any] | None = None, format: str | Mapping[str, Any] = "lines"
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
+    format: str | Mapping[str, Any] = "lines",
+    *,
+    on_error: str = "fail",
+    dead_letter: int | None = None,
 ) -> Operator | Source:
-    """Return an operator ready to work on a stream of that format; raises ScenarioError as `normal` does."""
+    """Return an operator ready to work on a stream of that format; raises ScenarioError as `normal` does.
+
+    ``on_error`` says what becomes of a record that it cannot work on: ``"fail"`` raises RunError, ``"skip"`` leaves it
+    out, ``"dead-letter"`` writes it to the descriptor ``dead_letter``; ``rejects`` of the operator counts them.
+
+    >>> create("filter", {"where": "int(record) > 1"}, on_error="skip").run(b"1\\nx\\n2\\n")
+    b'2\\n'
+    """
     values = normal(name, parameters or {})
-    made: Operator | Source = find(name)(values, create_codec(format))  # type: ignore[assignment]  # Base is both
+    kind: Any = find(name)
+    try:
+        made: Operator | Source = kind(values, create_codec(format))
+    except ModuleNotFoundError:
+        require(kind.libraries(values), f"operator '{name}'")
+        raise
+    if on_error != "fail" or dead_letter is not None:
+        check_policy(on_error, dead_letter)
+        made.rejects = Rejects(on_error, -1 if dead_letter is None else dead_letter)
     return made
 
 

@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
+from streamsim.formats.base import Codec
 from streamsim.formats.parameters import Parameter
-from streamsim.operators.base import bad_record
+
+TYPE_CHECKING = False  # see base.py
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamsim.operators.base import PortedOperator
 
 DELIMITER = Parameter("delimiter", "delimiter", ",", "what stands between columns")
-ON_ERROR = Parameter(
-    "on_error",
-    "text",
-    "fail",
-    "a record that cannot be worked on fails the run, or is skipped",
-    choices=("fail", "skip"),
-)
 
 
 def number(text: bytes) -> int | float:
@@ -41,13 +40,16 @@ def text(value: int | float) -> bytes:
     return str(value).encode()
 
 
-def column_error(records_before: int, place: int, columns: list[bytes], key: int, value: int) -> Exception:
-    """Return the error for a record whose columns ``key`` and ``value`` (from 0) would not do."""
-    at = records_before + place + 1
-    missing = max(key, value)
+def column_error(columns: list[bytes], *places: int) -> str:
+    """Return what is wrong with a record whose columns at these places (from 0) would not do; the last is a number.
+
+    >>> column_error([b"a"], 2), column_error([b"a"], 0)
+    ('has 1 column, not 3', "column 1 is 'a', not a number")
+    """
+    missing = max(places)
     if missing >= len(columns):
-        return bad_record(at, f"has {len(columns)} columns, not {missing + 1}")
-    return bad_record(at, f"column {value + 1} is {shown(columns[value])}, not a number")
+        return f"has {len(columns)} column{'s' * (len(columns) != 1)}, not {missing + 1}"
+    return f"column {places[-1] + 1} is {shown(columns[places[-1]])}, not a number"
 
 
 def shown(record: bytes, most: int = 60) -> str:
@@ -58,3 +60,52 @@ def shown(record: bytes, most: int = 60) -> str:
     """
     head = record[:most].decode("utf-8", "replace") + ("…" if len(record) > most else "")
     return repr(head)
+
+
+class Columns:
+    """One column of each record: its text, or its number.
+
+    >>> from streamsim.formats import create
+    >>> Columns(create("lines"), 2, b",").texts([b"a,b", b"c"])
+    [b'b', b'']
+    """
+
+    def __init__(self, codec: Codec, column: int | None, delimiter: bytes) -> None:
+        self._place = None if column is None else column - 1
+        self._delimiter = delimiter
+        plain = type(codec).columns is Codec.columns
+        self._cut = None if plain else codec.columns
+
+    def texts(self, records: list[bytes]) -> list[bytes]:
+        """Return the column of each record; empty where it has too few, the whole record where no column is asked."""
+        place, delimiter = self._place, self._delimiter
+        if place is None:
+            return records
+        if self._cut is not None:
+            rows = map(self._cut, records, [delimiter] * len(records))
+            return [row[place] if place < len(row) else b"" for row in rows]
+        if place == 0:
+            return [record.partition(delimiter)[0] for record in records]
+        last = place + 1  # cutting no further than needed
+        return [row[place] if place < len(row) else b"" for row in [r.split(delimiter, last) for r in records]]
+
+    def numbers(self, operator: PortedOperator, records: list[bytes]) -> list[int | float]:
+        """Return the column of each record as a number; the operator rejects the records that have none."""
+        try:
+            return [number(text) for text in self.texts(records)]
+        except ValueError:
+            return [found for found in map(self._checked(operator, records), range(len(records))) if found is not None]
+
+    def _checked(self, operator: PortedOperator, records: list[bytes]) -> Callable[[int], int | float | None]:
+        place = self._place or 0
+        cut = self._cut or bytes.split
+
+        def checked(at: int) -> int | float | None:
+            row = cut(records[at], self._delimiter)
+            try:
+                return number(row[place])
+            except (IndexError, ValueError):
+                operator.reject(records, at, column_error(row, place))
+                return None
+
+        return checked

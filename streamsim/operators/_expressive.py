@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from streamsim.formats.base import Codec
-from streamsim.operators._columns import DELIMITER, ON_ERROR, shown
+from streamsim.operators._columns import DELIMITER, shown
 from streamsim.operators._expression import block_function
-from streamsim.operators.base import RecordOperator, bad_record
+from streamsim.operators.base import RecordOperator
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class Expressive(RecordOperator):
     """Runs the expression that the parameter named ``expression`` holds."""
 
     expression: ClassVar[str]
-    parameters: ClassVar[tuple[Parameter, ...]] = (DELIMITER, ON_ERROR)
+    parameters: ClassVar[tuple[Parameter, ...]] = (DELIMITER,)
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
@@ -27,7 +27,6 @@ class Expressive(RecordOperator):
         delimiter = values["delimiter"].encode()
         columns = bytes.split if plain else codec.columns
         self._run = block_function(values[self.expression], self.expression, delimiter, columns)
-        self._skips = values["on_error"] == "skip"
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:
@@ -46,6 +45,5 @@ class Expressive(RecordOperator):
             try:
                 out += self._run([record])
             except (ValueError, ArithmeticError) as error:
-                if not self._skips:
-                    raise bad_record(self.records_in + place + 1, f"{error}, in {shown(record)}") from None
+                self.reject(records, place, f"{error}, in {shown(record)}")
         return out

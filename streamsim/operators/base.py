@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from streamsim.operators._rejects import Rejects
+
 TYPE_CHECKING = False  # not from typing: importing that would double the time a server takes to start
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,12 +59,14 @@ class Base(ABC):
 
     ``values`` holds a value for every parameter, as `streamsim.operators.normal` returns them. ``saved`` names
     the attributes that are the state. Counting records where nothing else needs them costs 0.4 ns a byte, so
-    ``counting`` (set before the first byte) turns it off.
+    ``counting`` (set before the first byte) turns it off. ``rejects`` takes the records that cannot be worked on.
     """
 
     traits: ClassVar[Traits] = Traits()
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     saved: ClassVar[tuple[str, ...]] = ()
+    can_reject: ClassVar[bool] = False
+    """Whether there can be records that it cannot work on."""
     passes: ClassVar[bool] = False
     """Whether the output is the input byte for byte, so that full chunks may bypass `feed` uncounted."""
 
@@ -70,6 +74,12 @@ class Base(ABC):
         self.values, self.codec = values, codec
         self.records_in = self.records_out = 0
         self.counting = True
+        self.rejects = Rejects()
+
+    @classmethod
+    def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the modules outside the standard library that these values need; they are imported when made."""
+        return ()
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:
@@ -84,18 +94,23 @@ class Base(ABC):
         """Return the state between two chunks, for `restore` of an operator with the same parameters."""
         from pickle import dumps
 
-        return dumps((self.records_in, self.records_out, self._codec_states(), self._state()))
+        counts = self.records_in, self.records_out, self.rejects.count, self.rejects.first
+        return dumps((counts, self._codec_states(), self._state()))
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from where `snapshot` was called. Give it only your own snapshots: they are pickles."""
         from pickle import loads
 
-        self.records_in, self.records_out, codecs, state = loads(snapshot)
+        counts, codecs, state = loads(snapshot)
+        self.records_in, self.records_out, self.rejects.count, self.rejects.first = counts
         self._restore_codecs(codecs)
-        self.__dict__.update(state)
+        self._restore_state(state)
 
     def _state(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.saved}
+
+    def _restore_state(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
     def _codec_states(self) -> dict[int, Any]:
         return {0: self.codec.snapshot()}
@@ -142,6 +157,7 @@ class ByteOperator(Operator):
 class PortedOperator(Operator):
     """Has a codec for each input, so that records of several inputs stay whole."""
 
+    can_reject = True
     keeps_columns: ClassVar[bool] = True
     """Whether the columns of the output are those of the input: then a heading is passed on."""
 
@@ -149,12 +165,59 @@ class PortedOperator(Operator):
         super().__init__(values, codec)
         self._codecs = {0: codec}
         self._headed = not self.keeps_columns
+        self._place = 0, 0
+        """The input of the block at work, and how many records of it came before."""
+        self._mark = 0, 0
+        """A place in the block at work, and its byte offset in the input."""
+        self._passed: dict[int, int] = {}
 
     def _take(self, chunk: bytes, port: int) -> bytes:
         codec = self._codecs.get(port)
         if codec is None:
             codec = self._codecs[port] = self.codec.fresh()
         return codec.take(chunk)
+
+    def _rest(self) -> list[tuple[int, bytes]]:
+        """Return what the inputs kept to the end, by port; what is no whole record is rejected."""
+        rests = []
+        for port, codec in self._codecs.items():
+            if self.rejects.policy == "fail":
+                rest = codec.rest()
+            else:
+                tail = codec.tail()
+                try:
+                    rest = codec.rest()
+                except Exception as error:
+                    from streamsim.errors import RunError
+
+                    if not isinstance(error, RunError):
+                        raise
+                    self.rejects.take(tail, str(error), codec.heading)
+                    continue
+            if rest:
+                rests.append((port, rest))
+        return rests
+
+    def _begin(self, port: int, block: bytes, records: int) -> None:
+        """Note where in its input the block stands that is about to be worked on."""
+        before = self._passed.get(port, 0)
+        self._passed[port] = before + records
+        self._place = port, before
+        self._mark = 0, self._codecs[port].offset - len(block)
+
+    def reject(self, records: list[bytes], place: int, message: str) -> None:
+        """Take the record at ``place`` of the block at work out, which cannot be worked on.
+
+        Raises RunError with its number and byte offset (in its input) where ``on_error`` is to fail; otherwise the
+        caller goes on with the next record. Places go upwards.
+        """
+        (port, before), (marked, at) = self._place, self._mark
+        codec = self._codecs[port]
+        at += codec.size(records[marked:place])
+        self._mark = place, at
+        where = f"input {port + 1}, " if len(self._codecs) > 1 else ""
+        where += f"record {before + place + 1}, byte {at}"
+        self.rejects.take(codec.join(records[place : place + 1]), f"{where}: {message}", codec.heading)
 
     def _heading(self) -> bytes:
         """Return the heading, once, as soon as an input has brought it."""
@@ -166,12 +229,12 @@ class PortedOperator(Operator):
         return b""
 
     def _codec_states(self) -> dict[int, Any]:
-        return {port: codec.snapshot() for port, codec in self._codecs.items()} | {-1: self._headed}
+        return {port: codec.snapshot() for port, codec in self._codecs.items()} | {-1: (self._headed, self._passed)}
 
     def _restore_codecs(self, states: Mapping[int, Any]) -> None:
         for port, state in states.items():
             if port < 0:
-                self._headed = state
+                self._headed, self._passed = state
             else:
                 self._codecs.setdefault(port, self.codec.fresh()).restore(state)
 
@@ -190,18 +253,18 @@ class BlockOperator(PortedOperator):
         return b""
 
     def feed(self, chunk: bytes, port: int = 0) -> bytes:
-        return self._work(self._take(chunk, port))
+        return self._work(self._take(chunk, port), port)
 
     def finish(self) -> bytes:
-        rests = [rest for codec in self._codecs.values() if (rest := codec.rest())]
+        rests = self._rest()
         # Only the very last record of all may stay unterminated; the others would grow together.
-        rests[:-1] = [self.codec.join(self.codec.split(rest)) for rest in rests[:-1]]
-        out = [self._work(rest) for rest in rests]
+        rests[:-1] = [(port, self.codec.join(self.codec.split(rest))) for port, rest in rests[:-1]]
+        out = [self._work(rest, port) for port, rest in rests]
         last = self.flush()
         self.records_out += self.codec.count(last)
         return b"".join([*out, self._heading(), last])
 
-    def _work(self, block: bytes) -> bytes:
+    def _work(self, block: bytes, port: int) -> bytes:
         heading = self._heading()
         if not block:
             return heading
@@ -226,30 +289,24 @@ class RecordOperator(PortedOperator):
         return []
 
     def feed(self, chunk: bytes, port: int = 0) -> bytes:
-        return self._work(self._take(chunk, port))
+        return self._work(self._take(chunk, port), port)
 
     def finish(self) -> bytes:
-        out = [self._work(rest) for codec in self._codecs.values() if (rest := codec.rest())]
+        out = [self._work(rest, port) for port, rest in self._rest()]
         last = self.flush()
         self.records_out += len(last)
         return b"".join([*out, self._heading(), self.codec.join(last)])
 
-    def _work(self, block: bytes) -> bytes:
+    def _work(self, block: bytes, port: int) -> bytes:
         heading = self._heading()
         if not block:
             return heading
         records = self.codec.split(block)
+        self._begin(port, block, len(records))
         out = self.process(records)
         self.records_in += len(records)
         self.records_out += len(out)
         return heading + self.codec.join(out)
-
-
-def bad_record(number: int, message: str) -> Exception:
-    """Return the error for a record (counted from 1) that an operator cannot work on."""
-    from streamsim.errors import RunError  # here only: it costs a server 15 ms
-
-    return RunError(f"record {number}: {message}")
 
 
 def bad_value(name: str, message: str) -> Exception:

@@ -10,7 +10,7 @@ b'a,1\nb,2\n'
 from __future__ import annotations
 
 from streamsim.formats.parameters import Parameter
-from streamsim.operators._columns import DELIMITER, ON_ERROR, column_error, number, text
+from streamsim.operators._columns import DELIMITER, column_error, number, text
 from streamsim.operators._functions import FUNCTIONS, Function
 from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value
 
@@ -26,8 +26,8 @@ class Group(RecordOperator):
     """Group records by a column and put a number on each group, when the input has ended; sorted by key.
 
     The output has two columns, key and number, in the byte order of the keys, so that it does not depend on the
-    order of the input (but for the rounding of sums of fractions). A value that is no finite number, or a missing
-    column, fails the run, or is left out with ``on_error = "skip"``.
+    order of the input (but for the rounding of sums of fractions). A record with a missing column, or a value that is
+    no finite number, cannot be worked on.
     """
 
     traits = Traits(inputs=MANY, barrier=True, state="keys")
@@ -37,7 +37,6 @@ class Group(RecordOperator):
         Parameter("value", "integer", None, "the column of the numbers; count needs none", least=1),
         Parameter("function", "text", "count", "what to put on a group", choices=tuple(FUNCTIONS)),
         DELIMITER,
-        ON_ERROR,
     )
     saved = ("_groups",)
 
@@ -47,7 +46,6 @@ class Group(RecordOperator):
         self._key = values["key"] - 1
         self._value = -1 if values["value"] is None else values["value"] - 1
         self._new = FUNCTIONS[values["function"]]
-        self._skips = values["on_error"] == "skip"
         self._groups: dict[bytes, Function] = {}
 
     @classmethod
@@ -64,9 +62,8 @@ class Group(RecordOperator):
                 name = row[key]
                 found = number(row[value]) if value >= 0 else 0
             except (IndexError, ValueError):
-                if self._skips:
-                    continue
-                raise column_error(self.records_in, place, row, key, value) from None
+                self.reject(records, place, column_error(row, key, value))
+                continue
             group = groups.get(name)
             if group is None:
                 group = groups[name] = self._new()

@@ -3,6 +3,8 @@ r"""Write the most frequent records, or values of a column, with their counts, w
 >>> from streamsim.operators import create
 >>> create("top", {"k": 2}).run(b"b\na\nb\nc\na\nb\n")
 b'b,3\na,2\n'
+>>> create("top", {"k": 1, "capacity": 512}).run(b"b\na\nb\n")
+b'b,2\n'
 """
 
 from __future__ import annotations
@@ -10,48 +12,102 @@ from __future__ import annotations
 from collections import Counter
 
 from streamsim.formats.parameters import Parameter
-from streamsim.operators._columns import DELIMITER
-from streamsim.operators.base import MANY, RecordOperator, Traits
+from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, as_text
+from streamsim.operators.base import MANY, Traits
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from streamsim.formats.base import Codec
 
 
-class Top(RecordOperator):
+class Top(Sketch):
     """Write the most frequent records, or values of a column, with their counts, when the input has ended.
 
-    Most frequent first; among equals, in the byte order of the keys. Exact: it counts every key.
+    Most frequent first; among equals, in the byte order of the keys. Exact: it counts every key. With ``capacity`` it
+    keeps at most so many keys (the frequent-items sketch of Apache DataSketches, after Misra and Gries): a count may
+    then be too high, by at most 3.5 / capacity of all records, and a key rarer than that may be missing; a restored
+    sketch may forget other keys than the one that it was taken from, within the same bound.
     """
 
+    kind = "top"
     traits = Traits(inputs=MANY, barrier=True, state="keys")
-    keeps_columns = False
     parameters = (
         Parameter("k", "integer", 10, "how many to write", least=1),
-        Parameter("column", "integer", None, "the column to count; default: the whole record", least=1),
-        DELIMITER,
+        COLUMN,
+        Parameter("capacity", "integer", None, "how many keys to keep, made a power of two; default: all", least=8),
+        *PARAMETERS,
     )
-    saved = ("_counts",)
+
+    @classmethod
+    def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
+        return () if values["capacity"] is None else ("datasketches",)
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
-        self._delimiter = values["delimiter"].encode()
         self._counts: Counter[bytes] = Counter()
+        self._sketch: Any = None
+        if values["capacity"] is not None:
+            import datasketches
 
-    def process(self, records: list[bytes]) -> list[bytes]:
-        keys = records
-        if self.values["column"] is not None:
-            place, columns, delimiter = self.values["column"] - 1, self.codec.columns, self._delimiter
-            rows = (columns(record, delimiter) for record in records)
-            keys = [row[place] if place < len(row) else b"" for row in rows]
-        self._counts.update(keys)
-        return []
+            self._library: Any = datasketches
+            self._sketch = datasketches.frequent_strings_sketch((values["capacity"] - 1).bit_length())
 
-    def flush(self) -> list[bytes]:
+    def add(self, records: list[bytes]) -> None:
+        keys = self._columns.texts(records)
+        if self._sketch is None:
+            self._counts.update(keys)
+            return
+        update = self._sketch.update
+        for key in keys:  # one by one: what it forgets must not depend on where the input was cut
+            update(as_text(key))
+
+    def absorb(self, sketch: bytes) -> None:
+        if self._sketch is not None:
+            self._sketch.merge(self._library.frequent_strings_sketch.deserialize(sketch))
+        else:
+            self._counts.update(_unpacked(sketch))
+
+    def dump(self) -> bytes:
+        return bytes(self._sketch.serialize()) if self._sketch is not None else _packed(self._counts)
+
+    def load(self, sketch: bytes) -> None:
+        if self._sketch is not None:
+            self._sketch = self._library.frequent_strings_sketch.deserialize(sketch)
+        else:
+            self._counts = Counter(_unpacked(sketch))
+
+    def answer(self) -> list[Sequence[bytes]]:
         from heapq import nsmallest
 
-        best = nsmallest(self.values["k"], self._counts.items(), key=lambda item: (-item[1], item[0]))
-        return [self.codec.row((key, b"%d" % count), self._delimiter) for key, count in best]
+        counts = self._counts.items() if self._sketch is None else self._frequent()
+        best = nsmallest(self.values["k"], counts, key=lambda item: (-item[1], item[0]))
+        return [(key, b"%d" % count) for key, count in best]
+
+    def _frequent(self) -> list[tuple[bytes, int]]:
+        kind = self._library.frequent_items_error_type.NO_FALSE_NEGATIVES
+        return [(item[0].encode(), item[1]) for item in self._sketch.get_frequent_items(kind)]
+
+
+def _packed(counts: Mapping[bytes, int]) -> bytes:
+    """Return counts as bytes: each is its number, the length of its key, and the key.
+
+    >>> _unpacked(_packed({b"a b": 3}))
+    {b'a b': 3}
+    """
+    return b"".join([b"%d %d %b" % (count, len(key), key) for key, count in counts.items()])
+
+
+def _unpacked(data: bytes) -> dict[bytes, int]:
+    counts, place = {}, 0
+    while place < len(data):
+        middle = data.index(b" ", place)
+        start = data.index(b" ", middle + 1) + 1
+        end = start + int(data[middle:start])
+        if end > len(data):
+            raise ValueError("it ends too early")
+        counts[data[start:end]] = int(data[place:middle])
+        place = end
+    return counts

@@ -8,7 +8,7 @@ b'1,2.0\n2,15.0\n3,7.0\n'
 from __future__ import annotations
 
 from streamsim.formats.parameters import Parameter
-from streamsim.operators._columns import DELIMITER, ON_ERROR, column_error, number, text
+from streamsim.operators._columns import DELIMITER, column_error, number, text
 from streamsim.operators._functions import FUNCTIONS, Function
 from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value
 
@@ -35,7 +35,6 @@ class Window(RecordOperator):
         Parameter("column", "integer", None, "the column of the numbers; count needs none", least=1),
         Parameter("function", "text", "count", "what to put on a window", choices=tuple(FUNCTIONS)),
         DELIMITER,
-        ON_ERROR,
     )
     saved = ("_windows", "_filled", "_window")
 
@@ -44,7 +43,6 @@ class Window(RecordOperator):
         self._delimiter = values["delimiter"].encode()
         self._column = -1 if values["column"] is None else values["column"] - 1
         self._new = FUNCTIONS[values["function"]]
-        self._skips = values["on_error"] == "skip"
         self._windows = self._filled = 0
         self._window: Function = self._new()
 
@@ -63,9 +61,8 @@ class Window(RecordOperator):
                 try:
                     found = number(row[column])
                 except (IndexError, ValueError):
-                    if self._skips:
-                        continue
-                    raise column_error(self.records_in, place, row, 0, column) from None
+                    self.reject(records, place, column_error(row, column))
+                    continue
             self._window.add(found)
             self._filled += 1
             if self._filled == size:

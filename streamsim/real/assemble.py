@@ -43,6 +43,19 @@ def read_visits(path: str | None) -> NDArray[np.void] | None:
     return np.frombuffer(data[: len(data) // VISIT.itemsize * VISIT.itemsize], dtype=VISIT).copy()
 
 
+def read_rejects(visits: str | None) -> tuple[int, str]:
+    """Read how many records an operator left out, and why the first; none where it left nothing out.
+
+    >>> read_rejects(None)
+    (0, '')
+    """
+    path = Path(f"{visits}.rejects")
+    if visits is None or not path.exists():
+        return 0, ""
+    count, _, first = path.read_text(errors="replace").partition("\n")
+    return int(count), first.rstrip("\n")
+
+
 def station_traces(crew: Crew, observer: Observer) -> tuple[dict[str, StationTrace], dict[str, PipeTrace]]:
     """Return the traces of all stations and pipes, times since the first process was started."""
     began = crew.children[0].started
@@ -66,6 +79,7 @@ def _seen(watch: Watch, crew: Crew) -> Seen:
         ended=float(rows[-1, TIME]),
         cut=was_cut(process, child.status or 0),
         visits=read_visits(child.visits),
+        rejects=read_rejects(child.visits),
         spills=watch.spills,
         hidden=watch.tree.hidden,
         window_s=_FAMILY_WINDOW_S if watch.tree.family else _THREADS_WINDOW_S,
@@ -105,6 +119,8 @@ def _station(child: Child, seen: Seen, moved: Bytes, began: float) -> StationTra
         records_in=int(visits["records_in"].sum()) if visits is not None else None,
         records_out=int(visits["records_out"].sum()) if visits is not None else None,
         visits=visits,
+        rejected=seen.rejects[0] if visits is not None else None,
+        rejection=seen.rejects[1],
         operator=visits is not None,
     )
 

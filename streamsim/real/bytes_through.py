@@ -21,7 +21,7 @@ class Seen:
     ``rows`` as in watch.py. ``cut``: it ended because nobody read it any more. ``visits`` are those of an operator of
     ours. ``feed_bytes``: the size of the file on its standard input, None where there is none; ``feed_start``: what it
     had read of other files before (bytes). ``sink_bytes``: what its output file holds at the end. ``window_s``: over
-    how long the cores that it used at once are counted.
+    how long the cores that it used at once are counted. ``rejects``: how many records it left out, why the first.
     """
 
     process: Process
@@ -35,6 +35,7 @@ class Seen:
     feed_start: float = 0.0
     sink_bytes: float | None = None
     window_s: float = 0.1
+    rejects: tuple[int, str] = (0, "")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

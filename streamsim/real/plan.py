@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from streamsim import operators
+from streamsim import formats, operators
 from streamsim.circuit import Circuit, Station
-from streamsim.errors import ScenarioError
+from streamsim.errors import RunError, ScenarioError
 from streamsim.scenario import Load, Scenario
 
 WORKER = str(Path(__file__).with_name("worker.py"))
@@ -107,7 +108,8 @@ def make_plan(scenario: Scenario) -> Plan:
     return Plan(
         processes=tuple(_process(circuit.station(name), scenario) for name in circuit.order()),
         pipes={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes},
-        sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None},
+        sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None}
+        | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None},
         directory=str(scenario.directory),
     )
 
@@ -128,6 +130,9 @@ def _process(station: Station, scenario: Scenario) -> Process:
         writes[1 if place == 0 else extra] = wire
         extra += place > 0
     spec = _spec(station, scenario.loads.get(station.name), into, list(writes), scenario.simulate.seed)
+    if station.dead_letter is not None:
+        writes[extra] = Wire("sink", _dead_letter(station))
+        spec["dead_letter"] = extra
     flags = ("-P",) if spec["site"] else ("-S", "-E", "-P")
     return Process(
         name=station.name,
@@ -190,6 +195,28 @@ def _command(station: Station, inputs: list[Wire], outputs: list[Wire]) -> Proce
     )
 
 
+def _dead_letter(station: Station) -> str:
+    return f"{station.name}.dead_letter"
+
+
+def _library_path(station: Station, operator: str) -> list[str]:
+    """Return where the libraries are that an operator and its format are made of.
+
+    A server looks in the standard library only; running the start-up files of site-packages (`site.main`) would cost it
+    more than its own start, so it is told the directories of what it needs.
+    """
+    needed = operators.libraries(operator, station.parameters) + formats.libraries(station.format)
+    return list(dict.fromkeys(_directory_of(module) for module in needed))
+
+
+def _directory_of(module: str) -> str:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:  # the scenario was checked, perhaps by another interpreter
+        raise RunError(f"the library {module!r} is not installed")
+    origin = Path(spec.origin)
+    return str(origin.parent.parent if spec.submodule_search_locations else origin.parent)
+
+
 def _spec(station: Station, load: Load | None, inputs: list[int], outputs: list[int], seed: int) -> dict[str, Any]:
     operator = str(station.operator)
     own = ":" in operator
@@ -205,8 +232,10 @@ def _spec(station: Station, load: Load | None, inputs: list[int], outputs: list[
         "pace": _pace(load, seed) if load is not None and load.open else None,
         "until_s": load.duration_s if load is not None else None,
         "records": load.records if load is not None else None,
+        "on_error": station.on_error,
         "site": own,
-        "path": list(sys.path) if own else [],  # somebody's own module is found where the runner found it
+        # Somebody's own module is found where the runner found it.
+        "path": list(sys.path) if own else _library_path(station, operator),
     }
 
 

@@ -9,6 +9,9 @@ one (all but ``operator`` optional):
 ``format``      how records are told apart; default ``"lines"``
 ``inputs``      file descriptors to read, [0]
 ``outputs``     file descriptors to write, [1]; each gets the same bytes, one whose reader has gone is dropped
+``on_error``    what becomes of a record that it cannot work on: ``"fail"``, ``"skip"`` or ``"dead-letter"``
+``dead_letter`` the file descriptor that gets those records; at the end their number and the first message go to
+                stderr, and to the file of the visits with ``.rejects`` behind its name
 ``read_bytes``  the most that one read takes, 65536
 ``visits``      a file for the visits, in the layout of `streamsim.trace.VISIT`; none: no clock is read
 ``pace``        of a source: ``{"rate", "unit", "arrivals", "scv", "states", "times", "seed"}``, see worker_pacing.py
@@ -35,15 +38,19 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def run_filter(name: str, parameters: Mapping[str, Any], format: str | Mapping[str, Any] = "lines") -> None:
+def run_filter(
+    name: str, parameters: Mapping[str, Any], format: str | Mapping[str, Any] = "lines", **rest: Any
+) -> None:
     """Run an operator from standard input to standard output, as a Unix filter; a source writes only.
+
+    ``rest`` are further keys of SPEC, such as ``on_error`` or ``inputs``.
 
     Raises ScenarioError for a wrong operator or parameter and RunError for a record it cannot work on. Where
     nobody reads the output any more, this process ends by SIGPIPE.
     """
     from streamsim.real.worker_loop import run
 
-    run({"operator": name, "parameters": dict(parameters), "format": format})
+    run({"operator": name, "parameters": dict(parameters), "format": format, **rest})
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from streamsim.operators._rejects import Rejects
     from streamsim.operators.source import Source
 
 _VISIT = Struct("<5d4q")
@@ -202,7 +203,13 @@ def run(spec: Mapping[str, Any]) -> None:
 
 
 def _work(spec: Mapping[str, Any], visits: Visits) -> None:
-    operator = create(spec["operator"], spec.get("parameters") or {}, spec.get("format") or "lines")
+    operator = create(
+        spec["operator"],
+        spec.get("parameters") or {},
+        spec.get("format") or "lines",
+        on_error=spec.get("on_error") or "fail",
+        dead_letter=spec.get("dead_letter"),
+    )
     operator.counting = visits.wanted
     inputs: Sequence[int] = spec.get("inputs") or (0,)
     outputs = Outputs(spec.get("outputs", (1,)))
@@ -210,6 +217,8 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
         _server(operator, outputs, visits).serve(inputs, spec.get("read_bytes") or 65536)
     else:
         _work_source(operator, spec, inputs[0], outputs, visits)
+    if operator.rejects.count:
+        _tell(operator.rejects, spec)
     outputs.close()
 
 
@@ -219,6 +228,15 @@ def _server(operator: Operator, outputs: Outputs, visits: Visits) -> Server:
     from streamsim.real.worker_fanout import Fanout
 
     return Fanout(operator, outputs, visits)
+
+
+def _tell(rejects: Rejects, spec: Mapping[str, Any]) -> None:
+    """Say how many records were left out: to people, and to who measures."""
+    if spec.get("visits") is not None:
+        with open(f"{spec['visits']}.rejects", "wb") as file:
+            file.write(b"%d\n%b\n" % (rejects.count, (rejects.first or "").encode()))
+    name = spec.get("name") or spec["operator"]
+    os.write(2, f"{name}: {' '.join(rejects.summary.split())}\n".encode())
 
 
 def _work_source(source: Source, spec: Mapping[str, Any], descriptor: int, outputs: Outputs, visits: Visits) -> None:

@@ -6,6 +6,7 @@ import doctest
 import json
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,10 @@ def test_checked_parameters_are_complete_plain_and_stay_the_same(name: str, para
 
 @pytest.mark.parametrize(("name", "parameters"), EXAMPLES)
 def test_parameters_written_as_texts_mean_the_same(name: str, parameters: dict[str, Any]) -> None:
-    texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in parameters.items()}
+    def written(value: Any) -> str:
+        return ",".join(value) if isinstance(value, list) else str(value).lower() if value is True else str(value)
+
+    texts = {key: written(value) for key, value in parameters.items()}
     assert operators.normal(name, operators.from_text(name, texts)) == operators.normal(name, parameters)
 
 
@@ -186,18 +190,22 @@ def test_a_restored_source_goes_on_where_it_was(name: str, way: str, tmp_path: P
 @pytest.mark.parametrize(("name", "parameters"), EXAMPLES)
 def test_an_operator_is_made_without_anything_heavy(name: str, parameters: dict[str, Any]) -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); sys.path += sys.argv[4:]\n"
         "from streamsim import operators\n"
         "operators.create(sys.argv[2], eval(sys.argv[3]))\n"
         "print(*sys.modules)"
     )
     values = operators.normal(name, parameters)
     found = subprocess.run(
-        [sys.executable, "-S", "-E", "-P", "-c", code, PACKAGE_PARENT, name, repr(values)],
+        [sys.executable, "-S", "-E", "-P", "-c", code, PACKAGE_PARENT, name, repr(values),
+         *(sysconfig.get_path("platlib") for _ in operators.libraries(name, parameters))],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     loaded = set(found.stdout.split())
     heavy = {"typing", "dataclasses", "inspect", "pathlib", "json", "logging", "numpy", "msgspec", "typer"}
+    if operators.libraries(name, parameters):
+        assert not loaded & {"msgspec", "typer", "rich", "scipy", "site"}
+        return
     assert not loaded & heavy
     if name != "regex":
         assert not loaded & {"re", "enum"}

@@ -40,7 +40,7 @@ def outcome(operator: Operator, chunks: list[bytes]) -> tuple[Any, ...]:
         out = b"".join([operator.feed(chunk) for chunk in chunks] + [operator.finish()])
     except RunError as error:
         return (str(error),)
-    return out, operator.records_in, operator.records_out
+    return out, operator.records_in, operator.records_out, operator.rejects.count, operator.rejects.first
 
 
 @pytest.mark.parametrize("on_error", ["fail", "skip"])
@@ -61,12 +61,10 @@ def test_output_does_not_depend_on_chunk_borders(
     ended: bool,
     borders: list[int],
 ) -> None:
-    if any(parameter.name == "on_error" for parameter in operators.describe(name).parameters):
-        parameters = {**parameters, "on_error": on_error}
     stream = stream_of(rows, format, ended)
     places = [0, *sorted(border % (len(stream) + 1) for border in borders), len(stream)]
     chunks = [stream[start:end] for start, end in pairwise(places)]
-    whole, pieces = (operators.create(name, parameters, format) for _ in range(2))
+    whole, pieces = (operators.create(name, parameters, format, on_error=on_error) for _ in range(2))
     assert isinstance(whole, Operator)
     assert isinstance(pieces, Operator)
     assert outcome(pieces, chunks) == outcome(whole, [stream])

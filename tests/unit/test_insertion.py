@@ -167,7 +167,7 @@ WRONG = [
     ("b = { command = 'sort', niceness = 20 }", "b.niceness", "<= 19"),
     ("b = { command = 'sort', fuse = true }", "b.fuse", "goes with operator"),
     ("b = { operator = 'copy', on_error = 'skip' }", "b.on_error", "no record that it could not work on"),
-    ("b = { operator = 'group', key = 1, on_error = 'dead-letter' }", "b.on_error", "cannot do 'dead-letter' yet"),
+    ("b = { operator = 'group', key = 1, on_error = 'dead-letter' }", "b.dead_letter", "needs the file"),
     ("b = { command = 'cat', input = 'b', one_to_one = true }", "b.input", "a cycle with no way out: b -> b"),
     (f"{LOOP}\nc = {{ operator = 'copy' }}", "b.input", "a cycle with no way out: b -> c -> b"),
     (f"{LOOP}\nc.operator = 'count'\nd = {{ command = 'wc', input = 'c' }}", "c", "gives nothing before its input"),

@@ -27,8 +27,8 @@ ROWS = [(RANDOM.choice("abc") + str(number % 4), (number * 37) % 100 / 4) for nu
 TABLE = b"".join(f"{key},{value}\n".encode() for key, value in ROWS)
 
 
-def run(name: str, data: bytes = b"", format: Any = "lines", **parameters: Any) -> bytes:
-    return create(name, parameters, format).run(data)
+def run(name: str, data: bytes = b"", format: Any = "lines", on_error: str = "fail", **parameters: Any) -> bytes:
+    return create(name, parameters, format, on_error=on_error).run(data)
 
 
 FUNCTIONS: dict[str, Callable[[list[float]], float]] = {
@@ -59,18 +59,18 @@ def test_sums_of_whole_numbers_are_exact() -> None:
 @pytest.mark.parametrize("bad", [b"NA", b"nan", b"inf", b"", b"1x"])
 def test_what_is_no_number_fails_the_run_or_is_skipped(bad: bytes) -> None:
     data = b"a,1\nb," + bad + b"\na,3\n"
-    with pytest.raises(RunError, match=r"record 2: column 2 is .*, not a number"):
+    with pytest.raises(RunError, match=r"record 2, byte [0-9]+: column 2 is .*, not a number"):
         run("group", data, key=1, value=2, function="sum")
     assert run("group", data, key=1, value=2, function="sum", on_error="skip") == b"a,4\n"
-    with pytest.raises(RunError, match="record 2: column 2 is"):
+    with pytest.raises(RunError, match=r"record 2, byte [0-9]+: column 2 is"):
         run("window", data, size=2, column=2, function="sum")
     assert run("window", data, size=2, column=2, function="sum", on_error="skip") == b"1,4\n"
 
 
 def test_a_missing_column_is_named() -> None:
-    with pytest.raises(RunError, match="record 2: has 1 columns, not 2"):
+    with pytest.raises(RunError, match=r"record 2, byte [0-9]+: has 1 column, not 2"):
         run("group", b"a,1\nb\n", key=2)
-    with pytest.raises(RunError, match="record 1: has 2 columns, not 3"):
+    with pytest.raises(RunError, match="record 1, byte 0: has 2 columns, not 3"):
         run("window", b"a,1\n", size=1, column=3, function="max")
 
 
@@ -91,12 +91,12 @@ def test_top_agrees_with_a_counter() -> None:
     assert run("top", b"b,x\na\n", column=2) == b",1\nx,1\n"  # a record without the column has it empty
 
 
-def test_distinct_keeps_the_first_of_each_in_order() -> None:
-    assert run("distinct", TABLE) == b"".join(dict.fromkeys(TABLE.splitlines(keepends=True)))
+def test_dedup_keeps_the_first_of_each_in_order() -> None:
+    assert run("dedup", TABLE) == b"".join(dict.fromkeys(TABLE.splitlines(keepends=True)))
     first: dict[str, bytes] = {}
     for (key, _), line in zip(ROWS, TABLE.splitlines(keepends=True), strict=True):
         first.setdefault(key, line)
-    assert run("distinct", TABLE, column=1) == b"".join(first.values())
+    assert run("dedup", TABLE, column=1) == b"".join(first.values())
 
 
 def test_count_counts_records_and_bytes() -> None:
@@ -149,7 +149,7 @@ def test_a_csv_heading_is_passed_on_where_the_columns_stay_and_left_out_where_no
     assert run("group", data, table, key=1, value=2, function="sum") == b"a,4\nb,2\n"
     assert run("count", data, table) == b"3 12\n"
     assert run("regex", data, table, pattern="[0-9]", mode="extract") == b"1\n2\n3\n"
-    assert run("distinct", b"key,value", table) == b"key,value\n"
+    assert run("dedup", b"key,value", table) == b"key,value\n"
     assert create("filter", {"where": "column(1) == 'a'"}, table).snapshot()
 
 

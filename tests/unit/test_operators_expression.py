@@ -112,14 +112,14 @@ def test_any_value_can_be_a_condition() -> None:
 
 def test_a_record_that_does_not_fit_is_named_or_skipped() -> None:
     data = b"1\n0\nx\n4\n"
-    with pytest.raises(RunError, match=r"record 2: .*division.* in '0'"):
+    with pytest.raises(RunError, match=r"record 2, byte 2: .*division.* in '0'"):
         create("map", {"to": "4 / int(column(1))"}).run(data)
-    with pytest.raises(RunError, match=r"record 3: invalid literal .* in 'x'"):
+    with pytest.raises(RunError, match=r"record 3, byte 4: invalid literal .* in 'x'"):
         create("filter", {"where": "int(column(1)) >= 0"}).run(data)
-    assert create("map", {"to": "4 // int(column(1))", "on_error": "skip"}).run(data) == b"4\n1\n"
+    assert create("map", {"to": "4 // int(column(1))"}, on_error="skip").run(data) == b"4\n1\n"
     late = create("filter", {"where": "int(column(1)) >= 0"})
     assert late.run(b"1\n" * 1000) == b"1\n" * 1000
-    with pytest.raises(RunError, match="record 1002: "):
+    with pytest.raises(RunError, match="record 1002, byte 2002: "):
         late.run(b"1\ny\n")
 
 

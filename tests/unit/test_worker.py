@@ -48,7 +48,7 @@ OPERATORS = {
     "copy": ({}, 60_000, LINES),
     "filter": ({"where": "column(2) == 'JFK'"}, 40_000, None),
     "group": ({"key": 2}, 2, b"EWR,20000\nJFK,40000\n"),
-    "distinct": ({"column": 2}, 2, b"0,EWR\n1,JFK\n"),
+    "dedup": ({"column": 2}, 2, b"0,EWR\n1,JFK\n"),
 }
 
 
@@ -137,7 +137,7 @@ def test_a_signal_ends_a_worker_quietly_and_the_visits_are_kept(number: int, tmp
 @pytest.mark.parametrize(
     ("spec", "data", "line"),
     [
-        ({"operator": "group", "parameters": {"key": 3}}, b"1,2\n", "rank: record 1: has 2 columns, not 3"),
+        ({"operator": "group", "parameters": {"key": 3}}, b"1,2\n", "rank: record 1, byte 0: has 2 columns, not 3"),
         ({"operator": "sample", "parameters": {"evry": 3}}, b"", "rank: evry: operator 'sample' has no parameter"),
         ({"operator": "smple"}, b"", "rank: operator: unknown operator 'smple'; did you mean 'sample'?"),
         ({"operator": "file", "parameters": {"paths": ["/absent"]}}, b"", "rank: /absent: No such file or directory"),
@@ -312,7 +312,7 @@ def test_a_filter_raises_what_is_wrong_and_leaves_the_talking_to_others() -> Non
         "try: run_filter('map', {'to': 'int(record)'})\nexcept RunError as error: print('caught', error)"
     )
     found = subprocess.run([sys.executable, "-c", code], input=b"1\nx\n", capture_output=True, check=False)
-    assert found.stdout.startswith(b"caught record 2: invalid literal")
+    assert found.stdout.startswith(b"caught record 2, byte 2: invalid literal")
     assert found.stderr == b""
 
 
