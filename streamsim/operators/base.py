@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
     State = Literal["none", "bounded", "keys", "all"]
 
+
+def control(method: Any) -> Any:
+    """Mark a method as one that can be called through the control channel; its type hints are its contract."""
+    method.__control__ = True
+    return method
+
+
+def readable(method: Any) -> Any:
+    """Mark a method without parameters as a field of the operator's state, readable through the control channel."""
+    method.__readable__ = True
+    return method
+
+
 MANY = -1
 """As a number of inputs: one or more, taken record by record as they come."""
 
@@ -69,6 +82,8 @@ class Base(ABC):
     """Whether there can be records that it cannot work on."""
     passes: ClassVar[bool] = False
     """Whether the output is the input byte for byte, so that full chunks may bypass `feed` uncounted."""
+    adjustable: ClassVar[tuple[str, ...] | None] = None
+    """The parameters that may change while it runs; None: all of them where it has no state, else none."""
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         self.values, self.codec = values, codec
@@ -105,6 +120,18 @@ class Base(ABC):
         self.records_in, self.records_out, self.rejects.count, self.rejects.first = counts
         self._restore_codecs(codecs)
         self._restore_state(state)
+
+    def succeed(self, predecessor: Base, *, keep: bool = True) -> None:
+        """Go on in the place of another operator of the same format: its counters, its half-read records, its state."""
+        self.records_in, self.records_out = predecessor.records_in, predecessor.records_out
+        self._restore_codecs(predecessor._codec_states())
+        if keep:
+            self.__dict__.update(predecessor._state())
+
+    @readable
+    def records(self) -> dict[str, int]:
+        """How many records it has taken and given."""
+        return {"in": self.records_in, "out": self.records_out}
 
     def _state(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.saved}

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from streamsim.real.control.page import STATES, Reader
 from streamsim.real.endings import tail_of
 from streamsim.real.plan import Process
 
@@ -24,7 +25,8 @@ class Child:
 
     Times are of the monotonic clock (s). ``status`` is the wait status, None before; ``cpu_s`` the core-seconds of it
     and of its own children that it waited for. ``stderr`` is the file of its standard error, -1 where that is the
-    runner's; ``visits`` the file that an operator leaves its visits in; ``lost``: the status could not be had.
+    runner's; ``visits`` the file that an operator leaves its visits in, ``page`` that of its counters; ``lost``: the
+    status could not be had.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Child:
         self.process, self.number, self.pid, self.started = process, number, pid, started
         self.stderr, self.visits = stderr, visits
         self.pidfd = -1
+        self.page: str | None = None
         self.ended: float | None = None
         self.status: int | None = None
         self.lost = False
@@ -51,6 +54,15 @@ class Child:
         with suppress(ChildProcessError):
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         return True
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody has told this server to read no more."""
+        if self.page is None:
+            return False
+        with suppress(OSError, ValueError):
+            return STATES[Reader(self.page).read()["state"]] == "paused"
+        return False
 
     def reap(self, poller: select.poll) -> None:
         """Take the status; the process must have ended."""

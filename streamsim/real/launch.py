@@ -17,6 +17,7 @@ import msgspec
 
 from streamsim.errors import RunError
 from streamsim.real.children import Child, descendants, kill_all, uninterrupted
+from streamsim.real.control.runs import control_paths, publish
 from streamsim.real.guardian import Guardian
 from streamsim.real.pipes import Descriptors, Joint, make_joints
 from streamsim.real.place import Place, find_program, is_named_pipe, run_directory
@@ -38,14 +39,16 @@ class Setting:
     """What a plan is started with.
 
     ``stdin`` and ``stdout`` are descriptors for the wires that say ``standard``, None: /dev/null. ``collect``:
-    standard error goes to files whose tails the errors show, instead of the runner's own. ``cpus`` is what the
-    stations are pinned to. ``own_group``: the stations are a process group of their own, away from the terminal's.
+    standard error goes to files whose tails the errors show, instead of the runner's own. ``control``: servers of
+    ours open a control channel. ``cpus`` is what the stations are pinned to. ``own_group``: the stations are a process
+    group of their own, away from the terminal's.
     """
 
     stdin: int | None = None
     stdout: int | None = None
     collect: bool = True
     visits: bool = False
+    control: bool = True
     cpus: frozenset[int] | None = None
     own_group: bool = True
 
@@ -77,6 +80,8 @@ class Crew:
         self._descriptors.close(*self._standard.values(), *self.sinks.descriptors.values())
         for child in self.children:
             child.open_pidfd(self._poller)
+        if self._setting.control:
+            publish(self.directory, self.plan, [child.pid for child in self.children])
         self._asking = any(child.pidfd < 0 for child in self.children)
 
     def _start_all(self) -> None:
@@ -96,7 +101,10 @@ class Crew:
             arguments = _opening_itself(process, self._arguments(number, process, visits))
             started = time.monotonic()
             pid = self._spawn(process, arguments, actions)
-            self.children.append(Child(process, number, pid, started, stderr, visits if process.spec else None))
+            child = Child(process, number, pid, started, stderr, visits if process.spec else None)
+            if process.spec is not None and self._setting.control:
+                child.page = str(control_paths(self.directory, number)["page"])
+            self.children.append(child)
             self._left += 1
             self._guardian.add(pid)
         finally:
@@ -136,7 +144,8 @@ class Crew:
             return list(process.arguments)
         # In a file: one argument may have 128 KiB (execve(2)), and a source of 2000 files needs more.
         path = self.directory / f"{number}.json"
-        path.write_bytes(msgspec.json.encode({**process.spec, "visits": visits}))
+        control = control_paths(self.directory, number) if self._setting.control else None
+        path.write_bytes(msgspec.json.encode({**process.spec, "visits": visits, "control": control}))
         return [*process.arguments, f"@{path}"]
 
     def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:

@@ -77,6 +77,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pipes: dict[str, int]
     sinks: dict[str, str]
     directory: str
+    name: str = ""
 
     @property
     def floor(self) -> int:
@@ -111,6 +112,7 @@ def make_plan(scenario: Scenario) -> Plan:
         sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None}
         | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None},
         directory=str(scenario.directory),
+        name=scenario.name,
     )
 
 

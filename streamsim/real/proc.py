@@ -18,8 +18,8 @@ from contextlib import suppress
 
 from streamsim.real.budget import ACTIVE, BLOCKED, STARVED, WAITING
 
-POLLING = 4
-"""Asleep in poll(2) or its like: for what, the pipes must tell."""
+POLLING, EPOLLING = 4, 5
+"""Asleep in poll(2) or its like, and in epoll_wait(2): for what, the pipes must tell."""
 
 
 def read(descriptor: int) -> bytes:
@@ -49,6 +49,8 @@ def state_of(wchan: bytes) -> int:
     [0, 1, 2, 3, 4]
     >>> [state_of(name) for name in (b"pipe_wait_readable", b"pipe_wait_writable")]  # splice(2) and tee(2), Linux 5.5
     [1, 2]
+    >>> state_of(b"do_epoll_wait"), state_of(b"ep_poll")
+    (5, 5)
     """
     if wchan in (b"0", b""):
         return ACTIVE
@@ -56,6 +58,8 @@ def state_of(wchan: bytes) -> int:
         return STARVED
     if any(part in wchan for part in (b"pipe_write", b"pipe_wait_writable", b"wait_for_space", b"opipe_prep")):
         return BLOCKED
+    if b"epoll" in wchan or b"ep_poll" in wchan:
+        return EPOLLING
     if b"poll" in wchan or b"select" in wchan:
         return POLLING
     return WAITING
@@ -228,7 +232,7 @@ def overall(states: list[int]) -> int:
     >>> overall([WAITING, STARVED]), overall([STARVED, ACTIVE]), overall([WAITING, WAITING])
     (1, 0, 3)
     """
-    for state in (ACTIVE, BLOCKED, STARVED, POLLING):
+    for state in (ACTIVE, BLOCKED, STARVED, EPOLLING, POLLING):
         if state in states:
             return state
     return WAITING

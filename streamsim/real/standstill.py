@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from streamsim.real.budget import BLOCKED, STARVED
 from streamsim.real.children import Child
 from streamsim.real.pipes import Joint
-from streamsim.real.proc import opened, read, state_of
+from streamsim.real.proc import EPOLLING, POLLING, opened, read, state_of
 
 _EVERY_S = 1.0
 
@@ -55,6 +55,8 @@ def _sleeper(child: Child, pipes: dict[str, str]) -> tuple[str, bytes, int, str]
     """Return the name, times on a core, state and pipe of a process that sleeps in a pipe of the circuit; else None."""
     base = f"/proc/{child.pid}"
     state = state_of(_once(f"{base}/wchan"))
+    if child.process.spec is not None and state in (POLLING, EPOLLING):
+        return _listener(child, base, state)
     if state not in (STARVED, BLOCKED):
         return None
     words = _once(f"{base}/syscall").split()  # number of the call, then its arguments: the descriptor first (proc(5))
@@ -71,6 +73,17 @@ def _pipe_at(base: str, descriptor: bytes, pipes: dict[str, str]) -> str | None:
         return pipes.get(os.readlink(f"{base}/fd/{int(descriptor, 16)}"))  # noqa: PTH115
     except OSError:
         return None
+
+
+def _listener(child: Child, base: str, state: int) -> tuple[str, bytes, int, str] | None:
+    """Return the same of a server of ours, which waits for pipes and for commands together (control/attention.py)."""
+    process = child.process
+    wires = process.reads if state == POLLING else process.writes
+    labels = [wire.target for wire in wires.values() if wire.kind == "pipe"]
+    if not labels or len(labels) < len(wires) or child.paused:
+        return None
+    moved = _once(f"{base}/schedstat")
+    return process.name, moved, STARVED if state == POLLING else BLOCKED, " or ".join(labels)
 
 
 def _once(path: str) -> bytes:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from streamsim.real.budget import ACTIVE, BLOCKED, STARVED, WAITING, Ledger
 from streamsim.real.children import Child
 from streamsim.real.gauge import Gauge
-from streamsim.real.proc import POLLING, opened, read
+from streamsim.real.proc import EPOLLING, POLLING, opened, read
 from streamsim.real.tree import Tree
 
 SWEEP, TIME, RCHAR, WCHAR, READS, WRITES, CPU, SHARES, SETTLED = 0, 1, 2, 3, 4, 5, 6, 7, 12
@@ -69,8 +69,8 @@ class Watch:
             self._wake()
         self._fresh = True
         self._state = state = tree.state
-        if state == POLLING:
-            self._state = state = self._polling()
+        if state in (POLLING, EPOLLING):
+            self._state = state = self._polling(state)
         if state or tree.several:
             self._settle(state)
         else:
@@ -95,9 +95,11 @@ class Watch:
             self._ledger.settle(until, cpu=self._cpu, delay=self._delay, state=self._state)
             self._time = until
 
-    def _polling(self) -> int:
-        """Say what it polls for: an operator of ours only ever polls its inputs, of others the pipes tell."""
-        if self.child.process.spec is not None or any(gauge.level() == 0 for gauge in self._inputs):
+    def _polling(self, state: int) -> int:
+        """Say what it polls for: of an operator of ours the call tells (control/attention.py), of others the pipes."""
+        if self.child.process.spec is not None:
+            return STARVED if state == POLLING else BLOCKED
+        if any(gauge.level() == 0 for gauge in self._inputs):
             return STARVED
         return BLOCKED if any(gauge.full() for gauge in self._outputs) else WAITING
 

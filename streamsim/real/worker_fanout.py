@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.operators.base import Operator
-    from streamsim.real.worker_loop import Visits
+    from streamsim.real.control.attention import Attention
+    from streamsim.real.worker_loop import Inattention, Visits
 
 UNCOUNTED = -1
 """As the records of a visit: nobody looked at the bytes. The neighbours know how many there were."""
@@ -35,8 +36,8 @@ class Stage:
     Raises OSError where the kernel lacks a call or the user's pages for pipes have run out (pipe(7)).
     """
 
-    def __init__(self, outputs: Outputs, capacity: int) -> None:
-        self._outputs, self.capacity = outputs, capacity
+    def __init__(self, outputs: Outputs, capacity: int, attention: Attention | Inattention) -> None:
+        self._outputs, self.capacity, self._attention = outputs, capacity, attention
         self._tee = _find_tee()
         self._pipes: dict[int, tuple[int, int]] = {}
         self._read, self._write = self._pipe_of(-1)
@@ -56,7 +57,11 @@ class Stage:
 
     def take(self, descriptor: int) -> int:
         """Move what there is, at most one round, into the stage; return how much, 0 at the end of the input."""
-        return os.splice(descriptor, self._write, self.capacity)
+        while True:
+            try:
+                return os.splice(descriptor, self._write, self.capacity)
+            except BlockingIOError:
+                self._attention.wait(descriptor)
 
     def back(self, size: int) -> bytes:
         """Return what was taken, out of the stage."""
@@ -93,7 +98,10 @@ class Stage:
         done = 0
         try:
             while done < size:
-                done += os.splice(source, target, size - done)
+                try:
+                    done += os.splice(source, target, size - done)
+                except BlockingIOError:
+                    self._attention.wait_for_room(target)
         except BrokenPipeError:
             pass  # the caller drops it
         self._outputs.written = max(self._outputs.written, done)
@@ -110,19 +118,22 @@ class Stage:
 class Fanout(Server):
     """A server that passes bytes on unchanged: small chunks by reading and writing, full ones without copying."""
 
-    def __init__(self, operator: Operator, outputs: Outputs, visits: Visits) -> None:
-        super().__init__(operator, outputs, visits)
+    def __init__(
+        self, operator: Operator, outputs: Outputs, visits: Visits, attention: Attention | Inattention
+    ) -> None:
+        super().__init__(operator, outputs, visits, attention)
         self._stage: Stage | None = None
 
     def _one(self, descriptor: int, read_bytes: int) -> tuple[float, float]:
         able = can_splice((descriptor, *self.outputs.open))
         while True:
             asked = monotonic()
-            chunk = os.read(descriptor, read_bytes)
+            chunk = self.attention.read(descriptor, read_bytes)
             got = monotonic()
             if not chunk:
                 return asked, got
             self._take(chunk, 0, asked, got)
+            self.attention.between()
             if able and len(chunk) == read_bytes:
                 able = self._while_full(descriptor, read_bytes)
 
@@ -130,11 +141,12 @@ class Fanout(Server):
         """Pass full chunks on without copying, until one is not full; return whether to do so again."""
         if self._stage is None:
             try:
-                self._stage = Stage(self.outputs, read_bytes)
+                self._stage = Stage(self.outputs, read_bytes, self.attention)
             except (OSError, AttributeError):  # AttributeError: no os.splice, no libc.tee
                 return False
         stage, operator = self._stage, self.operator
-        while True:
+        while not self.attention.appointments:  # at a position: the bytes have to be cut there
+            self.attention.rest()
             asked = monotonic()
             size = stage.take(descriptor)
             got = monotonic()
@@ -147,6 +159,9 @@ class Fanout(Server):
                 stage.send(size)
             finally:
                 self.visits.add(asked, got, got, monotonic(), size, self.outputs.written, UNCOUNTED, UNCOUNTED)
+            self.attention.moved(size, self.outputs.written)
+            self.attention.between()
+        return True
 
 
 def can_splice(descriptors: Sequence[int]) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from streamsim.operators._rejects import Rejects
     from streamsim.operators.source import Source
+    from streamsim.real.control.attention import Attention
 
 _VISIT = Struct("<5d4q")
 _FLUSH_BYTES = 65536
@@ -59,11 +60,48 @@ class Visits:
                 rows = rows[os.write(self._file, rows) :]
 
 
+class Inattention:
+    """What a server without a control channel does in the place of an `Attention`: read and write, nothing else."""
+
+    read = staticmethod(os.read)
+    write = staticmethod(os.write)
+    appointments: Sequence[Any] = ()
+    listens = False
+
+    @staticmethod
+    def ready(descriptors: Iterable[int]) -> list[int]:
+        """Wait until one of several inputs has bytes or has ended; return all that have."""
+        from select import POLLIN, poll
+
+        waiting = poll()
+        for descriptor in descriptors:
+            waiting.register(descriptor, POLLIN)
+        return [descriptor for descriptor, _ in waiting.poll()]
+
+    def wait(self, descriptor: int) -> None:
+        """Nothing returns unless it is ready."""
+
+    wait_for_room = wait
+
+    def between(self) -> None:
+        """Nobody asks."""
+
+    def rest(self) -> None:
+        """Nobody can pause it."""
+
+    def serve_for(self, holder: object) -> None:
+        """Nobody can change its operator."""
+
+    def close(self) -> None:
+        """Nobody listens."""
+
+
 class Outputs:
     """Where the bytes go: the same to each. One whose reader has gone is dropped; when all have, BrokenPipeError."""
 
-    def __init__(self, descriptors: Iterable[int]) -> None:
+    def __init__(self, descriptors: Iterable[int], attention: Attention | Inattention | None = None) -> None:
         self.open = list(descriptors)
+        self._put = os.write if attention is None else attention.write
         self.written = 0
         """How many bytes of the last `send` came through, to the output that took most."""
 
@@ -90,9 +128,9 @@ class Outputs:
     def _write(self, descriptor: int, data: bytes) -> None:
         done = 0
         try:
-            done = os.write(descriptor, data)
+            done = self._put(descriptor, data)
             while done < len(data):  # a pipe took a part, and a signal or the reader's end came
-                done += os.write(descriptor, memoryview(data)[done:])
+                done += self._put(descriptor, memoryview(data)[done:])
         finally:
             self.written = max(self.written, done)
 
@@ -106,8 +144,10 @@ class Outputs:
 class Server:
     """An operator between its inputs and outputs."""
 
-    def __init__(self, operator: Operator, outputs: Outputs, visits: Visits) -> None:
-        self.operator, self.outputs, self.visits = operator, outputs, visits
+    def __init__(
+        self, operator: Operator, outputs: Outputs, visits: Visits, attention: Attention | Inattention
+    ) -> None:
+        self.operator, self.outputs, self.visits, self.attention = operator, outputs, visits, attention
 
     def serve(self, inputs: Sequence[int], read_bytes: int) -> None:
         """Read until all inputs have ended, then finish."""
@@ -117,37 +157,44 @@ class Server:
         self._give(operator.finish(), asked, got, 0, before)
 
     def _one(self, descriptor: int, read_bytes: int) -> tuple[float, float]:
+        read, between = self.attention.read, self.attention.between
         while True:
             asked = monotonic()
-            chunk = os.read(descriptor, read_bytes)
+            chunk = read(descriptor, read_bytes)
             got = monotonic()
             if not chunk:
                 return asked, got
             self._take(chunk, 0, asked, got)
+            between()
 
     def _several(self, inputs: Sequence[int], read_bytes: int) -> tuple[float, float]:
         """Take one chunk of each input that has some, in turn, so that none of them is left waiting."""
-        from select import POLLIN, poll
-
+        attention = self.attention
         ports = {descriptor: port for port, descriptor in enumerate(inputs)}
-        poller = poll()
-        for descriptor in ports:
-            poller.register(descriptor, POLLIN)
         asked = got = monotonic()
         while ports:
             asked = monotonic()
-            for descriptor, _ in poller.poll():
-                chunk = os.read(descriptor, read_bytes)
+            for descriptor in attention.ready(ports):
+                chunk = attention.read(descriptor, read_bytes)
                 got = monotonic()
                 if chunk:
                     self._take(chunk, ports[descriptor], asked, got)
                     asked = monotonic()
+                    attention.between()
                 else:
-                    poller.unregister(descriptor)
                     del ports[descriptor]
         return asked, got
 
     def _take(self, chunk: bytes, port: int, asked: float, got: float) -> None:
+        if self.attention.appointments:
+            from streamsim.real.control.appointments import pieces
+
+            for piece in pieces(self.attention, self.operator, chunk, port):
+                self._work(piece, port, asked, got)
+        else:
+            self._work(chunk, port, asked, got)
+
+    def _work(self, chunk: bytes, port: int, asked: float, got: float) -> None:
         operator = self.operator
         before = operator.records_in, operator.records_out
         self._give(operator.feed(chunk, port), asked, got, len(chunk), before)
@@ -162,7 +209,14 @@ class Server:
             self.visits.add(asked, got, served, monotonic(), taken, outputs.written, records_in, records_out)
 
 
-def pour(source: Source, outputs: Outputs, visits: Visits, until: float | None, records: int | None) -> None:
+def pour(
+    source: Source,
+    outputs: Outputs,
+    visits: Visits,
+    until: float | None,
+    records: int | None,
+    attention: Attention | Inattention,
+) -> None:
     """Write all that a source has, as fast as it is taken; ``until`` is on the monotonic clock.
 
     A source waits for nobody, so a visit is asked and got at once, and takes no bytes.
@@ -170,6 +224,7 @@ def pour(source: Source, outputs: Outputs, visits: Visits, until: float | None, 
     whole = source.stream() if until is None else source.chunks()
     chunks = whole if records is None else source.records(records)
     while until is None or monotonic() < until:
+        attention.rest()
         asked, before = monotonic(), source.records_out
         chunk = next(chunks, b"")
         served = monotonic()
@@ -180,6 +235,7 @@ def pour(source: Source, outputs: Outputs, visits: Visits, until: float | None, 
         finally:  # an empty chunk: the end made a record of the unterminated line that was sent before
             made = source.records_out - before
             visits.add(asked, asked, served, monotonic(), 0, outputs.written, 0, made)
+        attention.between()
 
 
 def run(spec: Mapping[str, Any]) -> None:
@@ -212,22 +268,31 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
     )
     operator.counting = visits.wanted
     inputs: Sequence[int] = spec.get("inputs") or (0,)
-    outputs = Outputs(spec.get("outputs", (1,)))
-    if isinstance(operator, Operator):
-        _server(operator, outputs, visits).serve(inputs, spec.get("read_bytes") or 65536)
-    else:
-        _work_source(operator, spec, inputs[0], outputs, visits)
-    if operator.rejects.count:
-        _tell(operator.rejects, spec)
-    outputs.close()
+    descriptors: Sequence[int] = spec.get("outputs", (1,))
+    attention = _listen(spec, inputs, descriptors) if spec.get("control") else Inattention()
+    outputs = Outputs(descriptors, attention)
+    try:
+        if isinstance(operator, Operator):
+            server = _server(operator, outputs, visits, attention)
+            attention.serve_for(server)
+            server.serve(inputs, spec.get("read_bytes") or 65536)
+            operator = server.operator  # a command may have put another there
+        else:
+            attention.serve_for(Fixed(operator))
+            _work_source(operator, spec, inputs[0], outputs, visits, attention)
+        if operator.rejects.count:
+            _tell(operator.rejects, spec)
+        outputs.close()
+    finally:
+        attention.close()
 
 
-def _server(operator: Operator, outputs: Outputs, visits: Visits) -> Server:
+def _server(operator: Operator, outputs: Outputs, visits: Visits, attention: Attention | Inattention) -> Server:
     if not operator.passes or len(outputs.open) < 2:
-        return Server(operator, outputs, visits)
+        return Server(operator, outputs, visits, attention)
     from streamsim.real.worker_fanout import Fanout
 
-    return Fanout(operator, outputs, visits)
+    return Fanout(operator, outputs, visits, attention)
 
 
 def _tell(rejects: Rejects, spec: Mapping[str, Any]) -> None:
@@ -239,20 +304,43 @@ def _tell(rejects: Rejects, spec: Mapping[str, Any]) -> None:
     os.write(2, f"{name}: {' '.join(rejects.summary.split())}\n".encode())
 
 
-def _work_source(source: Source, spec: Mapping[str, Any], descriptor: int, outputs: Outputs, visits: Visits) -> None:
+class Fixed:
+    """Holds the operator of a server that has the same one all its life."""
+
+    def __init__(self, operator: Source) -> None:
+        self.operator = operator
+
+
+def _listen(spec: Mapping[str, Any], inputs: Sequence[int], outputs: Sequence[int]) -> Attention:
+    """Open the control channel; its pipe ends no longer block."""
+    from streamsim.real.control.attention import Attention
+
+    attention = Attention(spec)
+    attention.adopt(inputs, outputs)
+    return attention
+
+
+def _work_source(
+    source: Source,
+    spec: Mapping[str, Any],
+    descriptor: int,
+    outputs: Outputs,
+    visits: Visits,
+    attention: Attention | Inattention,
+) -> None:
     source.input = descriptor
     duration, records, pace = spec.get("until_s"), spec.get("records"), spec.get("pace")
     until = None if duration is None else monotonic() + duration
     source.deadline = until
     if pace is None:
-        pour(source, outputs, visits, until, records)
+        pour(source, outputs, visits, until, records, attention)
     else:
         from streamsim.real.worker_pacing import Pace, pour_paced, sharpen_timer
 
         sharpen_timer()
         # Two sources of one seed must not release their records at the same moments.
         seed = f"{pace.get('seed')}/{spec.get('name')}"
-        pour_paced(source, Pace({**pace, "seed": seed}), outputs, visits, until, records)
+        pour_paced(source, Pace({**pace, "seed": seed}), outputs, visits, until, records, attention)
 
 
 def run_reporting(text: str) -> int:

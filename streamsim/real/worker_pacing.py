@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.operators.source import Source
-    from streamsim.real.worker_loop import Outputs, Visits
+    from streamsim.real.control.attention import Attention
+    from streamsim.real.worker_loop import Inattention, Outputs, Visits
 
 _MOST_MARGIN_S = 200e-6
 _LEAST_GAP_S = 50e-6
+_LONG_S = 4e-3
+"""A longer sleep can be interrupted by commands; those timers are no finer than a millisecond (epoll_wait(2))."""
 _BLOCK_BYTES = 4096  # a large block would make what is due wait while its records are cut and dated
 
 
@@ -143,7 +146,8 @@ class Alarm:
     not burn the core that the circuit needs, and what comes a little late comes together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, attention: Attention | Inattention) -> None:
+        self._listening: Any = attention if attention.listens else None
         self._margin = 50e-6
         self._rang = 0.0
 
@@ -151,6 +155,9 @@ class Alarm:
         """Return when it rings, no sooner than ``due``; both are on the monotonic clock."""
         now = monotonic()
         if now < due or now - self._rang < _LEAST_GAP_S:
+            if self._listening is not None and due - now > _LONG_S:
+                self._listening.sleep(due - now - _LONG_S / 2)
+                now = monotonic()
             wake = max(due - self._margin, now + 1e-6)
             sleep(wake - now)
             now = monotonic()
@@ -175,11 +182,17 @@ def sharpen_timer() -> None:
 
 
 def pour_paced(
-    source: Source, pace: Pace, outputs: Outputs, visits: Visits, until: float | None, records: int | None
+    source: Source,
+    pace: Pace,
+    outputs: Outputs,
+    visits: Visits,
+    until: float | None,
+    records: int | None,
+    attention: Attention | Inattention,
 ) -> None:
     """Write the records of a source when they are due, until ``until`` on the monotonic clock."""
     source.block_bytes = _BLOCK_BYTES
-    codec, alarm = source.codec, Alarm()
+    codec, alarm = source.codec, Alarm(attention)
     start: float | None = None
     for block in source.chunks() if records is None else source.records(records):
         batch = codec.split(block)
@@ -188,6 +201,7 @@ def pour_paced(
             start = monotonic()
         done = 0
         while done < len(dues):
+            attention.rest()
             due = start + dues[done]
             if until is not None and max(due, monotonic()) >= until:
                 alarm.wait(until)
@@ -200,6 +214,7 @@ def pour_paced(
                 outputs.send(chunk)
             finally:
                 visits.add(due, got, served, monotonic(), 0, outputs.written, 0, ready - done)
+            attention.between()
             done = ready
         if len(dues) < len(batch):
             return

@@ -12,6 +12,7 @@ import pytest
 from streamsim.errors import RunError
 from streamsim.operators import create
 from streamsim.real import worker_pacing
+from streamsim.real.worker_loop import Inattention
 from streamsim.real.worker_pacing import Alarm, Pace, pour_paced
 
 
@@ -54,7 +55,7 @@ class Sent:
 
 def pour(clock: Clock, sent: Sent, rate: float, count: int, until: float | None = None) -> None:
     source: Any = create("generate", {"count": count})
-    pour_paced(source, Pace({"rate": rate}), sent, sent, until, None)  # type: ignore[arg-type]
+    pour_paced(source, Pace({"rate": rate}), sent, sent, until, None, Inattention())  # type: ignore[arg-type]
 
 
 def test_a_load_that_changes_its_rate_keeps_its_mean_and_bursts() -> None:
@@ -85,7 +86,7 @@ def test_a_source_that_was_held_up_releases_what_came_due_together_and_is_on_tim
 
 def test_the_alarm_never_rings_early_and_learns_how_long_waking_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, oversleep_s=120e-6)
-    alarm = Alarm()
+    alarm = Alarm(Inattention())
     late = []
     for _ in range(60):
         due = clock.now + 0.01

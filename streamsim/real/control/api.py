@@ -1,0 +1,151 @@
+"""The API of a server: which methods it has, what they take and give, and the document that says so.
+
+Everything comes from type hints and docstrings: methods marked `control` can be called, methods marked `readable`
+(without parameters) are the state. The document is OpenRPC 1.3.2, https://spec.open-rpc.org.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from streamsim.errors import nearest
+from streamsim.real.control.rpc import BadParameters, NoMethod
+
+DISCOVER = "rpc.discover"
+VERSION = "1"
+"""Of the common methods."""
+
+
+class Method:
+    """A method that can be called: its parameters are checked against its type hints."""
+
+    def __init__(self, function: Callable[..., Any], returns: Any = None) -> None:
+        hints = typing.get_type_hints(function)
+        self.name = function.__name__
+        self.function = function
+        self.doc = inspect.getdoc(function) or ""
+        self.returns = returns or hints.get("return", Any)
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+        self.rest = False
+        for name, parameter in inspect.signature(function).parameters.items():
+            hint = hints.get(name, Any)
+            if parameter.kind is parameter.VAR_KEYWORD:
+                self.rest = True
+            elif parameter.default is parameter.empty:
+                fields.append((name, hint))
+            else:
+                fields.append((name, hint, parameter.default))
+        self.names = tuple(field[0] for field in fields)
+        self.parameters = msgspec.defstruct(f"{self.name}_parameters", fields, forbid_unknown_fields=not self.rest)
+
+    def call(self, given: dict[str, Any] | list[Any]) -> Any:
+        """Call it with parameters by name or by position; raises `BadParameters` where they do not fit."""
+        if isinstance(given, list):
+            if len(given) > len(self.names):
+                raise BadParameters(f"{self.name} takes {len(self.names)} parameters, not {len(given)}")
+            given = dict(zip(self.names, given, strict=False))
+        try:
+            checked = msgspec.convert(given, self.parameters)
+        except msgspec.ValidationError as error:
+            raise BadParameters(f"{self.name}: {error}") from None
+        rest = {key: value for key, value in given.items() if key not in self.names} if self.rest else {}
+        return self.function(**{name: getattr(checked, name) for name in self.names}, **rest)
+
+
+class Api:
+    """The methods of a server.
+
+    ``common`` has the methods that all servers have; ``operator`` returns the operator of the moment, whose `control`
+    methods come beside them and whose `readable` methods are the fields of what ``state`` answers.
+    """
+
+    def __init__(self, title: str, common: object, operator: Callable[[], object], description: str = "") -> None:
+        self.title, self.description = title, description
+        self._operator = operator
+        self._of: object = None
+        self._common = common
+        self._methods: dict[str, Method] = {}
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        """The methods by name; made anew when the operator has been replaced by one of another kind."""
+        operator = self._operator()
+        if self._of is not operator:
+            self._of = operator
+            fields = [(name, _returned(method)) for name, method in readings(operator).items()]
+            state = msgspec.defstruct("State", fields)
+            self._methods = {}
+            for owner in (self._common, operator):
+                for function in marked(owner, "__control__").values():
+                    method = Method(function, state if function.__name__ == "state" else None)
+                    self._methods.setdefault(method.name, method)
+        return self._methods
+
+    def names(self) -> tuple[str, ...]:
+        """Return which methods there are."""
+        return tuple(self.methods)
+
+    def call(self, name: str, given: dict[str, Any] | list[Any]) -> Any:
+        """Call a method; raises `NoMethod`, `BadParameters`, or what the method raises."""
+        if name == DISCOVER:
+            return self.document()
+        method = self.methods.get(name)
+        if method is None:
+            raise NoMethod(f"there is no method {name!r}{nearest(name, self.methods)} ({DISCOVER} lists them)")
+        return method.call(given)
+
+    def document(self) -> dict[str, Any]:
+        """Return the OpenRPC document of the API."""
+        methods = list(self.methods.values())
+        types = [method.parameters for method in methods] + [method.returns for method in methods]
+        schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+        described = []
+        for number, method in enumerate(methods):
+            shape = components.pop(method.parameters.__name__)
+            required = shape.get("required", [])
+            parameters = [
+                {"name": name, "required": name in required, "schema": shape["properties"][name]}
+                for name in method.names
+            ]
+            if method.rest:
+                parameters.append({"name": "…", "required": False, "schema": True})
+            described.append(
+                {
+                    "name": method.name,
+                    "summary": method.doc.partition("\n")[0],
+                    "description": method.doc,
+                    "paramStructure": "by-name" if method.rest else "either",
+                    "params": parameters,
+                    "result": {"name": "result", "schema": schemas[len(methods) + number]},
+                }
+            )
+        return {
+            "openrpc": "1.3.2",
+            "info": {"title": self.title, "description": self.description, "version": VERSION},
+            "methods": described,
+            "components": {"schemas": components},
+        }
+
+
+def marked(owner: object, mark: str) -> dict[str, Callable[..., Any]]:
+    """Return the bound methods of an object that carry a mark, in the order in which they were written."""
+    found: dict[str, Callable[..., Any]] = {}
+    for kind in reversed(type(owner).__mro__):
+        for name, attribute in vars(kind).items():
+            if getattr(attribute, mark, False):
+                found[name] = getattr(owner, name)
+    return found
+
+
+def readings(owner: object) -> dict[str, Callable[[], Any]]:
+    """Return the readable state of an object: a method for every field."""
+    return marked(owner, "__readable__")
+
+
+def _returned(method: Callable[..., Any]) -> Any:
+    return typing.get_type_hints(method).get("return", Any)

@@ -1,0 +1,73 @@
+"""Commands at a position of the input: a chunk is cut exactly there, and the command done between the two parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from streamsim.errors import StreamsimError
+from streamsim.operators.base import Operator
+from streamsim.real.control.attention import Attention
+
+
+def pieces(attention: Any, operator: Operator, chunk: bytes, port: int) -> Iterator[bytes]:
+    """Yield the chunk in pieces, doing what is due between them; the operator must take each before the next."""
+    start = attention.bytes_in - len(chunk)
+    done = 0
+    while attention.appointments:
+        cuts = [(_cut(one, operator, chunk[done:], port, start + done), one) for one in attention.appointments]
+        place, appointment = min(((cut, one) for cut, one in cuts if cut is not None), key=_first, default=(None, None))
+        if place is None or appointment is None:
+            break
+        if place:
+            yield chunk[done : done + place]
+            done += place
+        attention.appointments.remove(appointment)
+        _keep(attention, appointment)
+    if done < len(chunk):
+        yield chunk[done:]
+
+
+def _first(found: tuple[int, Any]) -> int:
+    return found[0]
+
+
+def _keep(attention: Attention, appointment: Any) -> None:
+    """Do what was to be done; where it fails, say so on standard error: nobody waits for the answer."""
+    import os
+
+    try:
+        attention.endpoint.api.call(appointment.method, appointment.parameters)
+    except StreamsimError as error:
+        text = f"{appointment.method} at {appointment.unit} {appointment.number}: {' '.join(str(error).split())}\n"
+        os.write(2, text.encode())
+
+
+def _cut(appointment: Any, operator: Operator, chunk: bytes, port: int, start: int) -> int | None:
+    """Return after how many bytes of this chunk the appointment is due; None: not in it."""
+    if appointment.unit == "byte":
+        place = appointment.number - start
+        return place if place < len(chunk) else None
+    left = appointment.number - operator.records_in
+    if left <= 0:
+        return 0
+    return _after_records(operator, chunk, port, left)
+
+
+def _after_records(operator: Operator, chunk: bytes, port: int, records: int) -> int | None:
+    """Return how many bytes of the chunk complete so many records; None where it has fewer (or just as many)."""
+
+    def complete(size: int) -> int:
+        codec = operator.codec.fresh()
+        states = operator._codec_states()
+        if port in states:
+            codec.restore(states[port])
+        return codec.tally(chunk[:size])
+
+    if complete(len(chunk)) <= records:
+        return None
+    low, high = 0, len(chunk)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if complete(middle) >= records else (middle, high)
+    return high

@@ -1,0 +1,210 @@
+"""Reading and writing pipes while listening for commands: no thread, and no call more while the data flows.
+
+A pipe end is opened anew without blocking (a description of its own, so that whoever shares the pipe notices nothing).
+As long as there are bytes, or room, the data path does the same calls as without control; only when it would sleep it
+waits for the pipe and the commands together. While the data flows, commands are looked for every half millisecond at
+most, and never take more than a twentieth of the time.
+
+Whoever watches from outside tells the two waits by their system calls: a server waits for input in poll(2), for room in
+its output in epoll_wait(2).
+"""
+
+from __future__ import annotations
+
+import os
+from select import EPOLLIN, EPOLLOUT, POLLIN, epoll, poll
+from time import monotonic, monotonic_ns
+
+from streamsim.real.control.endpoint import Endpoint
+from streamsim.real.control.page import STATES, Page
+
+TYPE_CHECKING = False  # see operators/base.py
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from streamsim.real.control.api import Api
+
+_EVERY_S = 0.5e-3
+_SHARE = 19.0
+"""After commands that took t, the data has at least so many times t."""
+
+_S_IFMT, _S_IFIFO = 0o170000, 0o010000  # stat.h: the module `stat` is one import more
+
+
+class Attention:
+    """The eyes and ears of one server, as its specification (worker.py) says under ``control``.
+
+    ``paused``: it reads no more until it is resumed. ``bytes_in``, ``bytes_out``, ``chunks`` count what moved;
+    ``unwritten`` is what a full pipe has not yet taken of the last chunk.
+    """
+
+    listens = True
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.spec = dict(spec)
+        where = spec["control"]
+        self.endpoint = Endpoint(where["socket"], self._api)
+        self._page = Page(where["page"])
+        self._holder: Any = None
+        self.paused = False
+        self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
+        self.appointments: list[Any] = []
+        """Commands that wait for a position of the input, the next one first (see faculties.py)."""
+        self._next = 0.0
+        self._readers: dict[tuple[int, ...], Any] = {}
+        self._writers: dict[int, epoll] = {}
+
+    def serve_for(self, holder: Any) -> None:
+        """Say whose commands these are: its attribute ``operator`` is read, and replaced by some commands."""
+        self._holder = holder
+        self.note()
+
+    def _api(self) -> Api:
+        """Make what answers, when the first request comes: its libraries take 30 ms to load."""
+        import sys
+
+        sys.path += [path for path in self.spec["control"]["libraries"] if path not in sys.path]
+        from streamsim.real.control.faculties import make_api
+
+        return make_api(self, self._holder)
+
+    def adopt(self, inputs: Iterable[int], outputs: Iterable[int]) -> None:
+        """Make these descriptors, as far as they are pipes, return at once where they would block."""
+        for descriptor in inputs:
+            _reopen(descriptor, os.O_RDONLY)
+        for descriptor in outputs:
+            _reopen(descriptor, os.O_WRONLY)
+
+    def read(self, descriptor: int, size: int) -> bytes:
+        """Return the next bytes, empty at the end; commands are served while there are none."""
+        while True:
+            if self.paused:
+                self._rest()
+            try:
+                chunk = os.read(descriptor, size)
+            except BlockingIOError:
+                self._listen((descriptor,))
+                continue
+            self.bytes_in += len(chunk)
+            return chunk
+
+    def ready(self, descriptors: Iterable[int]) -> list[int]:
+        """Wait until one of several inputs has bytes or has ended; return all that have."""
+        wanted = tuple(descriptors)
+        while True:
+            if self.paused:
+                self._rest()
+            if found := self._listen(wanted):
+                return found
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        """Write a part, at least a byte, and return how much; commands are served while there is no room."""
+        while True:
+            try:
+                done = os.write(descriptor, data)
+            except BlockingIOError:
+                self.unwritten = len(data)
+                self.wait_for_room(descriptor)
+                continue
+            self.bytes_out += done
+            self.unwritten = len(data) - done
+            return done
+
+    def between(self) -> None:
+        """Between two chunks: bring the page up to date, and serve commands when it is time."""
+        self.chunks += 1
+        now = monotonic()
+        self.note()
+        if now >= self._next:
+            self._serve(now)
+
+    def rest(self) -> None:
+        """For a source: serve commands while it is paused."""
+        if self.paused:
+            self._rest()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, serving commands."""
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            if self.endpoint.serve(left):
+                self.note()
+
+    def note(self, state: int | None = None) -> None:
+        """Write the counters into the page."""
+        operator = self._holder.operator
+        self._page.write(
+            operator.records_in, operator.records_out, self.bytes_in, self.bytes_out, self.chunks,
+            (2 if self.paused else 1) if state is None else state, monotonic_ns(),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """The server has ended: say so in the page, and hang up."""
+        self.note(STATES.index("ended"))
+        self.endpoint.close()
+
+    def _serve(self, now: float) -> None:
+        if self.endpoint.serve():
+            after = monotonic()
+            self._next = after + max(_EVERY_S, _SHARE * (after - now))
+            self.note()
+        else:
+            self._next = now + _EVERY_S
+
+    def _rest(self) -> None:
+        """Serve commands until somebody says resume."""
+        self.note()
+        while self.paused:
+            self.endpoint.serve(-1.0)
+        self.note()
+
+    def _listen(self, wanted: tuple[int, ...]) -> list[int]:
+        """Wait for inputs or commands; serve these; return the inputs that have something, none while paused."""
+        waiting = self._readers.get(wanted)
+        if waiting is None:
+            waiting = self._readers[wanted] = poll()
+            for descriptor in (*wanted, self.endpoint.descriptor):
+                waiting.register(descriptor, POLLIN)
+        found = [descriptor for descriptor, _ in waiting.poll(0 if self.endpoint.pending else None)]
+        if self.endpoint.pending or self.endpoint.descriptor in found:
+            self.endpoint.serve()
+            self.note()
+        return [] if self.paused else [descriptor for descriptor in found if descriptor != self.endpoint.descriptor]
+
+    def wait(self, descriptor: int) -> None:
+        """Wait for an input, serving commands."""
+        self._listen((descriptor,))
+
+    def moved(self, taken: int, given: int) -> None:
+        """Count bytes that were moved without `read` and `write`."""
+        self.bytes_in += taken
+        self.bytes_out += given
+
+    def wait_for_room(self, descriptor: int) -> None:
+        """Wait for room in an output, serving commands."""
+        waiting = self._writers.get(descriptor)
+        if waiting is None:
+            waiting = self._writers[descriptor] = epoll()
+            waiting.register(descriptor, EPOLLOUT)
+            waiting.register(self.endpoint.descriptor, EPOLLIN)
+        for found, _ in waiting.poll(0 if self.endpoint.pending else None):
+            if found == self.endpoint.descriptor:
+                self.endpoint.serve()
+                self.note()
+
+
+def _reopen(descriptor: int, how: int) -> None:
+    """Open a pipe end anew so that it does not block, under the same number.
+
+    Not by a flag on the description that is there: others may share it. What is no pipe stays as it is, as does
+    the end of a pipe whose reader has gone (ENXIO): its next write says so.
+    """
+    try:
+        if os.fstat(descriptor).st_mode & _S_IFMT != _S_IFIFO:
+            return
+        fresh = os.open(f"/proc/self/fd/{descriptor}", how | os.O_NONBLOCK)
+    except OSError:
+        return
+    os.dup2(fresh, descriptor, inheritable=False)
+    os.close(fresh)

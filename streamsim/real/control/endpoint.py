@@ -1,0 +1,276 @@
+r"""The socket of a server: many clients, none of whom can slow the data, fill the memory or keep another out.
+
+JSON-RPC lines, or a little HTTP/1.1 on the same socket (``GET /openrpc.json``, ``POST /rpc``) for whoever says
+``curl --unix-socket``. It has no thread: `serve` is called when `descriptor` is readable, and returns at once.
+
+Bounds: `MOST_CLIENTS` connections, of which the one that was silent longest makes room for a new one; a request of
+at most `MOST_BYTES` and an answer of at most `MOST_REPLY`; a client that does not take its answers is dropped when its
+own socket is full; one `serve` takes about a millisecond at most.
+
+Loaded by every server: nothing but three C modules at import, the rest with the first request.
+"""
+
+from __future__ import annotations
+
+import os
+from select import EPOLLIN, epoll
+from time import monotonic
+
+TYPE_CHECKING = False  # see operators/base.py
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    class Answering(Protocol):
+        """What answers requests."""
+
+        def call(self, name: str, given: dict[str, Any] | list[Any]) -> Any:
+            """Call a method."""
+
+        def names(self) -> tuple[str, ...]:
+            """Return which methods there are."""
+
+        def document(self) -> dict[str, Any]:
+            """Return the OpenRPC document."""
+
+
+_socket: Any = __import__("_socket")  # the C half: the module around it costs a server 2 ms
+
+MOST_CLIENTS = 64
+MOST_BYTES = 1 << 16
+MOST_REPLY = 1 << 17
+_MOST_HEADER = 8192
+_AT_ONCE = 8
+"""So many requests of one client are answered before the others have their turn."""
+_SLICE_S = 1e-3
+"""After so long the data has its turn."""
+
+
+class _Client:
+    """One connection; `since` is when it last did something useful."""
+
+    __slots__ = ("buffer", "since", "socket")
+
+    def __init__(self, socket: Any) -> None:
+        self.socket, self.buffer, self.since = socket, b"", monotonic()
+
+
+class _Hang(Exception):
+    """This client is to be let go, after these last bytes."""
+
+    def __init__(self, last: bytes = b"") -> None:
+        self.last = last
+
+
+class Endpoint:
+    """Listens on a Unix socket (mode 0600) and answers with an API that is made when the first request comes.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     endpoint = Endpoint(f"{directory}/s", lambda: None)
+    ...     print(oct(os.stat(f"{directory}/s").st_mode & 0o777))
+    ...     endpoint.close()
+    0o600
+    """
+
+    def __init__(self, path: str, make: Callable[[], Answering]) -> None:
+        self.path, self._make = path, make
+        self._api: Answering | None = None
+        self._clients: dict[int, _Client] = {}
+        self._listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK)
+        mask = os.umask(0o177)
+        try:
+            _bind(self._listening, path)
+        finally:
+            os.umask(mask)
+        self._listening.listen(128)
+        self._epoll = epoll()
+        self._epoll.register(self._listening.fileno(), EPOLLIN)
+        self.descriptor = self._epoll.fileno()
+        """Readable when there is something to do."""
+        self.requests = 0
+        """How many have been answered."""
+        self.pending: dict[int, _Client] = {}
+        """Clients whose last requests wait for their turn, although nothing new can be read."""
+
+    def serve(self, timeout_s: float = 0.0) -> bool:
+        """Do what there is to do, for a millisecond at most; return whether there was any."""
+        ready = self._epoll.poll(0.0 if self.pending else timeout_s)
+        until = monotonic() + _SLICE_S
+        waiting, self.pending = self.pending, {}
+        work = [(client, False) for client in waiting.values()]
+        for descriptor, _ in ready:
+            if descriptor == self._listening.fileno():
+                self._accept()
+            elif descriptor in self._clients and descriptor not in waiting:
+                work.append((self._clients[descriptor], True))
+        for client, fresh in work:
+            if client.socket.fileno() not in self._clients:
+                continue  # it had to make room for another
+            if monotonic() < until:
+                self._hear(client, fresh)
+            elif not fresh:
+                self.pending[client.socket.fileno()] = client
+        return bool(work or ready)
+
+    def close(self) -> None:
+        """Let everybody go and take the socket away."""
+        for client in list(self._clients.values()):
+            self._drop(client)
+        self._epoll.close()
+        self._listening.close()
+        try:
+            os.unlink(self.path)  # noqa: PTH108  # pathlib costs a server 10 ms
+        except OSError:
+            return
+
+    def _accept(self) -> None:
+        try:
+            descriptor, _ = self._listening._accept()
+        except OSError:  # it has gone again, or this process is out of descriptors
+            return
+        if len(self._clients) >= MOST_CLIENTS:
+            self._drop(min(self._clients.values(), key=lambda client: client.since))
+        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
+        socket.setblocking(False)
+        self._clients[descriptor] = _Client(socket)
+        self._epoll.register(descriptor, EPOLLIN)
+
+    def _drop(self, client: _Client) -> None:
+        descriptor = client.socket.fileno()
+        del self._clients[descriptor]
+        self.pending.pop(descriptor, None)
+        self._epoll.unregister(descriptor)
+        client.socket.close()
+
+    def _hear(self, client: _Client, fresh: bool) -> None:
+        """Take what one client has sent, once, and answer the next whole requests in it."""
+        if fresh:
+            try:
+                data = client.socket.recv(MOST_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._drop(client)
+                return
+            client.buffer += data
+        try:
+            reply = self._lines(client) if client.buffer[:1] in (b"{", b"[", b"\n", b" ") else self._http(client)
+            if reply:
+                client.since = monotonic()
+                self._say(client, reply)
+        except _Hang as hang:
+            self._say(client, hang.last)
+            if client.socket.fileno() >= 0:
+                self._drop(client)
+
+    def _say(self, client: _Client, reply: bytes) -> None:
+        if not reply:
+            return
+        try:
+            whole = client.socket.send(reply) == len(reply)
+        except OSError:
+            whole = False
+        if not whole:  # it does not read: nothing is kept for it
+            self._drop(client)
+
+    def _lines(self, client: _Client) -> bytes:
+        *lines, rest = client.buffer.split(b"\n", _AT_ONCE)
+        reply = b"".join([answer + b"\n" for line in lines if line.strip() and (answer := self._answer(line))])
+        client.buffer = rest
+        if len(rest) > MOST_BYTES and b"\n" not in rest:
+            raise _Hang(reply + self._too_long() + b"\n")
+        if b"\n" in rest:
+            self.pending[client.socket.fileno()] = client
+        return reply
+
+    def _answer(self, line: bytes) -> bytes:
+        if len(line) > MOST_BYTES:
+            return self._too_long()
+        api = self.api  # first: it sees to it that the libraries are found
+        from streamsim.real.control.rpc import answer, too_large
+
+        self.requests += 1
+        reply = answer(line, api.call)
+        return reply if len(reply) <= MOST_REPLY else too_large(line, len(reply), MOST_REPLY)
+
+    @staticmethod
+    def _too_long() -> bytes:
+        return (
+            b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"a request has at most %d bytes"}}'
+            % MOST_BYTES
+        )
+
+    @property
+    def api(self) -> Answering:
+        """What answers; made when it is first wanted."""
+        if self._api is None:
+            self._api = self._make()
+        return self._api
+
+    def _http(self, client: _Client) -> bytes:
+        """Answer one HTTP request; empty where it has not come whole."""
+        head, mark, body = client.buffer.partition(b"\r\n\r\n")
+        if not mark:
+            if len(head) > _MOST_HEADER or (b"\n" in head and b" HTTP/1." not in head.partition(b"\n")[0]):
+                raise _Hang(_response(b"400 Bad Request"))
+            return b""
+        first, *fields = head.split(b"\r\n")
+        words = first.split(b" ")
+        if len(words) != 3 or words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+            raise _Hang(_response(b"400 Bad Request"))
+        length, keep = 0, words[2] == b"HTTP/1.1"
+        for field in fields:
+            name, _, value = field.partition(b":")
+            name, value = name.strip().lower(), value.strip()
+            if name == b"content-length":
+                if not value.isdigit() or len(value) > 12:
+                    raise _Hang(_response(b"400 Bad Request"))
+                length = int(value)
+            elif name == b"transfer-encoding":
+                raise _Hang(_response(b"411 Length Required"))
+            elif name == b"connection" and value.lower() == b"close":
+                keep = False
+            elif name == b"origin":  # a web page's: no page has any business here
+                raise _Hang(_response(b"403 Forbidden"))
+        if length > MOST_BYTES:
+            raise _Hang(_response(b"413 Content Too Large"))
+        if len(body) < length:
+            return b""
+        client.buffer = body[length:]
+        reply = self._respond(words[0], words[1], body[:length])
+        if not keep:
+            raise _Hang(reply)
+        return reply
+
+    def _respond(self, method: bytes, path: bytes, body: bytes) -> bytes:
+        if method == b"POST" and path == b"/rpc":
+            return _response(b"200 OK", self._answer(body))
+        if method == b"GET" and path == b"/openrpc.json":
+            document = self.api.document()
+            from msgspec.json import encode
+
+            self.requests += 1
+            return _response(b"200 OK", encode(document))
+        known = {b"/rpc": b"POST", b"/openrpc.json": b"GET"}.get(path)
+        return _response(b"405 Method Not Allowed" if known else b"404 Not Found")
+
+
+def _response(status: bytes, body: bytes = b"") -> bytes:
+    kind = b"Content-Type: application/json\r\n" if body else b""
+    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status, kind, len(body), body)
+
+
+def _bind(socket: Any, path: str) -> None:
+    """Bind to a path of any length: an address may have 107 bytes (unix(7)), a path through /proc is shorter."""
+    if len(os.fsencode(path)) <= 107:
+        socket.bind(path)
+        return
+    directory, _, name = path.rpartition("/")
+    held = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        socket.bind(f"/proc/self/fd/{held}/{name}")
+    finally:
+        os.close(held)

@@ -1,0 +1,228 @@
+"""What every server of ours can do when it is asked: be looked into, set, paused, drained, saved, changed."""
+
+from __future__ import annotations
+
+import os
+from bisect import insort
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal
+
+from streamsim import operators
+from streamsim.errors import ControlError, nearest
+from streamsim.operators.base import control
+from streamsim.real.control.api import Api, readings
+from streamsim.real.control.attention import Attention
+
+CHANGES = ("set", "pause", "resume", "restore", "swap")
+"""Methods of `Faculties` that change what a server does (beside the operator's own): they are recorded."""
+
+
+def make_api(attention: Attention, holder: Any) -> Api:
+    """Make the API of a server: the common methods, and those of the operator that it has at the moment."""
+    faculties = Faculties(holder, attention)
+    kind = type(holder.operator)
+    return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip())
+
+
+class Appointment:
+    """A command that takes effect at a position of the input: before the record, or byte, after so many."""
+
+    __slots__ = ("method", "number", "parameters", "unit")
+
+    def __init__(self, unit: Literal["record", "byte"], number: int, method: str, parameters: dict[str, Any]) -> None:
+        self.unit, self.number, self.method, self.parameters = unit, number, method, parameters
+
+
+class Faculties:
+    """The common methods of a server; `api` has these and the operator's own.
+
+    Parameters
+    ----------
+    holder : what holds the operator as its attribute ``operator``: after `swap` another one.
+    attention : what the server reads and writes with.
+    """
+
+    def __init__(self, holder: Any, attention: Attention) -> None:
+        self._spec, self._holder, self._attention = attention.spec, holder, attention
+        self.station = str(self._spec.get("name") or self._spec["operator"])
+        self._started = monotonic()
+
+    @control
+    def state(self) -> dict[str, Any]:
+        """Return what the operator lets be read of its state."""
+        return {name: read() for name, read in readings(self._holder.operator).items()}
+
+    @control
+    def metrics(self) -> dict[str, int | float | str | bool]:
+        """Return what has moved, and what the server is doing: counters, times (s), sizes (bytes)."""
+        attention, operator = self._attention, self._holder.operator
+        return {
+            "station": self.station,
+            "operator": self._spec["operator"],
+            "pid": os.getpid(),
+            "uptime_s": monotonic() - self._started,
+            "records_in": operator.records_in,
+            "records_out": operator.records_out,
+            "bytes_in": attention.bytes_in,
+            "bytes_out": attention.bytes_out,
+            "chunks": attention.chunks,
+            "unwritten_bytes": attention.unwritten,
+            "paused": attention.paused,
+            "requests": attention.endpoint.requests,
+        }
+
+    @control
+    def parameters(self) -> dict[str, Any]:
+        """Return the operator's parameters, durations in seconds and sizes in bytes."""
+        return dict(self._holder.operator.values)
+
+    @control
+    def adjustable(self) -> list[str]:
+        """Return the parameters that `set` can change while the server runs."""
+        return list(_adjustable(self._holder.operator))
+
+    @control
+    def set(self, **parameters: Any) -> dict[str, Any]:
+        """Change parameters from the next chunk on; all or none of them. Returns all parameters."""
+        operator = self._holder.operator
+        free = _adjustable(operator)
+        for name in parameters:
+            if name not in free:
+                raise ControlError(
+                    f"parameter {name!r} of operator '{self._spec['operator']}' cannot be changed while it runs"
+                    f"{nearest(name, free)} (those that can: {', '.join(free) or 'none'})"
+                )
+        self._exchange(self._spec["operator"], {**operator.values, **parameters})
+        return dict(self._holder.operator.values)
+
+    @control
+    def pause(self) -> bool:
+        """Read no more input; what was read is still worked on and written. Returns whether it was running."""
+        before, self._attention.paused = self._attention.paused, True
+        return not before
+
+    @control
+    def resume(self) -> bool:
+        """Go on reading. Returns whether it was paused."""
+        before, self._attention.paused = self._attention.paused, False
+        return before
+
+    @control
+    def drain(self) -> int:
+        """Pause, and return how many bytes of output have not been written yet: at 0 it is drained."""
+        self._attention.paused = True
+        return self._attention.unwritten
+
+    @control
+    def snapshot(self, file: str) -> int:
+        """Write the operator's state to a file that does not exist yet; returns its size in bytes."""
+        data = self._holder.operator.snapshot()
+        _write_new(file, data)
+        return len(data)
+
+    @control
+    def restore(self, file: str) -> dict[str, int]:
+        """Take the state from a file that `snapshot` of a server with the same operator wrote."""
+        path = Path(file)
+        found = _stat_own(path)
+        operator = self._holder.operator
+        fresh = operators.create(self._spec["operator"], operator.values, self._spec.get("format") or "lines")
+        try:
+            fresh.restore(path.read_bytes())
+        except Exception as error:  # a pickle of something else can raise anything
+            raise ControlError(
+                f"{file} ({found} bytes) is no snapshot of operator '{self._spec['operator']}': {error}"
+            ) from None
+        fresh.counting = operator.counting
+        self._place(fresh)
+        return {"records_in": fresh.records_in, "records_out": fresh.records_out}
+
+    @control
+    def swap(self, operator: str, parameters: dict[str, Any], state: Literal["keep", "new"] = "keep") -> dict[str, Any]:
+        """Replace the program from the next chunk on; what is half read stays.
+
+        With ``state = "keep"`` the new operator goes on from the state of the old one, which must have the same
+        shape; with ``"new"`` it starts with an empty one.
+        """
+        self._exchange(operator, parameters, keep=state == "keep")
+        self._spec["operator"] = operator
+        return dict(self._holder.operator.values)
+
+    @control
+    def at(
+        self,
+        method: str,
+        parameters: dict[str, Any] | None = None,
+        record: int | None = None,
+        byte: int | None = None,
+    ) -> dict[str, int]:
+        """Do something exactly when so many records, or bytes, of the input have been taken.
+
+        Exactly one of ``record`` and ``byte`` says when. Returns how many have been taken by now.
+        """
+        if (record is None) == (byte is None):
+            raise ControlError("say either record or byte")
+        if method == "at" or method not in self._attention.endpoint.api.names():
+            raise ControlError(f"{method!r} cannot be done at a position")
+        unit: Literal["record", "byte"] = "record" if record is not None else "byte"
+        number = record if record is not None else byte or 0
+        if unit == "record" and not self._holder.operator.counting:
+            raise ControlError("this server does not count its records, to save time; name the byte")
+        here = self._holder.operator.records_in if unit == "record" else self._attention.bytes_in
+        if number < here:
+            raise ControlError(f"{unit} {number} has passed: {here} have been taken")
+        insort(
+            self._attention.appointments,
+            Appointment(unit, number, method, parameters or {}),
+            key=lambda one: (one.unit, one.number),
+        )
+        return {f"{unit}s": here}
+
+    def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True) -> None:
+        """Put another operator in the place of the one that is there; nothing has changed where this raises."""
+        old = self._holder.operator
+        values = operators.normal(name, parameters)
+        fresh = operators.create(name, values, self._spec.get("format") or "lines")
+        if type(fresh).traits.source != type(old).traits.source:
+            raise ControlError(f"operator {name!r} cannot stand where '{self._spec['operator']}' does")
+        if keep and set(fresh.saved) != set(old.saved):
+            raise ControlError(
+                f"the state of '{self._spec['operator']}' ({', '.join(old.saved) or 'none'}) is not that of "
+                f"{name!r} ({', '.join(fresh.saved) or 'none'}); state = 'new' starts without it"
+            )
+        fresh.counting = old.counting
+        fresh.succeed(old, keep=keep)
+        self._place(fresh)
+
+    def _place(self, operator: Any) -> None:
+        self._holder.operator = operator
+
+
+def _adjustable(operator: Any) -> tuple[str, ...]:
+    """Return the parameters that may change: those that the operator names, all where it has no state."""
+    if operator.adjustable is not None:
+        return tuple(operator.adjustable)
+    return tuple(operator.values) if operator.traits.state == "none" and not operator.traits.source else ()
+
+
+def _write_new(file: str, data: bytes) -> None:
+    if not os.path.isabs(file):  # noqa: PTH117  # a text from outside
+        raise ControlError(f"{file!r} is not an absolute path")
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ControlError(f"{file}: {error.strerror}") from None
+    with open(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def _stat_own(path: Path) -> int:
+    """Return the size of a file that belongs to this user: a snapshot is a pickle, which can run anything."""
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise ControlError(f"{path}: {error.strerror}") from None
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise ControlError(f"{path}: others can write it; a snapshot is read from a file of your own only")
+    return found.st_size

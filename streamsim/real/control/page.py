@@ -1,0 +1,77 @@
+"""Counters of a server in a page of shared memory, which anybody who may open its file reads without asking.
+
+The server writes them between two chunks, so they are there also while it is inside a long one. A reader never sees
+half an update: the number of the update stands before and behind the counters, and a reader that finds two
+different ones reads again (a sequence lock; the fields are written in order, which x86-64 and the
+retry keep so for readers).
+"""
+
+from __future__ import annotations
+
+import os
+from struct import Struct
+
+TYPE_CHECKING = False  # see operators/base.py
+if TYPE_CHECKING:
+    from mmap import mmap
+
+FIELDS = ("records_in", "records_out", "bytes_in", "bytes_out", "chunks", "state", "time_ns")
+"""What a page holds; ``state`` is an index into `STATES`, ``time_ns`` of the monotonic clock."""
+
+STATES = ("starting", "running", "paused", "ended")
+
+_COUNTERS = Struct("<7q")
+_NUMBER = Struct("<q")
+_END = _NUMBER.size + _COUNTERS.size
+SIZE = 4096
+
+
+class Page:
+    """The page of one server, written by it alone."""
+
+    def __init__(self, path: str) -> None:
+        from mmap import mmap
+
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.truncate(descriptor, SIZE)
+            self._map: mmap = mmap(descriptor, SIZE)
+        finally:
+            os.close(descriptor)
+        self._number = 0
+
+    def write(self, *counters: int) -> None:
+        """Write all counters, in the order of `FIELDS`."""
+        self._number = number = self._number + 1
+        _NUMBER.pack_into(self._map, 0, number)
+        _COUNTERS.pack_into(self._map, _NUMBER.size, *counters)
+        _NUMBER.pack_into(self._map, _END, number)
+
+
+class Reader:
+    """Reads the page of a server.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     page = Page(f"{directory}/page")
+    ...     page.write(5, 4, 50, 40, 1, 1, 0)
+    ...     Reader(f"{directory}/page").read()["records_in"]
+    5
+    """
+
+    def __init__(self, path: str) -> None:
+        from mmap import PROT_READ, mmap
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            self._map = mmap(descriptor, SIZE, prot=PROT_READ)
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> dict[str, int]:
+        """Return the counters, all of one update."""
+        while True:
+            last = _NUMBER.unpack_from(self._map, _END)[0]
+            counters = _COUNTERS.unpack_from(self._map, _NUMBER.size)
+            if _NUMBER.unpack_from(self._map, 0)[0] == last:
+                return dict(zip(FIELDS, counters, strict=True))

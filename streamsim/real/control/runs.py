@@ -1,0 +1,161 @@
+"""Which runs there are on this machine, which servers they have, and how each is reached.
+
+A run has a private directory (mode 0700) under the directory for temporary files. In it stands ``run.json``, written
+when all processes have been started; ``N.socket`` and ``N.page`` belong to server number N.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from streamsim.errors import ControlError, nearest
+from streamsim.real.plan import Plan
+
+PREFIX = "streamsim-"
+_FILE = "run.json"
+
+
+class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A process of a run: ``socket`` and ``page`` where it is an operator of ours.
+
+    ``inputs`` and ``outputs`` are its descriptors that are ends of pipes, with the labels of these.
+    """
+
+    name: str
+    kind: Literal["operator", "command"]
+    program: str
+    pid: int
+    started: str
+    socket: str | None = None
+    page: str | None = None
+    inputs: dict[int, str] = {}
+    outputs: dict[int, str] = {}
+
+
+class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A run: ``name`` is the scenario's, ``id`` what `find` takes too, ``pid`` the runner's."""
+
+    schema: str = "streamsim.run/1"
+    id: str
+    name: str
+    pid: int
+    since: float
+    servers: tuple[ServerEntry, ...]
+
+    def server(self, name: str) -> ServerEntry:
+        """Return the server of that name; ControlError where there is none."""
+        for server in self.servers:
+            if server.name == name:
+                return server
+        names = [server.name for server in self.servers]
+        raise ControlError(f"run {self.id} has no server {name!r}{nearest(name, names)} (it has {', '.join(names)})")
+
+
+def control_paths(directory: Path, number: int) -> dict[str, object]:
+    """Return what a server is told of its control channel: see `attention.Attention`."""
+    libraries = [str(Path(str(msgspec.__file__)).parents[1])]
+    return {
+        "socket": str(directory / f"{number}.socket"),
+        "page": str(directory / f"{number}.page"),
+        "libraries": libraries,
+    }
+
+
+def publish(directory: Path, plan: Plan, pids: list[int]) -> None:
+    """Write down which servers a run has, so that `runs` finds them."""
+    servers = []
+    for number, (process, pid) in enumerate(zip(plan.processes, pids, strict=True)):
+        ours = process.spec is not None
+        servers.append(
+            ServerEntry(
+                name=process.name,
+                kind="operator" if ours else "command",
+                program=process.program,
+                pid=pid,
+                started=_started(pid),
+                socket=f"{number}.socket" if ours else None,
+                page=f"{number}.page" if ours else None,
+                inputs={fd: wire.target for fd, wire in process.reads.items() if wire.kind == "pipe"},
+                outputs={fd: wire.target for fd, wire in process.writes.items() if wire.kind == "pipe"},
+            )
+        )
+    entry = RunEntry(
+        id=directory.name.removeprefix(PREFIX),
+        name=plan.name,
+        pid=os.getpid(),
+        since=time.time(),
+        servers=tuple(servers),
+    )
+    aside = directory / f"{_FILE}.new"
+    aside.write_bytes(msgspec.json.encode(entry))
+    aside.rename(directory / _FILE)
+
+
+def runs() -> tuple[RunEntry, ...]:
+    """Return the runs of this user that are going on, the oldest first."""
+    found = [entry for path in _directories() if (entry := _read(path)) is not None]
+    return tuple(sorted(found, key=lambda entry: entry.since))
+
+
+def find(word: str | None = None) -> RunEntry:
+    """Return the run with this id (or a beginning of it) or scenario name; None: the only one there is.
+
+    Raises
+    ------
+    ControlError : there is none, or several: names them.
+    """
+    known = runs()
+    if not known:
+        raise ControlError("nothing is running: streamsim run or measure starts a run")
+    fitting = [entry for entry in known if word is None or entry.id.startswith(word) or entry.name == word]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(f"{entry.id} ({entry.name})" for entry in fitting or known)
+    if fitting:
+        raise ControlError(f"say which run: {listed}")
+    raise ControlError(f"there is no run {word!r}{nearest(str(word), [e.name for e in known])} (there are {listed})")
+
+
+def directory_of(entry: RunEntry) -> Path:
+    """Return the private directory of a run."""
+    return Path(tempfile.gettempdir()) / f"{PREFIX}{entry.id}"
+
+
+def alive(server: ServerEntry) -> bool:
+    """Return whether the process is still the one that was started (its number may have gone to another)."""
+    return _started(server.pid) == server.started != ""
+
+
+def _directories() -> list[Path]:
+    own = os.geteuid()
+    found = []
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue
+        if status.st_uid == own and status.st_mode & 0o170077 == 0o040000:
+            found.append(path)
+    return found
+
+
+def _read(directory: Path) -> RunEntry | None:
+    try:
+        entry = msgspec.json.decode((directory / _FILE).read_bytes(), type=RunEntry)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return entry if any(alive(server) for server in entry.servers) else None
+
+
+def _started(pid: int) -> str:
+    """Return when a process was started (clock ticks since boot, proc(5)); empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
