@@ -124,6 +124,7 @@ class Base(ABC):
     def succeed(self, predecessor: Base, *, keep: bool = True) -> None:
         """Go on in the place of another operator of the same format: its counters, its half-read records, its state."""
         self.records_in, self.records_out = predecessor.records_in, predecessor.records_out
+        self.rejects = predecessor.rejects
         self._restore_codecs(predecessor._codec_states())
         if keep:
             self.__dict__.update(predecessor._state())

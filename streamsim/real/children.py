@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from streamsim.real.control.page import STATES, Reader
+from streamsim.real.control.page import PAUSED, SLEEPING, Reader
 from streamsim.real.endings import tail_of
 from streamsim.real.plan import Process
 
@@ -56,12 +56,12 @@ class Child:
         return True
 
     @property
-    def paused(self) -> bool:
-        """Whether somebody has told this server to read no more."""
+    def resting(self) -> bool:
+        """Whether this server moves nothing of its own accord: it was paused, or sleeps until a record is due."""
         if self.page is None:
             return False
         with suppress(OSError, ValueError):
-            return STATES[Reader(self.page).read()["state"]] == "paused"
+            return Reader(self.page).read()["state"] in (PAUSED, SLEEPING)
         return False
 
     def reap(self, poller: select.poll) -> None:

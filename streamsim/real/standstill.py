@@ -80,7 +80,7 @@ def _listener(child: Child, base: str, state: int) -> tuple[str, bytes, int, str
     process = child.process
     wires = process.reads if state == POLLING else process.writes
     labels = [wire.target for wire in wires.values() if wire.kind == "pipe"]
-    if not labels or len(labels) < len(wires) or child.paused:
+    if not labels or len(labels) < len(wires) or child.resting:
         return None
     moved = _once(f"{base}/schedstat")
     return process.name, moved, STARVED if state == POLLING else BLOCKED, " or ".join(labels)

@@ -96,10 +96,9 @@ class Watch:
             self._time = until
 
     def _polling(self, state: int) -> int:
-        """Say what it polls for: of an operator of ours the call tells (control/attention.py), of others the pipes."""
-        if self.child.process.spec is not None:
-            return STARVED if state == POLLING else BLOCKED
-        if any(gauge.level() == 0 for gauge in self._inputs):
+        """Say what it polls for: ours have a call for each (control/attention.py), of others the pipes tell."""
+        ours = self.child.process.spec is not None
+        if state == POLLING if ours else any(gauge.level() == 0 for gauge in self._inputs):
             return STARVED
         return BLOCKED if any(gauge.full() for gauge in self._outputs) else WAITING
 

@@ -83,6 +83,9 @@ class Inattention:
 
     wait_for_room = wait
 
+    def moved(self, taken: int, given: int) -> None:
+        """Nobody counts."""
+
     def between(self) -> None:
         """Nobody asks."""
 

@@ -16,7 +16,7 @@ from select import EPOLLIN, EPOLLOUT, POLLIN, epoll, poll
 from time import monotonic, monotonic_ns
 
 from streamsim.real.control.endpoint import Endpoint
-from streamsim.real.control.page import STATES, Page
+from streamsim.real.control.page import ENDED, PAUSED, RUNNING, SLEEPING, Page
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Attention:
             self._serve(now)
 
     def rest(self) -> None:
-        """For a source: serve commands while it is paused."""
+        """Serve commands while it is paused."""
         if self.paused:
             self._rest()
 
@@ -128,20 +128,21 @@ class Attention:
         """Sleep, serving commands."""
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            if self.endpoint.serve(left):
-                self.note()
+            self.note(SLEEPING)
+            self.endpoint.serve(left)
+        self.note()
 
     def note(self, state: int | None = None) -> None:
         """Write the counters into the page."""
         operator = self._holder.operator
         self._page.write(
             operator.records_in, operator.records_out, self.bytes_in, self.bytes_out, self.chunks,
-            (2 if self.paused else 1) if state is None else state, monotonic_ns(),
+            (PAUSED if self.paused else RUNNING) if state is None else state, monotonic_ns(),
         )  # fmt: skip
 
     def close(self) -> None:
         """The server has ended: say so in the page, and hang up."""
-        self.note(STATES.index("ended"))
+        self.note(ENDED)
         self.endpoint.close()
 
     def _serve(self, now: float) -> None:
@@ -175,6 +176,7 @@ class Attention:
     def wait(self, descriptor: int) -> None:
         """Wait for an input, serving commands."""
         self._listen((descriptor,))
+        self.rest()
 
     def moved(self, taken: int, given: int) -> None:
         """Count bytes that were moved without `read` and `write`."""

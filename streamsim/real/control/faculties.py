@@ -134,7 +134,7 @@ class Faculties:
             raise ControlError(
                 f"{file} ({found} bytes) is no snapshot of operator '{self._spec['operator']}': {error}"
             ) from None
-        fresh.counting = operator.counting
+        fresh.counting, fresh.rejects = operator.counting, operator.rejects
         self._place(fresh)
         return {"records_in": fresh.records_in, "records_out": fresh.records_out}
 

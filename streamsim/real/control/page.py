@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 FIELDS = ("records_in", "records_out", "bytes_in", "bytes_out", "chunks", "state", "time_ns")
 """What a page holds; ``state`` is an index into `STATES`, ``time_ns`` of the monotonic clock."""
 
-STATES = ("starting", "running", "paused", "ended")
+STATES = ("starting", "running", "paused", "sleeping", "ended")
+STARTING, RUNNING, PAUSED, SLEEPING, ENDED = range(5)
 
 _COUNTERS = Struct("<7q")
 _NUMBER = Struct("<q")
