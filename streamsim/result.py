@@ -116,6 +116,32 @@ class PipeResult(msgspec.Struct, frozen=True, kw_only=True):
     empty: Estimate
 
 
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+    """What another method says of the same thing; ``value`` None: it does not apply, and ``note`` says why."""
+
+    method: str
+    value: float | None
+    unit: str
+    exact: bool = False
+    note: str = ""
+
+
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """How one station, or the circuit, was answered: ``of`` is what ``value`` and the alternatives are of.
+
+    ``exact``: a theorem whose assumptions the scenario keeps; else an approximation, or exact but for what ``why``
+    says.
+    """
+
+    method: str
+    exact: bool
+    why: str
+    of: str
+    value: float | None
+    unit: str
+    alternatives: tuple[Alternative, ...] = ()
+
+
 class StationBound(msgspec.Struct, frozen=True, kw_only=True):
     """What is never exceeded at one station: the time of a record (s) and the records inside."""
 
@@ -163,7 +189,11 @@ class HostResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """All estimates of one world."""
+    """All estimates of one world.
+
+    ``methods`` (by station, or ``"circuit"``) and ``dataflow`` are theory's: how it came to its answer, and what other
+    methods say.
+    """
 
     schema: str = SCHEMA
     world: Literal["measured", "simulated", "predicted"]
@@ -175,6 +205,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     pipes: dict[str, PipeResult] = msgspec.field(default_factory=dict)
     saturated: bool = False
     repetitions: int = 1
+    methods: dict[str, Method] = msgspec.field(default_factory=dict)
     dataflow: Dataflow | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

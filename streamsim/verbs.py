@@ -88,11 +88,17 @@ def simulate(
     return simulate_model(scenario, profile, host=host, seed=seed, progress=progress)
 
 
-def predict(scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None) -> Result:
-    """Predict a scenario by queueing theory with the service models of a profile (default: its own)."""
+def predict(
+    scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None, explain: bool = False
+) -> Result:
+    """Predict a scenario by queueing theory with the service models of a profile (default: its own).
+
+    ``explain``: say which method answered what, why, and what others would say.
+    """
     from streamsim.analysis.network import predict as predict_network
 
-    return predict_network(scenario, profile if profile is not None else find_profile(scenario), host=host)
+    models = profile if profile is not None else find_profile(scenario)
+    return predict_network(scenario, models, host=host, explain=explain)
 
 
 def bottleneck(scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None) -> Diagnosis:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from streamsim.circuit import Pipe
+from streamsim.circuit import Pipe, Split
 from streamsim.errors import ModelError
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
-from streamsim.traffic import Flow, effective_profiles, host_for, refuse_shapes, totals
+from streamsim.traffic import Flow, effective_profiles, host_for, totals
 
 Flows = dict[str, Flow]
 
@@ -43,6 +43,11 @@ class Case:
     servers: dict[str, int]
     capacities: dict[str, int]
     rate: float = 1.0
+
+    def partition(self, station: str) -> Split:
+        """How the servers of a station share what comes in (that of the first input, where they differ)."""
+        found = self.scenario.circuit.station(station).partition
+        return found if isinstance(found, str) else next(iter(found.values()), "round-robin")
 
     def with_demand(self, station: str, factor: float) -> Case:
         """Return the case in which a station needs `factor` (above 0) times as long for its work."""
@@ -97,7 +102,6 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     >>> case_of(scenario, None).with_demand("make", 0.5).profiles["make"].service.setup
     1.0
     """
-    refuse_shapes(scenario.circuit, "predicted")
     profiles = effective_profiles(scenario, profile)
     circuit = scenario.circuit
     flows = totals(scenario, profiles)

@@ -1,18 +1,24 @@
 """Predict: queueing theory on the circuit of a scenario, with the service models of its profile.
 
 Saturated circuits (every source gives as fast as it is taken) are answered by the fluid model of `fluid`; circuits
-with a load of their own by decomposition into G/G/1 stations (`open_load`). Both start from the same traffic equations.
+with a load of their own by decomposition into stations (`open_load`), each answered by the most exact model that its
+assumptions allow (`choice`). Both start from the same traffic equations.
 """
 
 from __future__ import annotations
 
+import msgspec
+
 from streamsim.analysis.case import Case, case_of
+from streamsim.analysis.dataflow.circuit import dataflow
+from streamsim.analysis.explain import methods
 from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.segments import moved, reading_demand, segments_of
 from streamsim.result import (
     Bottleneck,
     CircuitResult,
+    Dataflow,
     Estimate,
     HostResult,
     ResponseTime,
@@ -23,19 +29,20 @@ from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, StationProfile
 
 
-def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = None) -> Result:
+def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = None, explain: bool = False) -> Result:
     """Predict a scenario by queueing theory.
 
     Parameters
     ----------
     host : what the machine gives; default: what the profile's calibration found, cut to the scenario's cores.
+    explain : say how, in `Result.methods`, what other methods would say, and answer the circuit as dataflow too.
 
     Raises ProfileError where a station has no service model.
     """
-    return predict_case(case_of(scenario, profile, host=host))
+    return predict_case(case_of(scenario, profile, host=host), explain=explain)
 
 
-def predict_case(case: Case) -> Result:
+def predict_case(case: Case, *, explain: bool = False) -> Result:
     """Predict a case that was made before; `predict` without what is the same in all variants of a scenario."""
     segments, warnings = segments_of(case)
     fluid = solve(segments, case.host)
@@ -45,7 +52,15 @@ def predict_case(case: Case) -> Result:
         answer = open_load(case, fluid)
         notes += list(answer.notes)
         warnings += list(answer.warnings)
-    return _result(case, fluid, answer, notes, warnings)
+    result = _result(case, fluid, answer, notes, warnings)
+    if not explain:
+        return result
+    flow = dataflow(case)
+    return msgspec.structs.replace(
+        result,
+        methods=methods(case, fluid, answer, flow),
+        dataflow=flow if isinstance(flow, Dataflow) else None,
+    )
 
 
 def _exact(value: float | None, unit: str) -> Estimate:

@@ -1,49 +1,53 @@
-"""Circuits with a load of their own: decomposition into single stations, each a G/G/1 queue.
+"""Circuits with a load of their own: decomposition into single stations, each answered by the best model there is.
 
 Every station is answered alone: its arrivals are the departures of the one before, known by rate and squared
 coefficient of variation (Whitt 1983, "The Queueing Network Analyzer", Bell System Technical Journal 62(9), eq. 38 for
-departures); its mean wait by Kraemer and Langenbach-Belz (1976). Where there are more stations than cores a station's
-service is stretched by those that happen to want a core too.
+departures). Where all arrivals are Poisson, all service is exponential and cores abound, that is Jackson's theorem and
+exact. Where there are fewer cores than servers the work of each is stretched by those that want a core too (`layers`).
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field, replace
 
 from streamsim.analysis.case import Case
+from streamsim.analysis.choice import Arrivals, Choice, Kind, Station, choose
 from streamsim.analysis.fluid import FluidResult
-from streamsim.analysis.queueing.flow import departure_scv, superpose_scv
-from streamsim.analysis.queueing.gg1 import kraemer_langenbach_belz
+from streamsim.analysis.layers import Wants, stretches
+from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv, superpose_scv
+from streamsim.analysis.response import Law, quantiles
 from streamsim.analysis.segments import moved, reading_demand
-from streamsim.service import HostProfile
-from streamsim.traffic import arrival_times
+from streamsim.circuit import Pipe
+from streamsim.traffic import arrival_times, shares
 
 NEARLY = 0.999
 
 
 @dataclass(frozen=True)
 class StationAnswer:
-    """One station under an open load; times in seconds for one record."""
+    """One station under an open load; times in seconds for one record. ``choice`` is None where records wait for
+    nobody: at a source."""
 
     service_time_s: float
     service_scv: float
     utilisation: float
     wait_s: float | None
     response_time_s: float | None
+    asked: Station | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAnswer:
-    """The whole circuit under an open load."""
+    """The whole circuit under an open load; ``exact``: every station on the way is, and so is their sum."""
 
     makespan: float
     saturated: bool
-    stations: dict[str, StationAnswer]
+    stations: dict[str, StationAnswer] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
     response_mean_s: float | None = None
     response_quantiles_s: tuple[float | None, float | None, float | None] = (None, None, None)
+    exact: bool = False
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -90,83 +94,174 @@ def _largest_rates(case: Case, spans: dict[str, float], capacity_s: float) -> st
 
 
 def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
-    scenario, profiles, flows, host = case.scenario, case.profiles, case.flows, case.host
-    circuit = scenario.circuit
-    own: dict[str, tuple[float, float, float]] = {}  # service time alone (s), rate (1/s), time without a core (s)
-    speed = host.speed_when(1.0)
-    for name in case.order:
-        size, records = moved(flows[name])
-        service = profiles[name].service
-        sleeping = service.waiting_per_record + service.waiting_per_byte * size / max(records, 1)
-        own[name] = (reading_demand(profiles[name], flows[name]) / max(records, 1) / speed, records / span, sleeping)
-    stretch = _stretch(own, host)
-    scv_out: dict[str, float] = {}
+    own = {name: _own(case, name, span) for name in case.order}
+    stretch = stretches({name: wants for name, (wants, _) in own.items()}, max(case.host.available_cores, 1e-9))
+    leaving: dict[str, Arrivals] = {}
     answers: dict[str, StationAnswer] = {}
     for name in case.order:
-        work, rate, sleeping = own[name]
-        time = work * stretch[name] + sleeping
-        scv = profiles[name].service.scv
-        inputs = case.inputs[name]
-        if circuit.station(name).role == "source":  # the load itself, or what feeds it: records wait for nobody there
-            scv_out[name] = scenario.load_of(name).scv
-            answers[name] = StationAnswer(time, scv, min(rate * time, 1.0), 0.0, time)
+        wants, sleeping = own[name]
+        time = wants.work * stretch[name] + sleeping
+        profile = case.profiles[name]
+        if case.scenario.circuit.station(name).role == "source":  # records wait for nobody there
+            answers[name] = StationAnswer(
+                time, profile.service.scv, min(_rate(case, name, span) * time, 1.0), 0.0, time
+            )
+            leaving[name] = _source(case, name, span)
             continue
-        arrivals = superpose_scv(
-            [own[pipe.upstream][1] for pipe in inputs], [scv_out[pipe.upstream] for pipe in inputs]
-        )
-        load = min(rate * time, NEARLY)
-        wait: float | None = 0.0
-        if time > 0:
-            wait = kraemer_langenbach_belz(rate, time, arrivals, scv).wait
-        scv_out[name] = departure_scv(load, arrivals, scv)
-        waking = host.wake_far_s * (1 - load)  # a reader that slept must be woken first
+        arrivals = _merged([_into(case, leaving[pipe.upstream], pipe) for pipe in case.inputs[name]])
+        if time == 0:
+            answers[name] = StationAnswer(0.0, 0.0, 0.0, 0.0, 0.0)
+            leaving[name] = _thinned(arrivals, case, name, span)
+            continue
+        asked = _asked(case, name, arrivals, time, shared=stretch[name] > 1 + 1e-9)
+        choice = choose(asked)
+        waking = case.host.wake_far_s * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
+        wait = choice.queue.wait
         total = wait + time + waking if wait is not None else None
-        answers[name] = StationAnswer(time, scv, rate * time, wait, total)
-    path = max(circuit.paths(), key=lambda names: sum(answers[name].response_time_s or 0.0 for name in names))
+        answers[name] = StationAnswer(
+            time, profile.service.scv, asked.arrivals.rate * time / asked.servers, wait, total, asked, choice
+        )
+        departures = _departures(asked, choice)
+        if asked.servers < wants.servers:
+            departures = _merged([departures] * wants.servers)
+        leaving[name] = _thinned(departures, case, name, span)
+    return _together(case, answers, span, startup)
+
+
+def _own(case: Case, name: str, span: float) -> tuple[Wants, float]:
+    """Return what a server wants of the host, and the time without a core that a record takes besides (s)."""
+    size, records = moved(case.flows[name])
+    service, servers = case.profiles[name].service, case.servers[name]
+    sleeping = service.waiting_per_record + service.waiting_per_byte * size / max(records, 1)
+    work = reading_demand(case.profiles[name], case.flows[name]) / max(records, 1) / case.host.speed_when(1.0)
+    each = records / span / (1 if case.partition(name) == "copy" else servers)
+    return Wants(each, work, servers), sleeping
+
+
+def _asked(case: Case, name: str, arrivals: Arrivals, time: float, *, shared: bool) -> Station:
+    """Return the station as the models see it; servers with pipes of their own are so many stations of one server."""
+    service, servers = case.profiles[name].service, case.servers[name]
+    one = Station(arrivals, time, service.scv, service.distribution.family, 1, shared)
+    if servers == 1:
+        return one
+    match case.partition(name):
+        case "copy":
+            return one
+        case "round-robin":
+            return replace(one, arrivals=_dealt(arrivals, servers))
+        case "key":
+            return replace(one, arrivals=_drawn(arrivals, 1 / servers, "keys fall on the servers as if at random"))
+    together = replace(arrivals, why="who is least loaded is asked before, not when a server falls idle")
+    return replace(one, arrivals=together, servers=servers)
+
+
+def _dealt(stream: Arrivals, outputs: int) -> Arrivals:
+    even = stream.kind == "even"
+    why = stream.why or ("" if even else "records are dealt in turn")
+    return Arrivals(stream.rate / outputs, deal_scv(stream.scv, outputs), "even" if even else "general", why)
+
+
+def _drawn(stream: Arrivals, part: float, why: str) -> Arrivals:
+    kind: Kind = "poisson" if stream.kind == "poisson" else "general"
+    return Arrivals(stream.rate * part, split_scv(stream.scv, part), kind, stream.why or why)
+
+
+def _into(case: Case, stream: Arrivals, pipe: Pipe) -> Arrivals:
+    """Return what of a station's output goes into one of its pipes."""
+    circuit, name = case.scenario.circuit, pipe.upstream
+    part = shares(circuit, case.profiles[name], name)[pipe.label] if len(case.outputs[name]) > 1 else 1.0
+    if part == 1.0:
+        return stream
+    if circuit.station(name).parameters.get("by") == "round-robin":
+        return _dealt(stream, len(case.outputs[name]))
+    return _drawn(stream, part, "records go their ways as if at random")
+
+
+def _rate(case: Case, name: str, span: float) -> float:
+    return moved(case.flows[name])[1] / span
+
+
+def _source(case: Case, name: str, span: float) -> Arrivals:
+    load = case.scenario.load_of(name)
+    rate = _rate(case, name, span)
+    if load.arrivals == "even" and load.rate is not None:
+        return Arrivals(rate, 0.0, "even")
+    if load.arrivals in ("poisson", "bursty"):
+        return Arrivals(rate, load.scv, "poisson" if load.arrivals == "poisson" else "bursty")
+    return Arrivals(rate, load.scv, "general", "what comes follows a trace, of which only the moments count")
+
+
+def _merged(streams: list[Arrivals]) -> Arrivals:
+    if len(streams) == 1:
+        return streams[0]
+    rate = sum(one.rate for one in streams)
+    scv = superpose_scv([one.rate for one in streams], [one.scv for one in streams])
+    poisson = all(one.kind == "poisson" for one in streams)
+    return Arrivals(rate, scv, "poisson" if poisson else "general", "several streams come together as if independent")
+
+
+def _departures(asked: Station, choice: Choice) -> Arrivals:
+    """Return what leaves a station: Poisson again behind M/M/c (Burke 1956), else known by its moments."""
+    arrivals = asked.arrivals
+    if arrivals.kind == "poisson" and asked.family == "exponential":
+        return replace(arrivals, why=arrivals.why if not asked.shared else "the cores are shared before it")
+    scv = departure_scv(min(choice.queue.utilisation, NEARLY), arrivals.scv, asked.service_scv, asked.servers)
+    return Arrivals(arrivals.rate, scv, "general", "what comes is what another station lets out")
+
+
+def _thinned(stream: Arrivals, case: Case, name: str, span: float) -> Arrivals:
+    """Return the stream after a station's selectivity: some records taken out at random, or several for each."""
+    flow = case.flows[name]
+    factor = flow.records_out / flow.records_in if flow.records_in else 1.0
+    if abs(factor - 1) < 1e-3:
+        return stream
+    rate = flow.records_out / span
+    if factor < 1:
+        return _drawn(stream, factor, "records drop out as if at random")
+    return Arrivals(rate, factor * (1 + stream.scv) - 1, "general", "records come several at a time")
+
+
+def _together(case: Case, answers: dict[str, StationAnswer], span: float, startup: float) -> OpenAnswer:
+    path = _longest(case, answers)
     times = [answers[name].response_time_s for name in path]
     known = [time for time in times if time is not None]
-    mean = sum(known) if len(known) == len(times) else None
+    if len(known) < len(times):
+        return OpenAnswer(makespan=startup + span, saturated=True, stations=answers, path=path)
+    mean = sum(known)
+    exact = all(choice.exact for name in path if (choice := answers[name].choice) is not None)
+    p50, p95, p99 = quantiles(_laws(answers, path), (0.5, 0.95, 0.99))
     return OpenAnswer(
-        makespan=startup + span + (mean or 0.0),
-        saturated=mean is None,
+        makespan=startup + span + mean,
+        saturated=False,
         stations=answers,
+        path=path,
         response_mean_s=mean,
-        response_quantiles_s=_quantiles(known) if mean else (None, None, None),
+        response_quantiles_s=(p50, p95, p99),
+        exact=exact,
         notes=(
-            "waits: G/G/1 decomposition (Kraemer and Langenbach-Belz; departures by Whitt's QNA, eq. 38)",
-            "response-time quantiles: a gamma law with the mean, and the variance of independent exponential stations",
+            "waits: every station by itself, by the most exact model that it allows (--explain says which)",
+            "response-time quantiles: the times at the stations of a path, as if independent",
         ),
     )
 
 
-def _stretch(own: dict[str, tuple[float, float, float]], host: HostProfile) -> dict[str, float]:
-    """Return how much longer each station's work takes because others want the cores too.
-
-    With K others at work (independent, each with its own utilisation) a station gets min(1, m / (K + 1)) of a
-    core, m the available cores; the utilisations depend on the stretch, so the equations are iterated.
-    """
-    stretch = dict.fromkeys(own, 1.0)
-    cores = max(host.available_cores, 1e-9)
-    for _ in range(100):
-        busy = {name: min(rate * work * stretch[name], 1.0) for name, (work, rate, _) in own.items()}
-        following = {}
-        for name in own:
-            chances = np.array([1.0])
-            for other, part in busy.items():
-                if other != name:
-                    chances = np.convolve(chances, [1 - part, part])
-            slow = np.maximum(1.0, (np.arange(len(chances)) + 1) / cores)
-            following[name] = float(chances @ slow)
-        if all(math.isclose(following[name], stretch[name], rel_tol=1e-9) for name in own):
-            break
-        stretch = following
-    return stretch
+def _longest(case: Case, answers: dict[str, StationAnswer]) -> tuple[str, ...]:
+    """Return the path from a start to an end that takes longest on average."""
+    best: dict[str, tuple[float, tuple[str, ...]]] = {}
+    for name in case.order:
+        above = max((best[pipe.upstream] for pipe in case.inputs[name]), default=(0.0, ()))
+        best[name] = above[0] + (answers[name].response_time_s or 0.0), (*above[1], name)
+    return max(best[name] for name in case.order if not case.outputs[name])[1]
 
 
-def _quantiles(times: list[float]) -> tuple[float | None, float | None, float | None]:
-    from scipy import stats
-
-    mean, variance = sum(times), sum(time**2 for time in times)
-    shape = mean**2 / variance
-    law = stats.gamma(shape, scale=mean / shape)
-    return float(law.ppf(0.5)), float(law.ppf(0.95)), float(law.ppf(0.99))
+def _laws(answers: dict[str, StationAnswer], path: tuple[str, ...]) -> list[Law]:
+    """Return the law of the time at each station of a path, waking up included."""
+    laws = []
+    for name in path:
+        answer = answers[name]
+        law = answer.choice.law if answer.choice is not None else None
+        if law is None:
+            laws.append(Law(answer.service_time_s, answer.service_scv))
+        else:
+            laws.append(replace(law, shift=max(0.0, (answer.response_time_s or 0.0) - law.mean)))
+    return laws

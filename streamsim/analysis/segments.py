@@ -29,7 +29,7 @@ def segments_of(case: Case) -> tuple[list[Segment], list[str]]:
         reads, writes = group[name, READS], group[name, WRITES]
         after.setdefault(reads, {"startup"})
         after.setdefault(writes, {"startup"})
-        works.setdefault(reads, []).append(_reading(name, profile, flows[name], servers))
+        works.setdefault(reads, []).append(_reading(case, name))
         needs_finish = profile.service.finish > 0 or profile.service.finish_waiting > 0
         finish = f"{name} finishes"
         if needs_finish:
@@ -102,11 +102,13 @@ def mean_chunk(profile: StationProfile) -> float:
     return sum(regime.chunk_bytes * regime.chunks for regime in profile.service.regimes) / chunks
 
 
-def _reading(name: str, profile: StationProfile, flow: Flow, servers: int) -> Work:
+def _reading(case: Case, name: str) -> Work:
+    profile, flow, servers = case.profiles[name], case.flows[name], case.servers[name]
     service = profile.service
-    total = reading_demand(profile, flow)
+    each = servers if case.partition(name) == "copy" else 1  # then every server works on all of it
+    total = reading_demand(profile, flow) * each
     size, records = moved(flow)
-    waiting = service.waiting_per_byte * size + service.waiting_per_record * records
+    waiting = (service.waiting_per_byte * size + service.waiting_per_record * records) * each
     if service.curve:
         return Work(
             station=name,

@@ -55,6 +55,7 @@ def simulate(
 @example(
     "streamsim predict scenarios/top-words.toml",
     "streamsim predict scenarios/poisson.toml --set 'sources.requests.rate=900 records/s'",
+    "streamsim predict scenarios/poisson.toml --explain",
     "streamsim predict scenarios/top-words.toml --set host.cores=1 --json",
 )
 def predict(
@@ -62,15 +63,21 @@ def predict(
     shell: Shell = None,
     set_: Set = None,
     profile: ProfilePath = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show which method answered what, why, and what others would say.")
+    ] = False,
     output: Output = None,
     json: Json = False,
 ) -> None:
     """Predict a scenario by queueing theory with the service models of its profile; runs none of its commands."""
     from streamsim import verbs
+    from streamsim.cli.explaining import print_methods
     from streamsim.cli.tables import print_result
     from streamsim.files import to_json, write_whole
 
     loaded = one_scenario(scenario, shell, set_)
-    result = verbs.predict(loaded, profile_for(loaded, profile, output))
+    result = verbs.predict(loaded, profile_for(loaded, profile, output), explain=True)
     file = write_whole(directory_of(loaded, output) / "predicted.json", to_json(result))
     print_result(result, json=json, written=file)
+    if explain and not json:
+        print_methods(result)

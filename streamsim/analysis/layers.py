@@ -1,0 +1,105 @@
+"""Two layers: servers hold their place in the circuit while they wait for one of the host's cores.
+
+The circuit's stations are customers of the host. A server alternates between having nothing to do, or waiting for
+something else than a core, and wanting a core; those that want one share the cores equally. How much that stretches a
+server's work depends on how many others want a core too, which depends on how much their work is stretched: a fixed
+point of the two layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+ROUNDS = 200
+SETTLED = 1e-9
+FULL = 0.999999
+"""A server that wants a core all the time; beyond that the load is more than it can carry."""
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What the servers of one station want: each of the ``servers`` has ``rate`` records a second that need ``work``
+    core-seconds each, on a core of its own; ``threads`` cores at once."""
+
+    rate: float
+    work: float
+    servers: int = 1
+    threads: float = 1.0
+
+
+def stretches(stations: Mapping[str, Wants], available_cores: float) -> dict[str, float]:
+    """Return how many times as long the work of each station takes because others want the cores too; at least 1.
+
+    With k others at work a server gets min(1, m/(k+1)) of a core, m the available cores. By the arrival theorem a
+    server sees the others as if it were not there, each wanting a core for the share u = rate·work·stretch of the time,
+    independently; so stretch = E[max(1, (k+1)/m)] with k of a Poisson-binomial law of the u.
+
+    Parameters
+    ----------
+    available_cores : above 0, what background load and the hypervisor leave; fractions count.
+
+    Source: Rolia and Sevcik, "The Method of Layers", IEEE Transactions on Software Engineering 21(8), 1995,
+    689-700 (software servers as customers of the devices, by approximate MVA); processor sharing of the cores in place
+    of its queue, single-customer classes in place of its populations.
+
+    Two equal stations on one core, exponential: each is then an M/M/1 queue with the load of both, which is exact.
+
+    >>> both = stretches({"a": Wants(0.4, 1.0), "b": Wants(0.4, 1.0)}, 1.0)
+    >>> round(both["a"], 6)
+    1.666667
+    >>> stretches({"a": Wants(0.4, 1.0), "b": Wants(0.4, 1.0)}, 2.0)["a"]
+    1.0
+    """
+    stretch = dict.fromkeys(stations, 1.0)
+    if sum(one.servers * one.threads for one in stations.values() if one.work > 0) <= available_cores:
+        return stretch
+    names = [name for name, one in stations.items() if one.work > 0 and one.rate > 0]
+    slow = [max(1.0, (others + 1) / available_cores) for others in range(sum(stations[n].servers for n in names) + 1)]
+    for _ in range(ROUNDS):
+        wanting = {name: min(stations[name].rate * stations[name].work * stretch[name], FULL) for name in names}
+        law = number_wanting([(wanting[name], stations[name].servers) for name in names])
+        settled = True
+        for name in names:
+            others = without(law, wanting[name])
+            found = sum(chance * factor for chance, factor in zip(others, slow, strict=False))
+            settled = settled and abs(found - stretch[name]) <= SETTLED * found
+            stretch[name] = found
+        if settled:
+            break
+    return stretch
+
+
+def number_wanting(servers: Sequence[tuple[float, int]]) -> list[float]:
+    """Return the law of how many want a core: the chance of 0, 1, 2, …; `servers` are (chance of each, how many)."""
+    law = [1.0]
+    for chance, count in servers:
+        for _ in range(count):
+            longer = [one * (1 - chance) for one in law] + [0.0]
+            for place, one in enumerate(law):
+                longer[place + 1] += one * chance
+            law = longer
+    return law
+
+
+def without(law: Sequence[float], chance: float) -> list[float]:
+    """Return the law of how many of the others want a core: one server of this chance taken out.
+
+    Divides from the side on which the quotient does not amplify rounding.
+
+    >>> [round(part, 12) for part in without(number_wanting([(0.3, 1), (0.9, 1)]), 0.9)]
+    [0.7, 0.3]
+    """
+    size = len(law) - 1
+    others = [0.0] * size
+    if chance <= 0.5:
+        left = 0.0
+        for place in range(size):
+            left = (law[place] - chance * left) / (1 - chance)
+            others[place] = left
+    else:
+        left = 0.0
+        for place in range(size - 1, -1, -1):
+            left = (law[place + 1] - (1 - chance) * left) / chance
+            others[place] = left
+    return others

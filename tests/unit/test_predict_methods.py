@@ -1,0 +1,165 @@
+"""Which method answers what, and that exact ones are exact: Jackson's networks, M/G/1, shared cores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from streamsim.analysis.network import predict
+from streamsim.loading import load
+from streamsim.result import Result
+from streamsim.service import HostProfile, Profile
+
+
+def host(cores: float) -> HostProfile:
+    whole = max(1, int(cores))
+    return HostProfile(cores=whole, available_cores=cores, speed=(1.0,) * whole, wake_far_s=0.0, wake_near_s=0.0)
+
+
+def paced(rate: float, needs: dict[str, dict[str, Any]], *, arrivals: str = "poisson", **circuit: Any) -> Any:
+    """A source that gives 10,000 records at a rate, and stations with these services."""
+    service = {name: {"record_bytes": 100, **given} for name, given in needs.items()}
+    document = {
+        "name": "paced",
+        "sources": {"in": {"command": "cat /dev/null", "rate": rate, "arrivals": arrivals}},
+        "stations": {name: {"command": "cat"} for name in needs},
+        "host": {"cores": 8},
+        "service": {"in.command": {"bytes": 1000000, "record_bytes": 100}, "in": {"record_bytes": 100}, **service},
+    }
+    return load({**document, **circuit})
+
+
+def answer(scenario: Any, cores: float = 8.0) -> Result:
+    return predict(scenario, Profile(), host=host(cores), explain=True)
+
+
+def wait(result: Result, station: str) -> float:
+    found = result.stations[station].wait
+    assert found is not None and found.value is not None
+    return found.value
+
+
+def test_a_line_of_exponential_stations_under_poisson_arrivals_is_exact_to_its_quantiles() -> None:
+    # Jackson 1957, Reich 1957: sojourns 1/(μ−λ), independent; equal stations make the whole an Erlang law
+    result = answer(paced(500.0, {name: {"per_record": "1 ms", "scv": 1.0} for name in "abc"}))
+    response = result.circuit.response_time
+    assert response is not None
+    assert result.methods["circuit"].exact and all(result.methods[name].method == "M/M/1" for name in "abc")
+    assert response.mean.value == pytest.approx(3 * 2e-3)
+    law = stats.gamma(3, scale=2e-3)
+    for level, found in ((0.5, response.p50), (0.95, response.p95), (0.99, response.p99)):
+        assert found.value == pytest.approx(law.ppf(level), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "service", "method", "exact", "wait_ms"),
+    [
+        ("poisson", {"scv": 1.0}, "M/M/1", True, 4.0),
+        ("poisson", {"scv": 0.0}, "M/D/1", True, 2.0),
+        ("poisson", {"scv": 0.5}, "M/G/1", True, 3.0),
+        # known_answers.json, dm1_rho08: W = 2.69274 service times
+        ("even", {"scv": 1.0}, "D/M/1", True, 1.69274),
+        # known_answers.json, e2e2_1_rho08 has 1.918 by this formula at c²a = 0.5; here c²a = 0, c²s = 0.5
+        ("even", {"scv": 0.5}, "G/G/1 Kraemer-Langenbach-Belz", False, None),
+    ],
+)
+def test_a_station_is_answered_by_the_most_exact_model_whose_assumptions_hold(
+    arrivals: str, service: dict[str, float], method: str, exact: bool, wait_ms: float | None
+) -> None:
+    result = answer(paced(800.0, {"a": {"per_record": "1 ms", **service}}, arrivals=arrivals))
+    assert (result.methods["a"].method, result.methods["a"].exact) == (method, exact)
+    if wait_ms is not None:
+        assert wait(result, "a") * 1e3 == pytest.approx(wait_ms, rel=1e-4)
+
+
+def test_alternatives_say_what_they_assume_that_does_not_hold() -> None:
+    result = answer(paced(800.0, {"a": {"per_record": "1 ms", "scv": 1.0}}))
+    others = {other.method: other for other in result.methods["a"].alternatives}
+    assert others["M/D/1"].note == "assumes constant service" and not others["M/D/1"].exact
+    assert others["M/D/1"].value == pytest.approx(2e-3)
+    assert others["M/G/1"].exact
+
+
+def test_sharing_too_few_cores_is_an_approximation_that_two_equal_stations_meet() -> None:
+    # symmetric stations on one core: the number at work in all is that of an M/M/1 queue with the load of both
+    sources = {"in": {"command": "cat /dev/null", "rate": 400.0, "arrivals": "poisson"}}
+    stations = {"a": {"command": "cat", "input": "in"}, "b": {"command": "cat", "input": "in"}}
+    scenario = paced(
+        400.0,
+        {name: {"per_record": "1 ms", "scv": 1.0} for name in ("a", "b")},
+        sources=sources,
+        stations=stations,
+        service={
+            **{name: {"per_record": "1 ms", "scv": 1.0, "record_bytes": 100} for name in ("a", "b")},
+            "in.command": {"bytes": 1000000, "record_bytes": 100},
+            "in": {"record_bytes": 100},
+            "in.copy": {"record_bytes": 100},
+        },
+    )
+    result = answer(scenario, cores=1.0)
+    assert not result.methods["a"].exact and "others want the cores too" in result.methods["a"].why
+    found = result.stations["a"].response_time
+    assert found is not None and found.value == pytest.approx(1e-3 / (1 - 0.8))
+
+
+def test_least_loaded_servers_wait_like_one_queue_and_dealt_ones_like_several() -> None:
+    def of(partition: str) -> Result:
+        stations = {"a": {"command": "cat", "parallelism": 2, "partition": partition}}
+        service = {
+            "in.command": {"bytes": 1000000, "record_bytes": 100},
+            "in": {"record_bytes": 100},
+            "a.split": {"record_bytes": 100},
+            "a": {"per_record": "1 ms", "scv": 1.0, "record_bytes": 100},
+            "a.merge": {"record_bytes": 100},
+        }
+        return answer(paced(1600.0, {}, stations=stations, service=service))
+
+    # M/M/2 at ρ = 0.8: Wq = ρ²/(1−ρ²) service times; E2/M/1: known to be below M/M/1 = 4
+    assert wait(of("least-loaded"), "a") == pytest.approx(0.64 / 0.36 * 1e-3)
+    assert wait(of("key"), "a") == pytest.approx(4e-3)
+    assert wait(of("least-loaded"), "a") < wait(of("round-robin"), "a") < wait(of("key"), "a")
+    assert of("key").circuit.makespan.value == pytest.approx(10000 / 1600, rel=0.01)
+
+
+def test_a_saturated_circuit_says_what_bounds_it_and_what_dataflow_says() -> None:
+    scenario = paced(
+        1.0,
+        {},
+        sources={"in": {"command": "cat /dev/null"}},
+        stations={"a": {"command": "cat"}, "b": {"command": "cat"}},
+        service={
+            "in": {"bytes": 100000, "record_bytes": 100},
+            "a": {"per_record": "2 ms", "record_bytes": 100},
+            "b": {"per_record": "1 ms", "record_bytes": 100},
+        },
+    )
+    result = answer(scenario)
+    assert result.methods["circuit"].method == "fluid" and result.methods["circuit"].exact
+    others = {other.method: other.value for other in result.methods["circuit"].alternatives}
+    assert others["synchronous dataflow"] == pytest.approx(2.0) == result.circuit.makespan.value
+    assert result.dataflow is not None and result.dataflow.critical == ("a",)
+    assert result.dataflow.trades[0].records == 2
+
+
+def test_even_records_through_constant_stations_have_a_delay_that_is_never_exceeded() -> None:
+    result = answer(paced(200.0, {"a": {"per_record": "1 ms"}, "b": {"per_record": "2 ms"}}, arrivals="even"))
+    flow = result.dataflow
+    assert flow is not None and flow.delay_s is not None
+    assert flow.delay_s >= 3e-3
+    assert flow.bounds["a"].delay_s == pytest.approx(1e-3)
+
+
+def test_a_barrier_is_no_dataflow_and_that_is_said() -> None:
+    scenario = paced(
+        1.0,
+        {},
+        sources={"in": {"command": "cat /dev/null"}},
+        stations={"a": {"command": "cat"}},
+        service={"in": {"bytes": 1000}, "a": {"per_byte": "1 us", "barrier": True}},
+    )
+    result = answer(scenario)
+    assert result.dataflow is None
+    (note,) = [o.note for o in result.methods["circuit"].alternatives if o.method == "synchronous dataflow"]
+    assert note == "does not apply: 'a' gives nothing before its input has ended"
