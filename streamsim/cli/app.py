@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamsim.cli import analysing, comparing, describing, importing, measuring, modelling, running
+from streamsim.cli import analysing, comparing, controlling, describing, importing, measuring, modelling, running
 
 _DESCRIPTION = """Where does a pipeline lose its time, what would a change buy, and will it hold at the expected rate?
 
@@ -29,7 +29,7 @@ streamsim predict scenarios/top-words.toml --set host.cores=1
 _GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "The worlds": (comparing.compare, measuring.measure, modelling.simulate, modelling.predict, measuring.fit),
     "The analyst": (analysing.bottleneck,),
-    "The circuit": (running.check, running.run, importing.import_),
+    "The circuit": (running.check, running.run, controlling.ctl, importing.import_),
     "What there is": (describing.operators, describing.op, describing.schema),
 }
 
@@ -43,6 +43,7 @@ _SHORT = {
     "fit": "Fit the profile anew from an earlier trace.",
     "check": "Check it and show the circuit; runs none of its commands.",
     "run": "Run it as a plain pipeline, stdin to stdout.",
+    "ctl": "Look into a run that is going on, and steer its stations.",
     "import": "Turn a shell line into a scenario file.",
     "operators": "List the built-in operators, or show one.",
     "op": "Run one operator as a Unix filter.",

@@ -14,24 +14,25 @@ from streamsim.operators._rejects import Rejects
 
 TYPE_CHECKING = False  # not from typing: importing that would double the time a server takes to start
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, ClassVar, Literal
+    from collections.abc import Callable, Mapping
+    from typing import Any, ClassVar, Literal, TypeVar
 
     from streamsim.formats.base import Codec
     from streamsim.formats.parameters import Parameter
 
+    Marked = TypeVar("Marked", bound=Callable[..., Any])
     State = Literal["none", "bounded", "keys", "all"]
 
 
-def control(method: Any) -> Any:
+def control(method: Marked) -> Marked:
     """Mark a method as one that can be called through the control channel; its type hints are its contract."""
-    method.__control__ = True
+    method.__control__ = True  # type: ignore[attr-defined]  # functions take attributes
     return method
 
 
-def readable(method: Any) -> Any:
+def readable(method: Marked) -> Marked:
     """Mark a method without parameters as a field of the operator's state, readable through the control channel."""
-    method.__readable__ = True
+    method.__readable__ = True  # type: ignore[attr-defined]  # functions take attributes
     return method
 
 
@@ -130,7 +131,7 @@ class Base(ABC):
             self.__dict__.update(predecessor._state())
 
     @readable
-    def records(self) -> dict[str, int]:
+    def counted(self) -> dict[str, int]:
         """How many records it has taken and given."""
         return {"in": self.records_in, "out": self.records_out}
 

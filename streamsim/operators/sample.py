@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+    from streamsim.operators.base import Base
 
 
 class Sample(RecordOperator):
@@ -33,6 +34,7 @@ class Sample(RecordOperator):
         Parameter("seed", "integer", 1, "where the random choices start"),
     )
     saved = ("_random",)
+    adjustable = ("every", "probability")
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
@@ -46,6 +48,10 @@ class Sample(RecordOperator):
     def verify(cls, values: Mapping[str, Any]) -> None:
         if (values["every"] is None) == (values["probability"] is None):
             raise bad_value("every", "give either 'every' or 'probability'")
+
+    def succeed(self, predecessor: Base, *, keep: bool = True) -> None:
+        drew = isinstance(predecessor, Sample) and predecessor._random is not None
+        super().succeed(predecessor, keep=keep and drew == (self._random is not None))
 
     def process(self, records: list[bytes]) -> list[bytes]:
         if self._random is None:

@@ -1,0 +1,282 @@
+"""``ctl``: look into the servers of a circuit that runs, and steer them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamsim.cli.options import Json
+from streamsim.cli.output import example
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from streamsim.real.control.runs import RunEntry
+
+
+def _complete_runs(incomplete: str) -> list[str]:
+    from streamsim.real.control.runs import runs
+
+    return [word for run in runs() for word in (run.id, run.name) if word.startswith(incomplete)]
+
+
+def _complete_stations(context: typer.Context, incomplete: str) -> list[str]:
+    from streamsim.errors import ControlError
+    from streamsim.real.control.runs import find
+
+    try:
+        run = find(_named(context.params.get("run")))
+    except ControlError:
+        return []
+    return [server.name for server in run.servers if server.name.startswith(incomplete)]
+
+
+def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
+    from streamsim.errors import ControlError
+    from streamsim.real.control.reach import Server
+    from streamsim.real.control.runs import find
+
+    try:
+        run = find(_named(context.params.get("run")))
+        with Server(run, run.server(str(context.params.get("station"))), timeout_s=1.0) as server:
+            methods = [str(method["name"]) for method in server.document()["methods"]]
+    except ControlError:
+        methods = []
+    return [word for word in dict.fromkeys(["get", "set", "watch", *methods]) if word.startswith(incomplete)]
+
+
+@example(
+    "streamsim ctl",
+    "streamsim ctl top-words",
+    "streamsim ctl top-words long",
+    "streamsim ctl top-words long get",
+    "streamsim ctl top-words long set 'where=len(record) > 7'",
+    "streamsim ctl . sort pause",
+    "streamsim ctl . long watch records_in --every 0.5",
+)
+def ctl(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's id or scenario; . is the only one.",
+            show_default=False,
+            autocompletion=_complete_runs,
+        ),
+    ] = None,
+    station: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STATION", help="One of its stations.", show_default=False, autocompletion=_complete_stations
+        ),
+    ] = None,
+    action: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ACTION",
+            help="get, set, watch, or a method of its API.",
+            show_default=False,
+            autocompletion=_complete_actions,
+        ),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME=VALUE", help="Of get and watch: NAME.", show_default=False),
+    ] = None,
+    every: Annotated[float, typer.Option("--every", min=0.01, help="Seconds between two looks of watch.")] = 1.0,
+    times: Annotated[
+        int | None, typer.Option("--times", min=1, help="So many looks of watch.", show_default="until it ends")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Look into a run that is going on, and steer it: list it, show a station's API, get, set, watch, call."""
+    from streamsim.real.control.reach import Server
+    from streamsim.real.control.runs import find, runs
+
+    if run is None:
+        _list(runs(), json=json)
+        return
+    found = find(_named(run))
+    if station is None:
+        _overview(found, json=json)
+        return
+    with Server(found, found.server(station)) as server:
+        if action is None:
+            _api(server.document(), server.parameters(), json=json)
+        elif action == "watch":
+            _watch(server, given or [], every, times, json=json)
+        elif action == "get":
+            _print(_pick(_everything(server), given or []), json=json)
+        else:
+            _print(server.call(action, _parameters(given or [])), json=json)
+
+
+def _named(word: object) -> str | None:
+    return None if word in (None, ".") else str(word)
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    """Read ``name=value``: the value as JSON where it is such, else as a text."""
+    import msgspec
+
+    from streamsim.cli.failures import UsageError
+
+    found: dict[str, Any] = {}
+    for word in given:
+        name, mark, text = word.partition("=")
+        if not mark or not name:
+            raise UsageError(f"{word!r} is not NAME=VALUE")
+        try:
+            found[name] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            found[name] = text
+    return found
+
+
+def _everything(server: Any) -> dict[str, Any]:
+    return {**server.call("metrics"), **server.call("state"), **server.parameters()}
+
+
+def _pick(values: dict[str, Any], names: list[str]) -> Any:
+    from streamsim.cli.failures import UsageError
+    from streamsim.errors import nearest
+
+    for name in names:
+        if name not in values:
+            raise UsageError(f"there is no {name!r}{nearest(name, values)} (there are {', '.join(values)})")
+    if len(names) == 1:
+        return values[names[0]]
+    return {name: values[name] for name in names} if names else values
+
+
+def _print(value: Any, *, json: bool) -> None:
+    from streamsim.cli.output import say, show
+    from streamsim.cli.tables import plain_table
+
+    if json or not isinstance(value, dict):
+        say(_text(value))
+        return
+    table = plain_table("", "")
+    table.show_header = False
+    for name, item in value.items():
+        table.add_row(name, _text(item))
+    show(table)
+
+
+def _text(value: Any) -> str:
+    import msgspec
+
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _list(found: tuple[RunEntry, ...], *, json: bool) -> None:
+    import msgspec
+
+    from streamsim.cli.output import say, show
+    from streamsim.cli.tables import plain_table
+    from streamsim.units import format_seconds
+
+    if json:
+        say(msgspec.json.encode(found).decode())
+        return
+    if not found:
+        say("nothing is running")
+        return
+    table = plain_table("run", "scenario", "for", "stations", right=(2,))
+    for run in found:
+        names = ", ".join(server.name for server in run.servers)
+        table.add_row(run.id, run.name, format_seconds(time.time() - run.since), names)
+    show(table)
+
+
+def _overview(run: RunEntry, *, json: bool) -> None:
+    """Show all servers with their counters, from shared memory and /proc: nobody is asked, so nobody is waited for."""
+    import msgspec
+
+    from streamsim.cli.output import say, show
+
+    rows = [_counters(run, server) for server in run.servers]
+    if json:
+        say(msgspec.json.encode({"run": run.id, "scenario": run.name, "servers": rows}).decode())
+        return
+    show(_table(rows))
+
+
+def _counters(run: RunEntry, server: Any) -> dict[str, Any]:
+    from streamsim.errors import ControlError
+    from streamsim.real.control.page import STATES, Reader
+    from streamsim.real.control.runs import directory_of
+    from streamsim.real.control.tools import System
+
+    row: dict[str, Any] = {"station": server.name, "runs": server.program}
+    try:
+        if server.page is None:
+            system = System(server)
+            metrics = system.metrics()
+            return {**row, "does": system.process(), "bytes_in": metrics["bytes_in"], "bytes_out": metrics["bytes_out"]}
+        page = Reader(str(directory_of(run) / server.page)).read()
+        return {**row, "does": STATES[page.pop("state")], **{k: v for k, v in page.items() if k != "time_ns"}}
+    except (ControlError, OSError):
+        return {**row, "does": "ended"}
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    from streamsim.cli.tables import plain_table
+    from streamsim.units import format_bytes
+
+    table = plain_table(
+        "station", "runs", "does", "bytes in", "bytes out", "records in", "records out", right=range(3, 7)
+    )
+    for row in rows:
+        sizes = [format_bytes(row[key]) if key in row else "" for key in ("bytes_in", "bytes_out")]
+        counts = [str(row[key]) if row.get(key) else "" for key in ("records_in", "records_out")]
+        table.add_row(row["station"], row["runs"], row["does"], *sizes, *counts)
+    return table
+
+
+def _api(document: dict[str, Any], parameters: dict[str, Any], *, json: bool) -> None:
+    import msgspec
+
+    from streamsim.cli.output import say, show
+    from streamsim.cli.tables import plain_table
+
+    if json:
+        say(msgspec.json.encode(document).decode())
+        return
+    info = document["info"]
+    say(f"{info['title']}: {info['description'].partition(chr(10))[0]}\n")
+    table = plain_table("method", "takes", "what it does")
+    for method in document["methods"]:
+        takes = ", ".join(f"{one['name']}{'' if one['required'] else '?'}" for one in method["params"])
+        table.add_row(method["name"], takes, method["summary"])
+    show(table)
+    say("")
+    _print(parameters, json=False)
+
+
+def _watch(server: Any, names: list[str], every: float, times: int | None, *, json: bool) -> None:
+    from streamsim.cli.output import say
+    from streamsim.errors import ControlError
+    from streamsim.real.control.client import Refusal
+
+    looks = 0
+    while times is None or looks < times:
+        if looks:
+            time.sleep(every)
+        try:
+            values = {**server.call("metrics"), **server.call("state")}
+        except Refusal:
+            raise
+        except ControlError:
+            if looks:
+                return  # it has ended
+            raise
+        picked = _pick(values, names)
+        say(
+            _text(picked)
+            if json or not isinstance(picked, dict)
+            else "  ".join(f"{k}={_text(v)}" for k, v in picked.items())
+        )
+        looks += 1

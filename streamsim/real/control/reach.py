@@ -1,0 +1,65 @@
+"""One way to ask anything of a run: a server of ours over its socket, a Unix command through the system."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from streamsim.errors import ControlError
+from streamsim.real.control.api import Api
+from streamsim.real.control.client import Client
+from streamsim.real.control.runs import RunEntry, ServerEntry, directory_of
+from streamsim.real.control.tools import SYSTEM, System
+
+
+class Server:
+    """A server of a run, to be asked by `call`, whatever it is.
+
+    What only the system can change (niceness, cores, pipe) is changed there, for servers of ours too.
+    """
+
+    def __init__(self, run: RunEntry, entry: ServerEntry, *, timeout_s: float = 5.0) -> None:
+        self.entry = entry
+        self._system = Api(entry.name, System(entry), lambda: System(entry), f"A Unix command: {entry.program}.")
+        self._client: Client | None = None
+        if entry.socket is not None:
+            self._client = Client(directory_of(run) / entry.socket, timeout_s=timeout_s)
+
+    def call(self, method: str, parameters: dict[str, Any] | None = None) -> Any:
+        """Call a method; raises ControlError where it cannot be done, with the reason."""
+        given = parameters or {}
+        if self._client is None:
+            if method not in self._system.names() and method != "rpc.discover":
+                raise ControlError(System(self.entry).refusal(method))
+            return self._system.call(method, given)
+        if method == "set":
+            system = {name: given[name] for name in given if name in SYSTEM}
+            if system:
+                self._system.call("set", system)
+                given = {name: value for name, value in given.items() if name not in SYSTEM}
+                if not given:
+                    return self.parameters()
+            answer = self._client.call("set", given)
+            return {**answer, **self._system.call("parameters", {})}
+        if method == "parameters":
+            return self.parameters()
+        return self._client.call(method, given)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the operator's parameters and what the system knows."""
+        own = self._client.call("parameters") if self._client is not None else {}
+        return {**own, **self._system.call("parameters", {})}
+
+    def document(self) -> dict[str, Any]:
+        """Return the OpenRPC document of its API."""
+        found = self._client.call("rpc.discover") if self._client is not None else self._system.document()
+        return dict(found)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.close()

@@ -1,0 +1,161 @@
+"""What the system lets one do to any process of a run: pause, resume, niceness, affinity, the capacity of its pipes.
+
+A Unix tool has no API. What it cannot do is refused by name, with what can be done instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from streamsim.errors import ControlError, ScenarioError
+from streamsim.operators.base import control, readable
+from streamsim.real.control.runs import ServerEntry, alive
+from streamsim.units import parse_bytes
+
+SYSTEM = ("niceness", "cores", "pipe")
+"""What `System.set` can change of every process."""
+
+
+_STATES = {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "Z": "ended"}
+
+
+class System:
+    """A process as the system sees it; the same methods as a server of ours has, as far as they exist.
+
+    >>> System(ServerEntry(name="a", kind="command", program="cat", pid=0, started="1")).drain()
+    Traceback (most recent call last):
+    ...
+    streamsim.errors.ControlError: 'a' is a Unix command (cat): it has no drain; pause, resume, state, metrics, parameters and set (niceness, cores, pipe) is what the system offers
+    """  # noqa: E501
+
+    saved: tuple[str, ...] = ()
+
+    def __init__(self, server: ServerEntry) -> None:
+        self._server = server
+
+    @readable
+    def process(self) -> str:
+        """What the process is doing, in the kernel's words (proc(5))."""
+        self._check()
+        text = self._read("stat").rpartition(")")[2].split()[0]
+        return {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "Z": "ended"}.get(
+            text, text
+        )
+
+    @control
+    def state(self) -> dict[str, str]:
+        """Return what the process is doing."""
+        return {"process": self.process()}
+
+    @control
+    def metrics(self) -> dict[str, int | float | str]:
+        """Return what it has read and written (bytes, system calls) and its CPU time (s)."""
+        self._check()
+        counts = dict(line.split(": ") for line in self._read("io").splitlines())
+        fields = self._read("stat").rpartition(")")[2].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        return {
+            "station": self._server.name,
+            "program": self._server.program,
+            "pid": self._server.pid,
+            "bytes_in": int(counts["rchar"]),
+            "bytes_out": int(counts["wchar"]),
+            "reads": int(counts["syscr"]),
+            "writes": int(counts["syscw"]),
+            "cpu_s": (int(fields[11]) + int(fields[12])) / ticks,
+        }
+
+    @control
+    def parameters(self) -> dict[str, Any]:
+        """Return its niceness, the cores that it may use, and the capacities of its input pipes (bytes)."""
+        self._check()
+        pid = self._server.pid
+        return {
+            "niceness": os.getpriority(os.PRIO_PROCESS, pid),
+            "cores": sorted(os.sched_getaffinity(pid)),
+            "pipe": {label: self._with_pipe(fd, fcntl.F_GETPIPE_SZ) for fd, label in self._server.inputs.items()},
+        }
+
+    @control
+    def set(
+        self, niceness: int | None = None, cores: list[int] | None = None, pipe: int | str | None = None
+    ) -> dict[str, Any]:
+        """Change the niceness (-20 to 19), the cores, or the capacity of all input pipes (bytes, or '256 KiB')."""
+        self._check()
+        pid = self._server.pid
+        try:
+            if niceness is not None:
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    os.setpriority(os.PRIO_PROCESS, int(task.name), niceness)
+            if cores is not None:
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    os.sched_setaffinity(int(task.name), cores)
+            if pipe is not None:
+                self._resize(pipe)
+        except (OSError, ValueError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ControlError(f"{self._server.name}: the system refuses: {reason}") from None
+        return self.parameters()
+
+    @control
+    def pause(self) -> bool:
+        """Stop it (SIGSTOP); returns whether it was running."""
+        before = self.process() != "stopped"
+        self._signal(signal.SIGSTOP)
+        return before
+
+    @control
+    def resume(self) -> bool:
+        """Let it go on (SIGCONT); returns whether it was stopped."""
+        before = self.process() == "stopped"
+        self._signal(signal.SIGCONT)
+        return before
+
+    def drain(self) -> None:
+        """Refused: a Unix command has no such thing."""
+        raise ControlError(self.refusal("drain"))
+
+    def refusal(self, method: str) -> str:
+        """Return why something cannot be done to a command."""
+        return (
+            f"{self._server.name!r} is a Unix command ({self._server.program}): it has no {method}; pause, resume, "
+            "state, metrics, parameters and set (niceness, cores, pipe) is what the system offers"
+        )
+
+    def _resize(self, pipe: int | str) -> None:
+        try:
+            size = parse_bytes(pipe)
+        except (ValueError, ScenarioError) as error:
+            raise ControlError(f"pipe: {error}") from None
+        if not self._server.inputs:
+            raise ControlError(f"{self._server.name!r} reads no pipe")
+        for descriptor in self._server.inputs:
+            self._with_pipe(descriptor, fcntl.F_SETPIPE_SZ, int(size))
+
+    def _with_pipe(self, descriptor: int, command: int, argument: int = 0) -> int:
+        held = os.open(f"/proc/{self._server.pid}/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return fcntl.fcntl(held, command, argument)
+        finally:
+            os.close(held)
+
+    def _signal(self, number: int) -> None:
+        self._check()
+        try:
+            os.kill(self._server.pid, number)
+        except OSError as error:
+            raise ControlError(f"{self._server.name}: {error.strerror}") from None
+
+    def _check(self) -> None:
+        if not alive(self._server):
+            raise ControlError(f"station {self._server.name!r} has ended")
+
+    def _read(self, name: str) -> str:
+        try:
+            return Path(f"/proc/{self._server.pid}/{name}").read_text()
+        except OSError as error:
+            raise ControlError(f"station {self._server.name!r}: {error.strerror}") from None
