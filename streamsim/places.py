@@ -114,7 +114,7 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
             )
 
 
-_UNLANDED = {"niceness": 0, "cores": (), "fuse": False}
+_UNLANDED = {"fuse": False}
 
 
 def _refuse_unlanded(circuit: Circuit, file: str | None) -> None:

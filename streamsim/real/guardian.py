@@ -59,7 +59,8 @@ _DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal
 class Guardian:
     """The guardian of one run; leaving the block kills its group and reaps it.
 
-    ``files`` are removed should the runner be killed. ``group`` is the process group that stations join.
+    ``files`` are removed should the runner be killed. ``group`` is the process group that stations join; ``roll`` the
+    descriptor on which it is told of them.
     """
 
     def __init__(self, files: Sequence[str], descriptors: Descriptors) -> None:
@@ -67,7 +68,7 @@ class Guardian:
         shell = shutil.which("sh")
         if shell is None:
             raise RunError("there is no 'sh' on the PATH to guard the run with")
-        read, self._life = descriptors.pipe()
+        read, self.roll = descriptors.pipe()
         try:
             self._pid = os.posix_spawn(
                 shell,
@@ -95,7 +96,7 @@ class Guardian:
 
     def _say(self, line: str) -> None:
         with suppress(BrokenPipeError):  # somebody killed the guardian; the run goes on
-            os.write(self._life, line.encode())
+            os.write(self.roll, line.encode())
 
     def __enter__(self) -> Guardian:
         return self
@@ -107,4 +108,4 @@ class Guardian:
             os.killpg(self.group, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
-        self._descriptors.close(self._life)
+        self._descriptors.close(self.roll)

@@ -20,12 +20,10 @@ from streamsim.real.children import Child, descendants, kill_all, uninterrupted
 from streamsim.real.control.runs import control_paths, publish
 from streamsim.real.guardian import Guardian
 from streamsim.real.pipes import Descriptors, Joint, make_joints
-from streamsim.real.place import Place, find_program, is_named_pipe, run_directory
+from streamsim.real.place import Place, find_program, is_named_pipe, run_directory, settle
 from streamsim.real.plan import Plan, Process, Wire
 from streamsim.real.sinks import Sinks
-
-Action = tuple[int, int, int] | tuple[int, int, str, int, int]
-"""A file action of posix_spawn."""
+from streamsim.real.warm import Action, WarmParent, forkable, worth_it
 
 _GRACE_S = 0.5
 """How long a station has between SIGTERM and SIGKILL."""
@@ -67,6 +65,7 @@ class Crew:
         self._standard: dict[int, int] = {}
         self._poller = select.poll()
         self._asking = True
+        self._parent: WarmParent | None = None
         self._left = 0
 
     def start(self) -> None:
@@ -85,8 +84,18 @@ class Crew:
         self._asking = any(child.pidfd < 0 for child in self.children)
 
     def _start_all(self) -> None:
-        for number, process in enumerate(self.plan.processes):
-            self._start(number, process)
+        processes = self.plan.processes
+        with ExitStack() as stack:
+            if worth_it(processes):
+                parent = WarmParent(processes, self._group, self._guardian.roll, _DEFAULT_SIGNALS)
+                self._parent = stack.enter_context(parent)
+            for number, process in enumerate(processes):
+                self._start(number, process)
+        self._parent = None
+
+    @property
+    def _group(self) -> int:
+        return self._guardian.group if self._setting.own_group else os.getpgrp()
 
     def _start(self, number: int, process: Process) -> None:
         mine: list[int] = []
@@ -98,15 +107,20 @@ class Crew:
             if stderr >= 0:
                 actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
             visits = str(self.directory / f"{number}.visits") if self._setting.visits else None
-            arguments = _opening_itself(process, self._arguments(number, process, visits))
+            own = self._arguments(number, process, visits)
+            arguments = _opening_itself(process, own)
             started = time.monotonic()
-            pid = self._spawn(process, arguments, actions)
+            if self._parent is not None and forkable(process) and arguments is own:
+                pid = self._parent.fork(arguments[-1], actions)
+            else:
+                pid = self._spawn(process, arguments, actions)
             child = Child(process, number, pid, started, stderr, visits if process.spec else None)
             if process.spec is not None and self._setting.control:
                 child.page = str(control_paths(self.directory, number)["page"])
             self.children.append(child)
             self._left += 1
             self._guardian.add(pid)
+            settle(pid, process, self._setting.cpus)
         finally:
             self._descriptors.close(*mine)
 
@@ -151,11 +165,10 @@ class Crew:
     def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:
         environment: Mapping[str, str] = {**os.environ, **process.environment}
         program = find_program(arguments[0], environment, self.plan.directory, process.name)
-        group = self._guardian.group if self._setting.own_group else os.getpgrp()
 
         def spawn(path: str, words: list[str]) -> int:
             return os.posix_spawn(path, words, environment, file_actions=actions,
-                                  setpgroup=group, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)  # fmt: skip
+                                  setpgroup=self._group, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)  # fmt: skip
 
         try:
             try:

@@ -9,12 +9,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from streamsim.errors import RunError
+from streamsim.real.plan import Process
 
 _CLONE_FS = 0x200  # sched.h
 
@@ -43,6 +44,27 @@ def pin_set(cores: int, *, strict: bool) -> frozenset[int] | None:
             f"--set host.cores={len(allowed)}; simulate and predict can tell of more"
         )
     return frozenset(allowed[:cores])
+
+
+def settle(pid: int, process: Process, cpus: frozenset[int] | None) -> None:
+    """Give a process that was just started the priority and the cores that its station asks for.
+
+    That is after its exec: to be in time for its birth, code would have to run between fork and exec. It has not come
+    as far as `main` yet, so all that it starts inherits both.
+
+    Raises RunError where ``cores`` names one that is not among those of the run.
+    """
+    with suppress(ProcessLookupError):  # it has ended already
+        if process.cores and hasattr(os, "sched_setaffinity"):
+            cpus = cpus or frozenset(os.sched_getaffinity(0))
+            away = sorted(set(process.cores) - cpus)
+            if away:
+                here = ", ".join(map(str, sorted(cpus)))
+                raise RunError(f"cores: CPU {away[0]} is not one of those of this run ({here})", station=process.name)
+            os.sched_setaffinity(pid, process.cores)
+        if process.niceness:
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, pid, min(19, own + process.niceness))
 
 
 class Place:

@@ -57,7 +57,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     """One server, as it will be started: ``reads`` and ``writes`` say what its descriptors are joined to.
 
     ``spec`` is what an operator's worker is told, None for a command; the worker's last argument is added when the
-    spec has been written to a file. ``answers`` are exit statuses that are an answer and no failure.
+    spec has been written to a file. ``answers`` are exit statuses that are an answer and no failure. ``niceness`` is
+    added to the runner's own; ``cores`` are the CPUs it is pinned to, none: those of the run.
     """
 
     name: str
@@ -68,6 +69,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     writes: dict[int, Wire] = {}
     spec: dict[str, Any] | None = None
     answers: tuple[int, ...] = ()
+    niceness: int = 0
+    cores: tuple[int, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +140,8 @@ def _process(station: Station, scenario: Scenario) -> Process:
         spec["dead_letter"] = extra
     flags = ("-P",) if spec["site"] else ("-S", "-E", "-P")
     return Process(
+        niceness=station.niceness,
+        cores=station.cores,
         name=station.name,
         program=station.program,
         arguments=(sys.executable, *flags, WORKER),
@@ -187,6 +192,8 @@ def _command(station: Station, inputs: list[Wire], outputs: list[Wire]) -> Proce
             extra += 1
         words = [word.replace(named, path) for word in words]
     return Process(
+        niceness=station.niceness,
+        cores=station.cores,
         name=station.name,
         program=station.program,
         arguments=tuple(words),

@@ -55,14 +55,14 @@ def run_filter(
 
 def main() -> None:
     """Run the server that the first argument describes, and end the process."""
-    _die_quietly_by_interrupt()
+    die_quietly_by_interrupt()
     from streamsim.real.worker_loop import run_reporting
 
     status = run_reporting(sys.argv[1] if len(sys.argv) > 1 else "")
     os._exit(status)  # nothing is buffered; taking down a large state object by object could take a second
 
 
-def _die_quietly_by_interrupt() -> None:
+def die_quietly_by_interrupt() -> None:
     """Let SIGINT end the process without a traceback until the loop is there to catch it."""
     signals: Any = sys.modules.get("_signal") or __import__("signal")
     if signals.getsignal(signals.SIGINT) is signals.default_int_handler:

@@ -1,0 +1,109 @@
+"""The runner's side of the warm parent (worker_parent.py): servers are forked from one process that is ready.
+
+A server that is started alone loads Python and the operators again: 20 ms of a core and 10 MiB. A forked one takes
+2 ms and shares what all have. The parent itself costs what one server does, so it pays from the third server on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from streamsim.errors import RunError
+from streamsim.real.plan import Process
+from streamsim.real.worker_parent import MOST_DESCRIPTORS, able
+
+Action = tuple[int, int, int] | tuple[int, int, str, int, int]
+"""A file action of posix_spawn: a descriptor to be put in another's place, or /dev/null to be opened."""
+
+WARM_FROM = 3
+"""One or two are up sooner by themselves, on cores of their own."""
+
+_PARENT = str(Path(__file__).with_name("worker_parent.py"))
+_PATIENCE_S = 20.0
+
+
+def forkable(process: Process) -> bool:
+    """Return whether a server may be forked: it wants no other environment and no modules of the site."""
+    spec = process.spec
+    few = len(process.reads) + len(process.writes) < MOST_DESCRIPTORS
+    return spec is not None and not spec["site"] and not process.environment and few
+
+
+def worth_it(processes: Sequence[Process]) -> bool:
+    """Return whether a plan has enough servers of ours for a warm parent."""
+    return able() and sum(map(forkable, processes)) >= WARM_FROM
+
+
+class WarmParent:
+    """A warm parent, started and ready; leaving the block ends and reaps it. What it forked stays.
+
+    Parameters
+    ----------
+    processes : those of the plan; the operators of the forkable ones are loaded beforehand.
+    group : the process group that it, and so every server, joins.
+    roll : the descriptor on which the guardian is told of processes.
+
+    Raises RunError where it does not come up.
+    """
+
+    def __init__(self, processes: Sequence[Process], group: int, roll: int, signals: Sequence[int]) -> None:
+        names = dict.fromkeys(str(p.spec["operator"]) for p in processes if p.spec is not None and forkable(p))
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.settimeout(_PATIENCE_S)
+        with theirs:
+            actions = [
+                (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
+                (os.POSIX_SPAWN_DUP2, roll, 1),
+            ]
+            arguments = [sys.executable, "-S", "-E", "-P", _PARENT, *names]
+            self._pid = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions,
+                                       setpgroup=group, setsigmask=(), setsigdef=signals)  # fmt: skip
+
+    def __enter__(self) -> WarmParent:
+        try:
+            self._answer()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def fork(self, spec: str, actions: Sequence[Action]) -> int:
+        """Return the id of a new server, a child of ours; ``spec`` is the worker's argument."""
+        words, held = [], []
+        for action in actions:
+            if len(action) == 3:
+                held.append(action[1])
+                words.append(f"d{action[2]}")
+            else:  # of /dev/null, the only file that is opened by its name
+                words.append(f"{'w' if action[3] & os.O_WRONLY else 'r'}{action[1]}")
+        socket.send_fds(self._socket, [f"{spec}\0{' '.join(words)}".encode()], held)
+        answer = self._answer()
+        if not answer.isdigit():
+            raise RunError(f"the parent of all servers cannot fork: {answer}")
+        return int(answer)
+
+    def _answer(self) -> str:
+        with suppress(OSError):
+            answer = self._socket.recv(4096)
+            if answer:
+                return answer.decode()
+        raise RunError(f"the parent of all servers has ended, or said nothing for {_PATIENCE_S:.0f} s")
+
+    def close(self) -> None:
+        """End it, and wait for that; what it forked meanwhile, without our having heard of it, ends too."""
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self._pid, signal.SIGKILL)  # it only waits for us, and has nothing to tidy up
+            os.waitpid(self._pid, 0)
+        with self._socket, suppress(OSError):
+            while (answer := self._socket.recv(4096, socket.MSG_DONTWAIT)).isdigit():
+                os.kill(int(answer), signal.SIGKILL)
+                os.waitpid(int(answer), 0)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
