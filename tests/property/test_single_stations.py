@@ -45,6 +45,8 @@ def ask(name: str, ratio: float, service_time: float, servers: int, arrival_scv:
     count = servers if "servers" in taken else 1
     if name == "H2/M/1":
         arrival_scv += 1
+    if name == "PH/PH/1":  # the fewer the scv allows, the more phases
+        arrival_scv, service_scv = max(arrival_scv, 0.1), max(service_scv, 0.1)
     given_here: dict[str, Any] = {
         "arrival_rate": ratio * count / service_time,
         "service_time": service_time,

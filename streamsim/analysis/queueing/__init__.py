@@ -12,6 +12,16 @@ file                what it holds
 ``gm1``             GI/M/1 for any gaps, and for constant, gamma and hyperexponential ones
 ``gg1``             G/G/1 by Kingman, by Krämer and Langenbach-Belz, by Marchal; Kingman's bound
 ``ggc``             G/G/c by Allen and Cunneen, by Whitt
+``mdc``             M/D/c by Crommelin's series and by roots
+``mapmap1``         PH/PH/1 and MAP/MAP/1 with the law of their response times, on ``qbd``
+``phase_type``      phase-type laws, their moments, and fits from two and three moments
+``map_process``     Markovian arrival processes: Poisson, renewal, bursts (MMPP)
+``qbd``             quasi-birth-death chains by logarithmic reduction
+``priority``        M/G/1 with priorities, preemptive or not
+``batch``           M^X/M/1 and M^X/G/1
+``vacation``        M/G/1 with vacations, one or many, and with a start-up
+``transient``       M/M/1 on its way to steady state
+``lines``           finite pipes: exact chains, windows where a line is too long for one
 ``tandem``          two stations with a finite pipe between them, blocking after or before service
 ``jackson``         open networks with random routes and feedback
 ``flow``            the scv of departures, of merged flows and of split flows

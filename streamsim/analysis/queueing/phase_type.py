@@ -14,7 +14,7 @@ from streamsim.errors import ModelError
 if TYPE_CHECKING:
     import numpy as np
 
-    Matrix = np.ndarray[Any, np.dtype[np.float64]]
+    Matrix = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 MOST_PHASES = 200
 """An scv below 1/200 needs more phases than any chain here can carry."""

@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from streamsim.analysis.queueing import checks
-from streamsim.analysis.queueing.response_law import ResponseLaw
+from streamsim.analysis.queueing.response_law import MatrixLaw, ResponseLaw
 from streamsim.errors import ModelError
 
 
@@ -89,7 +89,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     in_system: float | None
     probability_of_waiting: float | None = None
     probability_of_loss: float = 0.0
-    response_law: ResponseLaw | None = None
+    response_law: ResponseLaw | MatrixLaw | None = None
 
     def response_time_quantile(self, probability: float) -> float | None:
         """Return the time (s) within which the share `probability` of the responses comes: at least 0, below 1.
@@ -111,7 +111,7 @@ def steady(
     *,
     exact: bool,
     probability_of_waiting: float | None = None,
-    response_law: ResponseLaw | None = None,
+    response_law: ResponseLaw | MatrixLaw | None = None,
 ) -> Queue:
     """Return the queue that follows from its mean wait (s) by Little's law, for a load below saturation.
 
