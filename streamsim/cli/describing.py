@@ -42,12 +42,19 @@ def operators(
 def _listing() -> Table:
     from streamsim import operators as known
     from streamsim.cli.tables import plain_table
+    from streamsim.operators.base import MANY
 
-    table = plain_table("operator", "what it does", "reads", "writes")
-    for name in known.names():
-        found = known.describe(name)
-        reads = "nothing" if found.traits.source else "one input" if found.traits.inputs == 1 else "any inputs"
-        table.add_row(name, found.summary, reads, "at the end" if found.traits.barrier else "as it comes")
+    groups: dict[str, list[known.Description]] = {"sources": [], "write as they read": [], "write at the end": []}
+    for found in map(known.describe, known.names()):
+        kind = "sources" if found.traits.source else f"write {'at the end' if found.traits.barrier else 'as they read'}"
+        groups[kind].append(found)
+    table = plain_table("operator", "what it does", "inputs")
+    for kind, members in groups.items():
+        table.add_row()
+        table.add_row("", f"{kind}:", style="dim")
+        for found in members:
+            inputs = {0: "", 1: "one", MANY: "any"}.get(found.traits.inputs, str(found.traits.inputs))
+            table.add_row(found.name, found.summary, inputs)
     return table
 
 
@@ -63,7 +70,10 @@ def _parameters(parameters: tuple[Any, ...]) -> Table:
 
 def traits(found: Any) -> str:
     """Return an operator's traits as a sentence."""
-    reads = "Makes bytes" if found.source else "Reads one input" if found.inputs == 1 else "Reads any number of inputs"
+    from streamsim.operators.base import MANY
+
+    inputs = {1: "one input", MANY: "any number of inputs"}.get(found.inputs, f"{found.inputs} inputs")
+    reads = "Makes bytes" if found.source else f"Reads {inputs}"
     when = "writes nothing before its input has ended (a barrier)" if found.barrier else "writes as it reads"
     grows = {
         "none": "keeps nothing",

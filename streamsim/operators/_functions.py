@@ -3,13 +3,16 @@
 >>> mean = FUNCTIONS["mean"]()
 >>> mean.add(1), mean.add(4), mean.value()
 (None, None, 2.5)
+>>> other = FUNCTIONS["mean"]()
+>>> other.add(7), mean.merge(other), mean.value()
+(None, None, 4.0)
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 class Function:
@@ -27,6 +30,10 @@ class Function:
     def value(self) -> int | float:
         """Return what the numbers so far come to."""
         return self.total
+
+    def merge(self, other: Function) -> None:
+        """Take all numbers of another of its kind."""
+        self.total += other.total
 
 
 class Sum(Function):
@@ -54,6 +61,10 @@ class Mean(Function):
     def value(self) -> int | float:
         return self.total / self.number
 
+    def merge(self, other: Function) -> None:
+        super().merge(other)
+        self.number += other.number  # type: ignore[attr-defined]  # of its kind
+
 
 class Min(Function):
     """The least of them."""
@@ -67,6 +78,9 @@ class Min(Function):
         if number < self.total:
             self.total = number
 
+    def merge(self, other: Function) -> None:
+        self.add(other.total)
+
 
 class Max(Function):
     """The greatest of them."""
@@ -79,6 +93,17 @@ class Max(Function):
     def add(self, number: int | float) -> None:
         if number > self.total:
             self.total = number
+
+    def merge(self, other: Function) -> None:
+        self.add(other.total)
+
+
+def merged(functions: Iterable[Function], new: Callable[[], Function]) -> Function:
+    """Return one that has taken what all of these have."""
+    whole = new()
+    for function in functions:
+        whole.merge(function)
+    return whole
 
 
 FUNCTIONS: dict[str, Callable[[], Function]] = {"count": Function, "sum": Sum, "mean": Mean, "min": Min, "max": Max}

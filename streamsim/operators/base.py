@@ -234,6 +234,11 @@ class PortedOperator(Operator):
         self._place = port, before
         self._mark = 0, self._codecs[port].offset - len(block)
 
+    @property
+    def port(self) -> int:
+        """The input whose block is at work."""
+        return self._place[0]
+
     def reject(self, records: list[bytes], place: int, message: str) -> None:
         """Take the record at ``place`` of the block at work out, which cannot be worked on.
 

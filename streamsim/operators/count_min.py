@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 
 class CountMin(Sketch):
-    """Estimate how often each of ``keys`` occurs among the records, or the values of a column; a row a key, at the end.
+    """Estimate how often each of some keys occurs, in memory that does not grow; a row a key, at the end.
 
-    An estimate is never too low; it is too high by more than ``error`` of all records with a probability of at most
-    1 - ``confidence`` (Cormode and Muthukrishnan 2005, theorem 1). The sketch has e / error · ln(1 / (1 - confidence))
-    counters of 8 bytes, whatever the number of different keys. To ask a merged sketch, ask where it is merged.
+    The keys are records, or values of a column. An estimate is never too low; it is too high by more than ``error`` of
+    all records with a probability of at most 1 - ``confidence`` (Cormode and Muthukrishnan 2005, theorem 1). The sketch
+    has e / error · ln(1 / (1 - confidence)) counters of 8 bytes, whatever the number of different keys. To ask a merged
+    sketch, ask where it is merged.
     """
 
     kind = "count-min"

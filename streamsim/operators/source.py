@@ -9,7 +9,7 @@ from streamsim.operators.base import Base, Traits
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
     from streamsim.formats.base import Codec
 
@@ -22,7 +22,7 @@ class Source(Base):
     """
 
     traits = Traits(inputs=0, source=True)
-    saved = ("_position",)
+    saved: ClassVar[tuple[str, ...]] = ("_position",)
     input = 0
     deadline: float | None = None
     block_bytes = 65536  # what a default pipe takes: 16 slots of 4 KiB

@@ -158,6 +158,8 @@ def imports_of(tree: ast.AST) -> list[str]:
 
 MADE_OF = {
     "count_min.py": {"datasketches"},
+    "compress.py": {"zstandard"},
+    "decompress.py": {"zstandard"},
     "dedup.py": {"rbloom", "xxhash"},
     "distinct.py": {"datasketches"},
     "quantiles.py": {"datasketches", "numpy"},

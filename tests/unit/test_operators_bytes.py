@@ -1,0 +1,185 @@
+"""Sources, compression, parsing and copies to a file, against the tools and modules that they agree with."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import os
+import random
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from streamsim.errors import RunError, ScenarioError
+from streamsim.operators import check, create
+from streamsim.operators.base import Operator
+
+TEXT = b"".join(b"%d some words that repeat\n" % number for number in range(30_000))
+READERS: dict[str, Any] = {
+    "gzip": gzip.decompress,
+    "bz2": bz2.decompress,
+    "xz": lzma.decompress,
+    "zstd": lambda data: zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read(),
+}
+WRITERS: dict[str, Any] = {
+    "gzip": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda data: zstandard.ZstdCompressor().compress(data),
+}
+
+
+@pytest.mark.parametrize("method", READERS)
+def test_what_is_compressed_is_read_by_the_library_of_the_format(method: str) -> None:
+    packed = create("compress", {"method": method, "block": "64 KiB"}).run(TEXT)
+    assert len(packed) < len(TEXT) / 3
+    assert READERS[method](packed) == TEXT
+    assert create("decompress", {"method": method}).run(packed) == TEXT
+    assert create("compress", {"method": method}).run(b"") == b""
+
+
+@pytest.mark.parametrize("method", WRITERS)
+def test_what_others_compressed_is_read_wherever_it_is_cut(method: str) -> None:
+    packed = WRITERS[method](TEXT[:1000]) + WRITERS[method](b"") + WRITERS[method](TEXT[1000:2000])
+    for size in (1, 7, 10_000):
+        operator = create("decompress", {"method": method})
+        assert isinstance(operator, Operator)
+        pieces = [operator.feed(packed[place : place + size]) for place in range(0, len(packed), size)]
+        assert b"".join(pieces) + operator.finish() == TEXT[:2000]
+        assert operator.records_out == TEXT[:2000].count(b"\n") + (not TEXT[:2000].endswith(b"\n"))
+
+
+@pytest.mark.parametrize("method", WRITERS)
+def test_damage_and_early_ends_are_found(method: str) -> None:
+    packed = WRITERS[method](TEXT)
+    with pytest.raises(RunError, match=rf"byte {len(packed) - 20}: the {method} stream ends too early"):
+        create("decompress", {"method": method}).run(packed[:-20])
+    with pytest.raises(RunError, match=rf"byte {len(packed)}: no {method} data"):
+        create("decompress", {"method": method}).run(packed + b"this is no compressed data")
+
+
+def test_a_level_that_a_method_lacks_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="gzip goes up to 9"):
+        check("compress", {"method": "gzip", "level": 12})
+
+
+def test_parsed_json_agrees_with_the_json_module() -> None:
+    rng = random.Random(3)
+    values = ["x,y", "é", None, 1.5, True, [1, {"z": 2}]]
+    rows = [{"a": {"b": rng.choice(values)}, "n": rng.randrange(9)} for _ in range(50)]
+    data = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    out = create("parse", {"from": "json", "fields": ["a.b", "n", "a.absent"]}, "csv").run(data)
+    for row, found in zip(rows, csv.reader(io.StringIO(out.decode(), newline="")), strict=True):
+        value = row["a"]["b"]  # type: ignore[index]
+        text = value if isinstance(value, str) else "" if value is None else json.dumps(value, separators=(",", ":"))
+        assert found == [text, str(row["n"]), ""]
+
+
+def test_what_cannot_be_parsed_says_where() -> None:
+    with pytest.raises(RunError, match="record 2, byte 9: Expecting value"):
+        create("parse", {"from": "json", "fields": ["a"]}).run(b'{"a": 1}\nx\n')
+    with pytest.raises(RunError, match="record 1, byte 0: no JSON object"):
+        create("parse", {"from": "json", "fields": ["a"]}).run(b"[1]\n")
+    with pytest.raises(RunError, match="record 1, byte 0: the pattern does not match"):
+        create("parse", {"from": "pattern", "pattern": "([0-9])"}).run(b"x\n")
+    skipped = create("parse", {"from": "pairs", "fields": ["a", "b"]}, on_error="skip")
+    assert skipped.run(b'a=1 b="say \\"hi\\""\nnothing\nb=2\n') == b'1,say "hi"\n,2\n'
+    for wrong, path in (
+        ({"from": "json"}, "fields"),
+        ({"from": "pattern"}, "pattern"),
+        ({"from": "pattern", "pattern": "("}, "pattern"),
+        ({"from": "pattern", "pattern": "a"}, "pattern"),
+        ({"from": "json", "fields": ["a"], "pattern": "(a)"}, "pattern"),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            check("parse", wrong)
+        assert caught.value.path == path
+
+
+def test_tee_gives_the_name_to_a_whole_file_only(tmp_path: Path) -> None:
+    target = tmp_path / "copy"
+    tee: Any = create("tee", {"file": str(target)})
+    assert tee.feed(b"one\n") == b"one\n"
+    snapshot = tee.snapshot()
+    assert tee.feed(b"lost\n") == b"lost\n"
+    assert not target.exists()
+    again: Any = create("tee", {"file": str(target)})
+    again.restore(snapshot)
+    again.feed(b"two\n")
+    again.finish()
+    assert target.read_bytes() == b"one\ntwo\n"
+    assert os.listdir(tmp_path) == ["copy"]  # noqa: PTH208
+    with pytest.raises(OSError, match="No such file"):
+        create("tee", {"file": str(tmp_path / "absent" / "copy")}).run(b"x")
+
+
+def test_exec_passes_on_what_a_command_writes_and_how_it_fails() -> None:
+    assert create("exec", {"command": "seq 3"}).run() == b"1\n2\n3\n"
+    assert create("exec", {"command": "printf '%s\n' 'a b' c"}).run() == b"a b\nc\n"
+    with pytest.raises(RunError, match="exited with status 3: sh -c 'exit 3'"):
+        create("exec", {"command": "sh -c 'exit 3'"}).run()
+    with pytest.raises(RunError, match="'no-such-program' cannot be started: No such file"):
+        create("exec", {"command": "no-such-program"}).run()
+    for wrong, path in (("'", "command"), ("", "command"), ("a", "times")):
+        with pytest.raises(ScenarioError) as caught:
+            check("exec", {"command": wrong, "times": 2})
+        assert caught.value.path == path
+
+
+def test_a_command_that_nobody_reads_any_more_is_ended() -> None:
+    endless: Any = create("exec", {"command": "yes"})
+    assert b"".join(endless.records(3)) == b"y\ny\ny\n"
+    del endless  # its generator is closed
+    listed = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, check=False)
+    assert b"yes" not in listed.stdout.split()
+
+
+def test_tail_follows_a_file_through_growth_rotation_and_truncation(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"old\none\n")
+    tail = create("tail", {"file": str(log), "last": 1, "idle": 1.0, "look": 0.001})
+    got: list[bytes] = []
+    stream = tail.stream()  # type: ignore[union-attr]
+
+    def read() -> None:
+        got.extend(stream)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+
+    def wait_for(text: bytes) -> None:
+        until = time.monotonic() + 5
+        while text not in b"".join(got) and time.monotonic() < until:
+            time.sleep(0.001)
+
+    wait_for(b"one\n")
+    with log.open("ab") as file:
+        file.write(b"two\n")
+    wait_for(b"two\n")
+    log.rename(tmp_path / "log.1")
+    with (tmp_path / "log.1").open("ab") as file:
+        file.write(b"late\n")
+    wait_for(b"late\n")
+    log.write_bytes(b"three\n")
+    wait_for(b"three\n")
+    log.write_bytes(b"4\n")  # the same file, cut short
+    reader.join()
+    assert b"".join(got) == b"one\ntwo\nlate\nthree\n4\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "last"), [(b"a\nb\nc", 2), (b"a\nb\nc\n", 2), (b"a\n", 5), (b"", 1), (b"x\n" * 99_999, 40_000)]
+)
+def test_tail_begins_where_the_tool_does(content: bytes, last: int, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(content)
+    theirs = subprocess.run(["tail", f"-n{last}", str(tmp_path / "f")], capture_output=True, check=True).stdout
+    assert create("tail", {"file": str(tmp_path / "f"), "last": last, "idle": 0}).run() == theirs
