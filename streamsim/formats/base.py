@@ -89,6 +89,10 @@ class Codec(ABC):
         """Return, at the end of the stream, 1 where a last record stood that nothing terminated."""
         return self.count(self.rest())
 
+    def inside(self) -> bool:
+        """Return whether the stream stands inside a record: a part of it has been taken, or tallied."""
+        return bool(self._parts)
+
     def columns(self, record: bytes, delimiter: bytes) -> list[bytes]:
         """Return the columns of a record."""
         return record.split(delimiter)

@@ -65,5 +65,8 @@ class Lines(Codec):
             self._unended = not chunk.endswith(b"\n")
         return chunk.count(b"\n")
 
+    def inside(self) -> bool:
+        return bool(self._parts) or self._unended
+
     def tally_rest(self) -> int:
         return int(self._unended)

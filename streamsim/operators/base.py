@@ -130,6 +130,13 @@ class Base(ABC):
         if keep:
             self.__dict__.update(predecessor._state())
 
+    def between_records(self) -> bool:
+        """Return whether all that was taken were whole records."""
+        return not any(codec.inside() for codec in self._all_codecs())
+
+    def _all_codecs(self) -> tuple[Codec, ...]:
+        return (self.codec,)
+
     @readable
     def counted(self) -> dict[str, int]:
         """How many records it has taken and given."""
@@ -252,6 +259,9 @@ class PortedOperator(Operator):
         where = f"input {port + 1}, " if len(self._codecs) > 1 else ""
         where += f"record {before + place + 1}, byte {at}"
         self.rejects.take(codec.join(records[place : place + 1]), f"{where}: {message}", codec.heading)
+
+    def _all_codecs(self) -> tuple[Codec, ...]:
+        return tuple(self._codecs.values())
 
     def _heading(self) -> bytes:
         """Return the heading, once, as soon as an input has brought it."""

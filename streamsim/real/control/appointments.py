@@ -24,6 +24,7 @@ def pieces(attention: Any, operator: Operator, chunk: bytes, port: int) -> Itera
             done += place
         attention.appointments.remove(appointment)
         _keep(attention, appointment)
+        attention.rest()
     if done < len(chunk):
         yield chunk[done:]
 

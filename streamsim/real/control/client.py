@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,7 +43,7 @@ class Client:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout_s)
         try:
-            _connect(self._socket, self.path)
+            _connect(self._socket, self.path, timeout_s)
         except OSError as error:
             self._socket.close()
             raise ControlError(f"{self.path}: nobody answers there: {error.strerror or error}") from None
@@ -86,13 +87,24 @@ class Client:
         self.close()
 
 
-def _connect(connection: socket.socket, path: Path) -> None:
-    """Connect to a path of any length, through its directory, which must be ours and no link."""
+def _connect(connection: socket.socket, path: Path, timeout_s: float) -> None:
+    """Connect to a path of any length, through its directory, which must be ours and no link.
+
+    Where too many knock at once (EAGAIN, unix(7)) it knocks again.
+    """
     held = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    until = time.monotonic() + timeout_s
     try:
         found = os.stat(path.name, dir_fd=held, follow_symlinks=False)
         if found.st_uid != os.geteuid():
             raise ControlError(f"{path}: belongs to another user")
-        connection.connect(f"/proc/self/fd/{held}/{path.name}")
+        while True:
+            try:
+                connection.connect(f"/proc/self/fd/{held}/{path.name}")
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.005)
     finally:
         os.close(held)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from streamsim import operators
 from streamsim.errors import ControlError, nearest
-from streamsim.operators.base import control
+from streamsim.operators.base import ByteOperator, control
 from streamsim.real.control.api import Api, readings
 from streamsim.real.control.attention import Attention
 
@@ -191,9 +191,19 @@ class Faculties:
                 f"the state of '{self._spec['operator']}' ({', '.join(old.saved) or 'none'}) is not that of "
                 f"{name!r} ({', '.join(fresh.saved) or 'none'}); state = 'new' starts without it"
             )
+        if isinstance(fresh, ByteOperator) != isinstance(old, ByteOperator) and self._inside_a_record(old):
+            raise ControlError(
+                f"one of '{self._spec['operator']}' and {name!r} passes bytes on, the other works on whole records: "
+                "they change places between two records only; use at with a record"
+            )
         fresh.counting = old.counting
         fresh.succeed(old, keep=keep)
         self._place(fresh)
+
+    def _inside_a_record(self, operator: Any) -> bool:
+        """Whether the input stands inside a record, as far as that is known: who does not count cannot say."""
+        known = operator.counting or not isinstance(operator, ByteOperator)
+        return bool(self._attention.bytes_in) and not (known and operator.between_records())
 
     def _place(self, operator: Any) -> None:
         self._holder.operator = operator

@@ -1,0 +1,233 @@
+"""Whatever clients do, the data flows, the memory stays bounded, and the next client is served."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from streamsim.errors import ControlError
+from streamsim.real.control.client import Client
+from streamsim.real.control.endpoint import MOST_BYTES, MOST_CLIENTS
+from tests.unit.controlled import Running, server
+
+
+@contextmanager
+def busy(tmp_path: Path) -> Iterator[Running]:
+    """A server that copies nothing but zeros, without end."""
+    with (
+        open("/dev/zero", "rb") as zero,
+        open("/dev/null", "wb") as null,
+        server(tmp_path / "run", "copy", stdin=zero, stdout=null, visits=False) as running,
+    ):
+        with running.client() as client:
+            client.call("metrics")
+        yield running
+
+
+def connect(running: Running) -> socket.socket:
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(str(running.socket))  # blocking: waits where too many knock at once
+    one.settimeout(20)
+    return one
+
+
+def resident(running: Running) -> int:
+    """Return its resident memory in bytes."""
+    return int(Path(f"/proc/{running.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def still_well(running: Running, before: int) -> None:
+    """A new client is answered, bytes move, and memory has not grown by more than a few MiB."""
+    with running.client() as client:
+        first = client.call("metrics")["bytes_in"]
+        running.wait_for(lambda: client.call("metrics")["bytes_in"] > first, "the data stands still")
+    assert resident(running) - before < 8 << 20
+    assert running.process.poll() is None
+
+
+def large(running: Running) -> None:
+    """A request of 64 MB."""
+    with connect(running) as one, suppress(OSError):
+        for _ in range(1024):
+            one.sendall(b" " + b'{"x":"' + b"y" * 65000)
+
+
+def large_by_http(running: Running) -> None:
+    with connect(running) as one, suppress(OSError):
+        one.sendall(b"POST /rpc HTTP/1.1\r\nContent-Length: 67108864\r\n\r\n")
+        assert one.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def thousand(running: Running) -> None:
+    """A thousand connections, all open at once as far as they are let."""
+    with ExitStack() as stack:
+        for _ in range(1000):
+            one = stack.enter_context(socket.socket(socket.AF_UNIX))
+            one.settimeout(5)
+            with suppress(OSError):
+                one.connect(str(running.socket))
+        with running.client() as client:
+            assert client.call("metrics")["paused"] is False
+
+
+def slow(running: Running) -> None:
+    """Two hundred clients who never finish their sentence."""
+    with ExitStack() as stack:
+        ones = []
+        for _ in range(200):
+            one = stack.enter_context(connect(running))
+            with suppress(OSError):
+                one.sendall(b'{"jsonrpc":')
+            ones.append(one)
+        with running.client() as client:
+            for _ in range(50):
+                client.call("metrics")
+        for one in ones:
+            with suppress(OSError):
+                one.sendall(b'"2.0"')
+
+
+def malformed(running: Running) -> None:
+    texts = [
+        b"{\n",
+        b'{"a":\n',
+        b"[1,2\n",
+        b"\x00\xff{\n",
+        b"GET\r\n\r\n",
+        b'"x"\n',
+        b"{}\n",
+        b"POST /rpc HTTP/1.1\r\n\r\n",
+    ]
+    for text in texts:
+        with connect(running) as one, suppress(OSError):
+            one.sendall(text)
+            one.shutdown(socket.SHUT_WR)
+            one.recv(1000)
+
+
+def wrong_types(running: Running) -> None:
+    with running.client() as client:
+        for method, parameters in (
+            ("at", {"method": 3}),
+            ("pause", {"x": 1}),
+            ("snapshot", {"file": None}),
+            ("swap", []),
+        ):
+            with pytest.raises(ControlError):
+                client.call(method, parameters)  # type: ignore[arg-type]
+
+
+def unknown(running: Running) -> None:
+    with running.client() as client:
+        for method in ("", "_place", "__init__", "metrics.__call__", "x" * 10_000):
+            with pytest.raises(ControlError, match="there is no method"):
+                client.call(method)
+
+
+def nested(running: Running) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+        with connect(running) as one:
+            depth = 10_000
+            one.sendall(opening * depth + b"1" + closing * depth + b"\n")
+            assert json.loads(one.makefile("rb").readline())["error"]["code"] in (-32600, -32700)
+
+
+def deaf(running: Running) -> None:
+    """A client that asks and asks and never reads."""
+    with connect(running) as one, suppress(OSError):
+        one.settimeout(0.5)
+        for _ in range(20_000):
+            one.sendall(b'{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}\n')
+
+
+def hasty(running: Running) -> None:
+    """A client that hangs up before its answer comes."""
+    for _ in range(200):
+        with connect(running) as one, suppress(OSError):
+            one.sendall(b'{"jsonrpc":"2.0","id":1,"method":"metrics"}\n')
+
+
+ABUSES = [large, large_by_http, thousand, slow, malformed, wrong_types, unknown, nested, deaf, hasty]
+
+
+@pytest.mark.parametrize("abuse", ABUSES, ids=lambda abuse: abuse.__name__)
+def test_abuse_leaves_a_server_as_it_was(tmp_path: Path, abuse: Callable[[Running], None]) -> None:
+    with busy(tmp_path) as running:
+        before = resident(running)
+        abuse(running)
+        still_well(running, before)
+
+
+def test_a_new_client_takes_the_place_of_the_one_that_was_silent_longest(tmp_path: Path) -> None:
+    with busy(tmp_path) as running, ExitStack() as stack:
+        clients = [stack.enter_context(running.client()) for _ in range(MOST_CLIENTS)]
+        for client in clients[1:]:
+            client.call("metrics")
+        newest = stack.enter_context(running.client())
+        assert newest.call("metrics")["pid"] == running.process.pid
+        with pytest.raises(ControlError, match=r"has (gone|ended)"):
+            clients[0].call("metrics")
+        assert clients[-1].call("metrics")["paused"] is False
+
+
+def test_a_request_may_have_just_so_many_bytes(tmp_path: Path) -> None:
+    with busy(tmp_path) as running, running.client() as client:
+        empty = len(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"a": ""}}, separators=(",", ":")))
+        for size, message in ((MOST_BYTES - empty, "no method"), (MOST_BYTES - empty + 1, "at most 65536 bytes")):
+            with running.client() as client, pytest.raises(ControlError, match=message):
+                client.call("x", {"a": "y" * size})
+
+
+def curl(running: Running, *arguments: str) -> bytes:
+    command = ["curl", "-s", "-i", "--max-time", "20", "--unix-socket", str(running.socket), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+
+
+@pytest.mark.skipif(not any(Path(p, "curl").exists() for p in os.get_exec_path()), reason="there is no curl here")
+def test_curl_gets_the_document_and_calls_methods(tmp_path: Path) -> None:
+    with busy(tmp_path) as running:
+        head, _, body = curl(running, "http://localhost/openrpc.json").partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert json.loads(body)["openrpc"] == "1.3.2"
+        request = '{"jsonrpc": "2.0", "id": 5, "method": "pause"}'
+        _, _, body = curl(running, "http://localhost/rpc", "--data", request).partition(b"\r\n\r\n")
+        assert json.loads(body) == {"jsonrpc": "2.0", "id": 5, "result": True}
+        for path, status in (("/", b"404"), ("/rpc", b"405"), ("/../etc/passwd", b"404")):
+            assert curl(running, f"http://localhost{path}").split(b" ")[1] == status
+        assert (
+            curl(running, "http://localhost/rpc", "-H", "Origin: http://evil", "-d", request).split(b" ")[1] == b"403"
+        )
+
+
+def test_nobody_else_gets_in(tmp_path: Path) -> None:
+    with busy(tmp_path) as running:
+        assert stat.S_IMODE(running.directory.stat().st_mode) == 0o700
+        for name in ("0.socket", "0.page"):
+            assert stat.S_IMODE((running.directory / name).stat().st_mode) == 0o600
+        link = tmp_path / "link"
+        link.symlink_to(running.directory)
+        with pytest.raises(ControlError):
+            Client(link / "0.socket")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_refused_by_the_system(tmp_path: Path) -> None:
+    with busy(tmp_path) as running:
+        for path in (tmp_path, *tmp_path.parents):
+            with suppress(PermissionError):
+                path.chmod(path.stat().st_mode | 0o055)  # so that the run's own directory is what keeps them out
+        code = (
+            "import os, socket, sys\nos.setgid(65534); os.setuid(65534)\n"
+            f"s = socket.socket(socket.AF_UNIX)\n"
+            f"try: s.connect({str(running.socket)!r})\nexcept PermissionError: sys.exit(7)\n"
+        )
+        assert subprocess.run([sys.executable, "-S", "-c", code]).returncode == 7
