@@ -23,7 +23,11 @@ def fill_in(text: str, path: str) -> str:
 
     >>> fill_in("awk '{print $1}'", "stations.a.command")
     "awk '{print $1}'"
+
+    Raises ScenarioError for a NUL, which no path and no argument of a program can hold.
     """
+    if "\0" in text:
+        raise ScenarioError("there is a NUL in it, which no path and no argument can hold", path=path)
 
     def place(match: re.Match[str]) -> str:
         word = match[1]
