@@ -218,7 +218,7 @@ def convert(value: Any, kind: type[S], path: str, *, open_ended: bool = False) -
     """Check one section against its type; returns it and the keys that it does not know (where it may have some)."""
     if not isinstance(value, dict):
         raise ScenarioError(f"{value!r} is not a table of keys and values", path=path or None)
-    known = {field.name for field in msgspec.structs.fields(kind)}
+    known = _keys(kind)
     extra = {key: item for key, item in value.items() if key not in known}
     if extra and not open_ended:
         refuse_unknown(next(iter(extra)), kind, path)
@@ -243,6 +243,12 @@ def refuse_unknown(key: str, kind: type[Section], path: str, what: str = "key") 
     raise ScenarioError(
         f"unknown {what}{nearest(key, known)} (known: {', '.join(sorted(known))})", path=_join(path, key)
     )
+
+
+@cache
+def _keys(kind: type[Section]) -> frozenset[str]:
+    """Return the keys of a section; msgspec evaluates all annotations for each answer, which takes a millisecond."""
+    return frozenset(field.name for field in msgspec.structs.fields(kind))
 
 
 @cache

@@ -20,6 +20,8 @@ from streamsim.service import HostProfile, Profile, read_profile
 if TYPE_CHECKING:
     from streamsim.analysis.bottleneck import Diagnosis
     from streamsim.analysis.compare import Comparison
+    from streamsim.analysis.whatif import Answer as WhatIf
+    from streamsim.analysis.whatif import Goal
     from streamsim.trace import RunTrace, Trace
 
 Progress = Callable[[float, float, str], None]
@@ -107,6 +109,13 @@ def bottleneck(scenario: Scenario, profile: Profile | None = None, *, host: Host
     from streamsim.analysis.case import case_of
 
     return diagnose(case_of(scenario, profile if profile is not None else find_profile(scenario), host=host))
+
+
+def whatif(scenario: Scenario, goal: Goal, profile: Profile | None = None, *, top: int = 3) -> WhatIf:
+    """Search the cheapest variants of a scenario that reach a goal, by theory (`verifying.verify` runs them)."""
+    from streamsim.analysis.whatif import search
+
+    return search(scenario, profile if profile is not None else find_profile(scenario), goal, top=top)
 
 
 def summarise(trace: Trace, scenario: Scenario) -> Result:

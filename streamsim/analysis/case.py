@@ -14,7 +14,7 @@ import msgspec
 from streamsim.circuit import Pipe, Split
 from streamsim.errors import ModelError
 from streamsim.scenario import Scenario
-from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.traffic import Flow, effective_profiles, host_for, totals
 
 Flows = dict[str, Flow]
@@ -30,7 +30,7 @@ class Case:
 
     ``order`` is upstream first; ``inputs`` the pipes that each station reads; ``servers`` and ``capacities`` (bytes, by
     the label of the pipe) are those of the circuit, or what a variant puts in their place. ``rate`` multiplies the
-    rates of all loads.
+    rates of all loads, ``fused`` are the neighbours (upper, lower) that share a process.
     """
 
     scenario: Scenario
@@ -43,6 +43,7 @@ class Case:
     servers: dict[str, int]
     capacities: dict[str, int]
     rate: float = 1.0
+    fused: tuple[tuple[str, str], ...] = ()
 
     def partition(self, station: str) -> Split:
         """How the servers of a station share what comes in (that of the first input, where they differ)."""
@@ -69,6 +70,36 @@ class Case:
         _positive("capacity", factor)
         changed = {pipe.label: max(1, round(self.capacities[pipe.label] * factor)) for pipe in self.inputs[station]}
         return dataclasses.replace(self, capacities={**self.capacities, **changed})
+
+    def with_fused(self, upper: str, lower: str) -> Case:
+        """Return the case in which a station does the work of the one behind it too, in one process.
+
+        What it costs the lower one to read a chunk is saved. The upper one may itself be the lower of another pair.
+        """
+        head = next((one for one, other in self.fused if other == upper), upper)
+        above, below = self.profiles[head], self.profiles[lower]
+        work = (
+            below.service.per_record * self.flows[lower].records_in
+            + below.service.per_byte * self.flows[lower].bytes_in
+        )
+        records = max(self.flows[head].records_in, 1)
+        own = above.service.per_record + above.service.per_byte * self.flows[head].bytes_in / records
+        added = work / records
+        scatter = above.service.scv * own**2 + below.service.scv * added**2
+        joined: ServiceModel = msgspec.structs.replace(
+            above.service,
+            per_record=above.service.per_record + added,
+            waiting_per_record=above.service.waiting_per_record + below.service.waiting_per_record,
+            scv=scatter / (own + added) ** 2 if own + added else 0.0,
+            distribution=above.service.distribution if not added else Distribution(family="gamma"),
+            startup=above.service.startup,
+        )
+        profiles = {
+            **self.profiles,
+            head: msgspec.structs.replace(above, service=joined),
+            lower: msgspec.structs.replace(below, service=ServiceModel()),
+        }
+        return dataclasses.replace(self, profiles=profiles, fused=(*self.fused, (upper, lower)))
 
     def with_cores(self, cores: float) -> Case:
         """Return the case in which the host has so many cores, of which the same share is available as now.

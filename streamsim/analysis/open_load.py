@@ -54,12 +54,12 @@ class OpenAnswer:
 
 def open_load(case: Case, fluid: FluidResult) -> OpenAnswer:
     """Return waits and response times, or say that the load cannot be carried and the largest that could."""
-    spans = _spans(case)
-    span = max(spans.values(), default=0.0)
+    found = spans(case)
+    span = max(found.values(), default=0.0)
     startup = fluid.ended.get("startup", 0.0)
     capacity_s = fluid.makespan - startup
     if span <= 0 or capacity_s >= span * NEARLY:
-        largest = _largest_rates(case, spans, capacity_s)
+        largest = _largest_rates(case, found, capacity_s)
         return OpenAnswer(
             makespan=max(fluid.makespan, span),
             saturated=True,
@@ -70,7 +70,7 @@ def open_load(case: Case, fluid: FluidResult) -> OpenAnswer:
     return _decompose(case, span, startup)
 
 
-def _spans(case: Case) -> dict[str, float]:
+def spans(case: Case) -> dict[str, float]:
     """Return how long each paced source takes to give everything at its own rate (s)."""
     spans, scenario, flows = {}, case.scenario, case.flows
     for name, load in scenario.loads.items():

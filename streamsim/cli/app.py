@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from streamsim.cli import analysing, comparing, controlling, describing, importing, measuring, modelling, running
+from streamsim.cli import (
+    analysing,
+    asking,
+    comparing,
+    controlling,
+    describing,
+    importing,
+    measuring,
+    modelling,
+    running,
+)
 
 _DESCRIPTION = """Where does a pipeline lose its time, what would a change buy, and will it hold at the expected rate?
 
@@ -28,7 +38,7 @@ streamsim predict scenarios/top-words.toml --set host.cores=1
 
 _GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "The worlds": (comparing.compare, measuring.measure, modelling.simulate, modelling.predict, measuring.fit),
-    "The analyst": (analysing.bottleneck,),
+    "The analyst": (analysing.bottleneck, asking.whatif),
     "The circuit": (running.check, running.run, controlling.ctl, importing.import_),
     "What there is": (describing.operators, describing.op, describing.schema),
 }
@@ -40,6 +50,7 @@ _SHORT = {
     "simulate": "Simulate it with the service models of its profile.",
     "predict": "Predict it by queueing theory; runs none of its commands.",
     "bottleneck": "What holds it back, and what relief would buy.",
+    "whatif": "What it would take to carry a load within a response time.",
     "fit": "Fit the profile anew from an earlier trace.",
     "check": "Check it and show the circuit; runs none of its commands.",
     "run": "Run it as a plain pipeline, stdin to stdout.",

@@ -1,0 +1,74 @@
+"""Variants of a scenario: which changes keep what it computes, and how ``--set`` says them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamsim import operators
+from streamsim.analysis.case import Case
+from streamsim.errors import ScenarioError
+from streamsim.loading import load
+from streamsim.scenario import Scenario
+
+
+def changes_of(found: Case, original: Case) -> dict[str, Any]:
+    """Return what to ``--set`` to make one case of another."""
+    changes: dict[str, Any] = {}
+    for name, count in found.servers.items():
+        if count != original.servers[name]:
+            changes[f"stations.{name}.parallelism"] = count
+    for name in dict.fromkeys(name for pair in found.fused for name in pair):
+        changes[f"stations.{name}.fuse"] = True
+    if found.host.cores != original.scenario.host.cores:
+        changes["host.cores"] = found.host.cores
+    return changes
+
+
+def variant_of(scenario: Scenario, changes: dict[str, Any]) -> Scenario:
+    """Return the scenario with these changes on top of its own; raises ScenarioError where it would not be one."""
+    return load(scenario.document, overrides={**scenario.overrides, **changes}, file=scenario.file)
+
+
+def shareable(scenario: Scenario) -> tuple[list[str], list[str]]:
+    """Return the stations that may have more servers and still compute the same, and notes on the others."""
+    names, others = [], []
+    for station in scenario.circuit.stations:
+        if station.role != "station":
+            continue
+        keyed = station.operator is not None and _traits(station.operator).state in ("none", "keys")
+        if (keyed or station.parallelism > 1 or station.one_to_one) and _loads(
+            scenario, {f"stations.{station.name}.parallelism": station.parallelism + 1}
+        ):
+            names.append(station.name)
+        else:
+            others.append(station.name)
+    note = f"left at their servers, since what they give may depend on all that they read: {', '.join(others)}"
+    return names, [note] if others else []
+
+
+def fusible(case: Case) -> list[tuple[str, str]]:
+    """Return neighbours that could share a process: operators of ours, one behind the other and nothing between."""
+    pairs = []
+    circuit = case.scenario.circuit
+    for pipe in circuit.pipes:
+        upper, lower = circuit.station(pipe.upstream), circuit.station(pipe.downstream)
+        alone = (
+            len(case.outputs[upper.name]) == 1 and len(case.inputs[lower.name]) == 1 and not circuit.feed_of(lower.name)
+        )
+        if alone and all(one.role == "station" and one.operator is not None for one in (upper, lower)):
+            changes = {f"stations.{name}.fuse": True for name in (upper.name, lower.name)}
+            if _loads(case.scenario, changes):
+                pairs.append((upper.name, lower.name))
+    return pairs
+
+
+def _traits(operator: str) -> Any:
+    return operators.find(operator).traits
+
+
+def _loads(scenario: Scenario, changes: dict[str, Any]) -> bool:
+    try:
+        variant_of(scenario, changes)
+    except ScenarioError:
+        return False
+    return True

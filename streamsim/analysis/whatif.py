@@ -1,0 +1,285 @@
+"""What would it take: the cheapest variants of a scenario that reach a goal, by theory.
+
+Variants differ in servers (of the operators whose records can be shared), in which neighbours share a process, and in
+the cores that they use. They are tried from the cheapest on, cores before processes, so that the first that reaches the
+goal is the cheapest; a variant that falls short is followed by those with one server more where that can help.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from streamsim.analysis.case import Case, case_of
+from streamsim.analysis.elasticity import throughput
+from streamsim.analysis.fluid import solve
+from streamsim.analysis.open_load import OpenAnswer, open_load, spans
+from streamsim.analysis.segments import segments_of
+from streamsim.analysis.variants import changes_of, fusible, shareable, variant_of
+from streamsim.assumed import complete
+from streamsim.errors import ScenarioError
+from streamsim.scenario import Scenario, ScenarioKey
+from streamsim.service import HostProfile, Profile
+
+SCHEMA = "streamsim.whatif/1"
+MOST = 10_000
+"""Variants that are tried before the search gives up and says so."""
+MOST_SERVERS = 64
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold; None where it does not matter. ``cores`` is how many there are at most.
+
+    ``makespan_s`` for a whole run, ``p99_s`` and ``mean_s`` for the response times of records under an open load, which
+    the circuit must carry anyway.
+    """
+
+    cores: int
+    p99_s: float | None = None
+    mean_s: float | None = None
+    makespan_s: float | None = None
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One variant that reaches the goal, by theory: ``changes`` are for ``--set``, ``servers`` its processes in all.
+
+    ``headroom`` is the largest load that would hold over the one asked for (of a saturated circuit None); ``verified``
+    has what simulation and, where it was possible, a real run said.
+    """
+
+    changes: dict[str, Any]
+    cores: int
+    servers: int
+    headroom: float | None
+    makespan_s: float
+    mean_s: float | None = None
+    p99_s: float | None = None
+    verified: dict[str, Verified] = msgspec.field(default_factory=dict)
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What another world says of a variant, and whether the goal is reached there; None where it could not be asked,
+    and ``note`` says why."""
+
+    reached: bool | None
+    makespan_s: float | None = None
+    mean_s: float | None = None
+    p99_s: float | None = None
+    note: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``whatif``: the cheapest variants first; none, and ``nearest`` says how near one comes.
+
+    ``cores_needed`` is how many cores the work alone takes at the load given.
+    """
+
+    schema: str = SCHEMA
+    scenario: ScenarioKey
+    goal: Goal
+    variants: tuple[Variant, ...]
+    nearest: Variant | None = None
+    cores_needed: float | None = None
+    tried: int = 0
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """How a case does: the answer under its load, or the run of a saturated one."""
+
+    case: Case
+    makespan_s: float
+    answer: OpenAnswer | None
+    capacity: float
+
+    def misses(self, goal: Goal) -> float:
+        """Return by what factor the goal is missed at worst; at most 1 where it is reached."""
+        if self.answer is not None and self.answer.saturated:
+            return math.inf
+        p99 = self.answer.response_quantiles_s[2] if self.answer is not None else None
+        mean = self.answer.response_mean_s if self.answer is not None else None
+        found = [(self.makespan_s, goal.makespan_s), (mean, goal.mean_s), (p99, goal.p99_s)]
+        return max((value / wanted for value, wanted in found if value is not None and wanted), default=0.0)
+
+
+def search(
+    scenario: Scenario, profile: Profile, goal: Goal, *, top: int = 3, host: HostProfile | None = None
+) -> Answer:
+    """Return the cheapest variants of a scenario that reach a goal.
+
+    Parameters
+    ----------
+    scenario : with the load that is to be carried, and as many cores as there are to use.
+    top : how many variants to return.
+
+    Raises ProfileError where a station has no service model, ScenarioError for a goal on response times without a load
+    of its own.
+    """
+    if not scenario.open and (goal.p99_s is not None or goal.mean_s is not None):
+        raise ScenarioError("response times exist under a load of its own only: give --rate too")
+    known, _ = complete(profile, scenario)
+    case = case_of(scenario, known, host=host)
+    names, notes = shareable(scenario)
+    tree = _Search(case, goal, names, top)
+    tree.run()
+    variants = [_checked(scenario, profile, found, case) for found in tree.found]
+    kept = [variant for variant in variants if variant is not None and _reaches(variant, goal)]
+    assumed = sorted({name for one in kept[:top] for name in complete(profile, variant_of(scenario, one.changes))[1]})
+    if assumed:
+        notes.append(f"assumed, not measured: what {', '.join(assumed)} need{'s' if len(assumed) == 1 else ''}")
+    nearest = _checked(scenario, profile, tree.best, case) if not kept and tree.best is not None else None
+    return Answer(
+        scenario=scenario.key,
+        goal=goal,
+        variants=tuple(kept[:top]),
+        nearest=nearest,
+        cores_needed=_cores_needed(case),
+        tried=tree.tried,
+        complete=tree.tried < MOST,
+        notes=tuple(notes),
+    )
+
+
+class _Search:
+    """Variants from the cheapest on: cores, then processes."""
+
+    def __init__(self, case: Case, goal: Goal, shareable: Iterable[str], top: int) -> None:
+        self.case, self.goal, self.shareable, self.top = case, goal, tuple(shareable), top
+        self.fusible = fusible(case)
+        self.found: list[_Found] = []
+        self.best: _Found | None = None
+        self.nearest = math.inf
+        self.tried = 0
+
+    def run(self) -> None:
+        for cores in range(1, self.goal.cores + 1):
+            if self.tried >= MOST or len(self.found) >= self.top:
+                return
+            self._with_cores(cores)
+
+    def _with_cores(self, cores: int) -> None:
+        start = self._stable(self.case.with_cores(cores))
+        first = tuple(start.servers[name] for name in self.shareable)
+        todo, seen = [(sum(first), first)], {first}
+        while todo and self.tried < MOST and len(self.found) < self.top:
+            _, counts = heapq.heappop(todo)
+            here = start
+            for name, count in zip(self.shareable, counts, strict=True):
+                here = here.with_servers(name, count) if here.servers[name] != count else here
+            found = self._judge(here)
+            if found.misses(self.goal) <= 1:
+                self.found.append(self._fused(found))
+                continue
+            for place, name in enumerate(self.shareable):
+                if counts[place] < MOST_SERVERS and self._helps(found, name):
+                    more = (*counts[:place], counts[place] + 1, *counts[place + 1 :])
+                    if more not in seen:
+                        seen.add(more)
+                        heapq.heappush(todo, (sum(more), more))
+
+    def _stable(self, case: Case) -> Case:
+        """Return the case with as many servers as the load takes at least, so that the search need not start below."""
+        if not case.scenario.open:
+            return case
+        segments, _ = segments_of(case)
+        running = solve(segments, case.host).running
+        span = _span(case)
+        for name in self.shareable:
+            least = math.ceil(running.get(name, 0.0) * case.servers[name] / span - 1e-9) if span else 1
+            case = case.with_servers(name, min(MOST_SERVERS, max(case.servers[name], least)))
+        return case
+
+    def _judge(self, case: Case) -> _Found:
+        self.tried += 1
+        found = evaluate(case)
+        missed = found.misses(self.goal)
+        if (
+            self.best is None
+            or missed < self.nearest
+            or (missed == self.nearest and found.capacity > self.best.capacity)
+        ):
+            self.best, self.nearest = found, missed
+        return found
+
+    def _helps(self, found: _Found, name: str) -> bool:
+        """Whether another server of a station can bring the goal nearer: not where nobody waits for it."""
+        answer = found.answer
+        if answer is None or answer.saturated:
+            more = found.case.with_servers(name, found.case.servers[name] + 1)
+            return throughput(more) > found.capacity * (1 + 1e-6)
+        station = answer.stations[name]
+        return name in answer.path and (station.wait_s or 0.0) > 1e-3 * (answer.response_mean_s or 0.0)
+
+    def _fused(self, found: _Found) -> _Found:
+        """Let neighbours share a process as long as the goal is still reached: fewer processes for the same."""
+        for upper, lower in self.fusible:
+            if found.case.servers[upper] == found.case.servers[lower] == 1:
+                tried = self._judge(found.case.with_fused(upper, lower))
+                if tried.misses(self.goal) <= 1:
+                    found = tried
+        return found
+
+
+def evaluate(case: Case) -> _Found:
+    """Return how a case does under its load, or as a whole run."""
+    segments, _ = segments_of(case)
+    fluid = solve(segments, case.host)
+    busy = fluid.makespan - (fluid.ended.get("startup", 0.0) if case.scenario.open else 0.0)
+    answer = open_load(case, fluid) if case.scenario.open else None
+    makespan = answer.makespan if answer is not None else fluid.makespan
+    return _Found(case, makespan, answer, 1 / busy if busy > 0 else math.inf)
+
+
+def _checked(scenario: Scenario, profile: Profile, found: _Found, original: Case) -> Variant | None:
+    """Ask theory again about the scenario that the changes make, splits and merges included; None where it is none."""
+    changes = changes_of(found.case, original)
+    try:
+        made = variant_of(scenario, changes)
+        known, _ = complete(profile, made)
+        case = case_of(made, known, host=found.case.host)
+    except ScenarioError:
+        return None
+    for upper, lower in found.case.fused:
+        case = case.with_fused(upper, lower)
+    again = evaluate(case)
+    answer = again.answer
+    saturated = answer is None or answer.saturated
+    processes = sum(count for name, count in case.servers.items()) - len(case.fused)
+    return Variant(
+        changes={**scenario.overrides, **changes},
+        cores=case.host.cores,
+        servers=processes,
+        headroom=_span(case) * again.capacity if answer is not None else None,
+        makespan_s=again.makespan_s,
+        mean_s=None if saturated or answer is None else answer.response_mean_s,
+        p99_s=None if saturated or answer is None else answer.response_quantiles_s[2],
+    )
+
+
+def _reaches(variant: Variant, goal: Goal) -> bool:
+    if variant.headroom is not None and variant.p99_s is None and variant.mean_s is None and variant.headroom <= 1:
+        return False
+    found = [(variant.makespan_s, goal.makespan_s), (variant.mean_s, goal.mean_s), (variant.p99_s, goal.p99_s)]
+    return all(value is not None and value <= wanted for value, wanted in found if wanted is not None)
+
+
+def _span(case: Case) -> float:
+    """Return how long the sources of a load of its own take to give everything (s)."""
+    return max(spans(case).values(), default=0.0)
+
+
+def _cores_needed(case: Case) -> float | None:
+    """Return how many cores the work takes at the load given, as the host gives them; None for a saturated circuit."""
+    span = _span(case)
+    if not span:
+        return None
+    segments, _ = segments_of(case)
+    work = sum(solve(segments, case.host).cpu.values())
+    return work / span * case.host.cores / case.host.available_cores

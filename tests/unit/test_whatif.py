@@ -1,0 +1,119 @@
+"""What it would take: the cheapest variants, held against every cheaper one."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import msgspec
+import pytest
+
+from streamsim.analysis.case import case_of
+from streamsim.analysis.variants import variant_of
+from streamsim.analysis.whatif import Goal, evaluate, search
+from streamsim.assumed import complete
+from streamsim.errors import ScenarioError
+from streamsim.loading import load
+from streamsim.scenario import Scenario
+from streamsim.service import HostProfile, Profile
+from streamsim.verifying import verify
+
+MANY_CORES = HostProfile(cores=16, available_cores=16.0, speed=(1.0,) * 16, wake_far_s=0.0, wake_near_s=0.0)
+PROFILE = Profile(host=MANY_CORES)
+
+
+def scenario(rate: float | None, cores: int = 16, **demands: str) -> Scenario:
+    """A generator and work stations, with these exponential demands for each record of 10,000."""
+    paced: dict[str, Any] = {"rate": rate, "arrivals": "poisson"} if rate else {}
+    return load(
+        {
+            "name": "line",
+            "sources": {"in": {"operator": "generate", "count": 10000, "kind": "fixed", "size": 100, **paced}},
+            "stations": {name: {"operator": "work", "service": demand} for name, demand in demands.items()},
+            "host": {"cores": cores},
+            "service": {
+                "in": {"bytes": 1000000, "record_bytes": 100},
+                **{name: {"per_record": demand, "scv": 1.0, "record_bytes": 100} for name, demand in demands.items()},
+            },
+        }
+    )
+
+
+def p99_of(asked: Scenario, cores: int, servers: dict[str, int]) -> float | None:
+    changes = {f"stations.{name}.parallelism": count for name, count in servers.items()}
+    made = variant_of(asked, {"host.cores": cores, **changes})
+    answer = evaluate(case_of(made, complete(PROFILE, made)[0])).answer
+    assert answer is not None
+    return answer.response_quantiles_s[2]
+
+
+def test_no_variant_with_fewer_servers_reaches_the_goal() -> None:
+    asked, goal = scenario(1500.0, a="1 ms", b="2 ms"), Goal(cores=16, p99_s=15e-3)
+    found = search(asked, PROFILE, goal, top=1)
+    (best,) = found.variants
+    count = {name: best.changes.get(f"stations.{name}.parallelism", 1) for name in "ab"}
+    assert best.p99_s is not None and best.p99_s <= 15e-3
+    for a, b in itertools.product(range(2, 6), range(3, 8)):
+        p99 = p99_of(asked, best.cores, {"a": a, "b": b})
+        if p99 is not None and p99 <= 15e-3:
+            assert a + b >= sum(count.values())
+
+
+def test_fewer_cores_come_first_and_never_fewer_than_the_work_takes() -> None:
+    found = search(scenario(1500.0, a="1 ms", b="2 ms"), PROFILE, Goal(cores=16, p99_s=50e-3))
+    cores = [variant.cores for variant in found.variants]
+    assert cores == sorted(cores) and found.cores_needed == pytest.approx(4.5, rel=1e-6)
+    assert min(cores) > 4.5
+    assert all(variant.headroom is not None and variant.headroom > 1 for variant in found.variants)
+
+
+def test_where_nothing_does_it_says_how_many_cores_the_work_takes_and_how_near_it_comes() -> None:
+    found = search(scenario(1500.0, a="1 ms", b="2 ms"), PROFILE, Goal(cores=2, p99_s=50e-3))
+    assert not found.variants and found.cores_needed == pytest.approx(4.5, rel=1e-6)
+    assert found.nearest is not None and found.nearest.headroom is not None and found.nearest.headroom < 1
+
+
+def test_the_answer_holds_what_was_set_before_and_can_be_set_again() -> None:
+    asked = variant_of(scenario(100.0, a="1 ms"), {"sources.in.rate": 1500.0})
+    (best, *_) = search(asked, PROFILE, Goal(cores=4, p99_s=50e-3)).variants
+    assert best.changes["sources.in.rate"] == 1500.0
+    again = variant_of(scenario(100.0, a="1 ms"), best.changes)
+    assert again.circuit.station("a").parallelism == best.changes["stations.a.parallelism"]
+
+
+def test_neighbours_share_a_process_where_the_goal_allows_it() -> None:
+    (best, *_) = search(scenario(100.0, a="1 ms", b="1 ms"), PROFILE, Goal(cores=1, p99_s=50e-3)).variants
+    assert best.changes["stations.a.fuse"] is True and best.servers == 2
+
+
+def test_a_saturated_circuit_is_asked_for_its_makespan() -> None:
+    found = search(scenario(None, a="1 ms"), PROFILE, Goal(cores=16, makespan_s=3.0))
+    assert found.variants[0].changes["stations.a.parallelism"] == 4
+    assert found.variants[0].makespan_s <= 3.0
+
+
+def test_stations_that_may_depend_on_all_they_read_are_left_alone() -> None:
+    asked = load(
+        {
+            "sources": {"in": {"command": "seq 9"}},
+            "stations": {"a": {"command": "sort"}},
+            "service": {"in": {"bytes": 1000}, "a": {"per_byte": "1 ms"}},
+        }
+    )
+    found = search(asked, PROFILE, Goal(cores=4, makespan_s=0.5))
+    assert not found.variants and any("left at their servers" in note and "a" in note for note in found.notes)
+
+
+def test_response_times_without_a_load_are_refused() -> None:
+    with pytest.raises(ScenarioError, match="give --rate"):
+        search(scenario(None, a="1 ms"), PROFILE, Goal(cores=4, p99_s=1.0))
+
+
+def test_simulation_says_whether_it_agrees_and_a_real_run_why_there_is_none() -> None:
+    asked = variant_of(scenario(400.0, cores=4096, a="1 ms"), {"measure.records": 300, "simulate.replications": 3})
+    found = search(asked, PROFILE, Goal(cores=4096, p99_s=1.0), top=1)
+    many = msgspec.structs.replace(found.variants[0], cores=4096)
+    checked = verify(msgspec.structs.replace(found, variants=(many,)), asked, PROFILE)
+    (variant,) = checked.variants
+    assert variant.verified["simulated"].reached is True
+    assert variant.verified["measured"].reached is None and "cores" in variant.verified["measured"].note
