@@ -67,6 +67,8 @@ class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
     (the sorting of ``sort``), with ``finish_threads`` cores at once; ``output_per_byte`` for each byte written
     after it.
     ``curve``, where a mean per byte would lose it, spreads the input-phase demand along the stream.
+    ``filling_per_byte`` is the part of ``per_byte`` that a station spends on taking bytes into its buffer, before
+    the work on a full one begins (`StationProfile.gather_bytes`).
     """
 
     setup: float = 0.0
@@ -77,6 +79,7 @@ class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
     scv: float = 0.0
     distribution: Distribution = Distribution()
     curve: tuple[CurvePoint, ...] = ()
+    filling_per_byte: float = 0.0
     threads: float = 1.0
     startup: float = 0.0
     startup_waiting: float = 0.0
@@ -102,7 +105,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bytes_in``, ``records_in``, … are the totals of the calibration (means over its repetitions); selectivity is
     out per in. ``read_bytes`` is the most that one read takes, ``write_bytes`` what one write hands over.
-    ``gather_bytes``: it works only on so many bytes together, over several reads (gzip fills its buffer first).
+    ``gather_bytes``: it works only on so many bytes together, over several reads (gzip and sort fill a buffer).
     ``barrier``: no output before the input has ended. ``held_bytes``: what a streaming station keeps back
     before its output starts to flow (a compressor's window, a stdio buffer). ``demand_spread``: the half-width of the
     95 % interval of its work over the repetitions of the calibration, relative to the mean; None where there was one.

@@ -19,8 +19,8 @@ from streamsim.traffic import Flow, effective_profiles, host_for, totals
 
 Flows = dict[str, Flow]
 
-DEMANDS = ("setup", "per_record", "per_byte", "waiting_per_record", "waiting_per_byte", "finish", "finish_waiting",
-           "output_per_byte", "output_waiting_per_byte")  # fmt: skip
+DEMANDS = ("setup", "per_record", "per_byte", "filling_per_byte", "waiting_per_record", "waiting_per_byte",
+           "finish", "finish_waiting", "output_per_byte", "output_waiting_per_byte")  # fmt: skip
 """What a station needs for its work: all of a service model's times but those that are spent once, at the start."""
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, nnls
 
+from streamsim.analysis.gather import FEWEST_SAMPLES, STANDS_STILL, Reading, standstill
 from streamsim.service import CurvePoint, Regime
 from streamsim.trace import RunTrace, StationTrace
 
@@ -26,12 +26,6 @@ CURVE_BENDS = 0.08
 """Without plateaus a bend must be this large: the speed of a shared machine drifts by several per cent within a run."""
 CURVE_HOLDS = 0.5
 """A curve must leave less than this part of the squared error that a straight line leaves, on runs it has not seen."""
-STANDS_STILL = 0.3
-"""Tools that work on what they have just read score 0.00 here, sort and gzip -dc 0.6 to 0.75 (docs/accuracy.md)."""
-SHORT_S = 0.015
-SAME_PHASE = 0.5
-FEWEST_FILLS = 8
-FEWEST_SAMPLES = 20
 LEAST_RUNNING_S = 0.01
 THREADS_MATTER = 1.15
 
@@ -132,15 +126,6 @@ def _phase(station: StationTrace, work: Array, begin: int | None, end: int) -> P
     )
 
 
-class Reading(NamedTuple):
-    """The samples of one run's reading phase: its station, its work curve, and the first and last sample of it."""
-
-    station: StationTrace
-    work: Array
-    begin: int
-    end: int
-
-
 def demand_curve(readings: list[Reading]) -> tuple[CurvePoint, ...]:
     """Return the demand curve of the reading phase, or nothing where a mean per byte tells as much.
 
@@ -194,55 +179,9 @@ def _holds(runs: list[Array]) -> bool:
     return curve < CURVE_HOLDS * line
 
 
-def standstill(readings: list[Reading]) -> float:
-    """Return the part of a tool's work that it does while it takes nothing: a sorter with a full buffer.
-
-    Seen in samples close together (`SHORT_S`): the work of those in which the bytes grew by less than a tenth of what
-    the work would let expect, over the work of all.
-    """
-    still = total = 0.0
-    for reading in readings:
-        rows = _steps(reading)
-        if rows is None or len(rows) < 3:
-            continue
-        bytes_part, work_part = np.diff(rows[:, 0]), np.diff(rows[:, 1])
-        close = np.diff(reading.station.time_s[reading.begin + 1 : reading.end + 1]) < SHORT_S
-        total += float(work_part[close].sum())
-        still += float(work_part[close & (bytes_part < 0.1 * work_part)].sum())
-    return still / total if total > 0 else 0.0
-
-
-def gathered(readings: list[Reading], read_bytes: float) -> float:
-    """Return how many bytes a tool gathers, over several reads, before it works on them; 0 where it does not.
-
-    gzip fills a buffer of 256 KiB though a pipe gives 64 KiB at most (fill_inbuf in its util.c). Then whatever it is
-    seen to work on, it has taken the same bytes modulo that size. The resultant length of those phases is 1 where
-    all agree and near 0 where they are spread evenly (Fisher 1993, "Statistical Analysis of Circular Data", p. 32).
-    """
-    taken, weight = [], []
-    for reading in readings:
-        inside = slice(reading.begin, reading.end + 1)
-        running = np.diff(reading.station.running_s[inside])
-        taken.append(reading.station.bytes_in[inside][1:])
-        weight.append(running * (np.diff(reading.station.starved_s[inside]) < running))
-    places, weights = np.concatenate(taken), np.concatenate(weight)
-    total = float(weights.sum())
-    if total <= 0 or len(places) < FEWEST_SAMPLES or standstill(readings) <= STANDS_STILL:
-        return 0.0
-    found = 0.0
-    for power in range(17, 24):
-        size = float(1 << power)
-        if not 2 * read_bytes <= size <= float(places.max()) / FEWEST_FILLS:
-            continue
-        phases = np.exp(2j * np.pi * places / size)
-        if float(np.abs((phases * weights).sum())) / total > SAME_PHASE:
-            found = size
-    return found
-
-
 def _steps(reading: Reading) -> Array | None:
     """Return for each sample: bytes and work so far as fractions, core-seconds and running time since the last."""
-    inside = slice(reading.begin, reading.end + 1)
+    inside = reading.inside
     taken = reading.station.bytes_in[inside] - reading.station.bytes_in[reading.begin]
     spent = reading.work[inside] - reading.work[reading.begin]
     if taken.size < 2 or taken[-1] <= 0 or spent[-1] <= 0:

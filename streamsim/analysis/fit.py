@@ -13,20 +13,19 @@ from numpy.typing import NDArray
 
 from streamsim.analysis.demand import (
     Phases,
-    Reading,
     demand_curve,
-    gathered,
     reference_work,
     regimes,
     setup_and_slope,
     split_phases,
 )
 from streamsim.analysis.distributions import fit_distribution
+from streamsim.analysis.gather import NOTHING, Reading, gathering
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
 from streamsim.result import estimate
 from streamsim.scenario import Scenario
-from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.trace import RunTrace, StationTrace, Trace
 
 Array = NDArray[np.float64]
@@ -97,21 +96,28 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         for run, trace, phase in zip(runs, traces, phases, strict=True)
     ]
     read_bytes = WORKER_READS if station.operator is not None else _largest_chunk(traces, "bytes_in", "reads")
-    gather = gathered(readings, read_bytes) if station.operator is None and not source else 0.0
-    curve = demand_curve(readings) if not source and not gather else ()
-    if curve:  # what a call costs cannot be told from where along the stream it was made
+    gather = gathering(readings, read_bytes) if station.operator is None and not source else NOTHING
+    curve = demand_curve(readings) if not source and not gather.bytes else ()
+    if curve or gather.bytes:  # what a call costs cannot be told from where along the stream it was made
         windows = _without_calls(windows)
     service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)
-    distribution = fit_distribution(_factors(windows, service))
+    # Of a tool that gathers, samples differ by what it was at just then, not by chance.
+    distribution = Distribution() if gather.bytes else fit_distribution(_factors(windows, service))
     records_moved = records_out if source else records_in
     return StationProfile(
-        service=_replace(service, curve=curve, distribution=distribution, scv=distribution.scv),
+        service=_replace(
+            service,
+            curve=curve,
+            distribution=distribution,
+            scv=distribution.scv,
+            filling_per_byte=min(gather.filling_per_byte, service.per_byte),
+        ),
         bytes_in=0.0 if source else bytes_in,
         bytes_out=bytes_out,
         records_in=None if source else records_in,
         records_out=records_out,
         read_bytes=read_bytes,
-        gather_bytes=gather,
+        gather_bytes=gather.bytes,
         write_bytes=_mean_chunk(traces) if source else _largest_chunk(traces, "bytes_out", "writes"),
         barrier=barrier,
         held_bytes=0.0 if barrier or source else _held(traces),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.fluid import Segment, Work
+from streamsim.analysis.rhythm import Curve, rhythms
 from streamsim.service import ServiceModel, StationProfile
 from streamsim.traffic import Flow
 
@@ -19,7 +20,7 @@ def segments_of(case: Case) -> tuple[list[Segment], list[str]]:
     finishes in one of its own and writes in a third.
     """
     profiles, flows = case.profiles, case.flows
-    group = _groups(case)
+    group, rhythm = _groups(case), rhythms(case)
     works: dict[str, list[Work]] = {}
     after: dict[str, set[str]] = {}
     warnings: list[str] = []
@@ -29,7 +30,7 @@ def segments_of(case: Case) -> tuple[list[Segment], list[str]]:
         reads, writes = group[name, READS], group[name, WRITES]
         after.setdefault(reads, {"startup"})
         after.setdefault(writes, {"startup"})
-        works.setdefault(reads, []).append(_reading(case, name))
+        works.setdefault(reads, []).append(_reading(case, name, rhythm.get(name)))
         needs_finish = profile.service.finish > 0 or profile.service.finish_waiting > 0
         finish = f"{name} finishes"
         if needs_finish:
@@ -102,7 +103,7 @@ def mean_chunk(profile: StationProfile) -> float:
     return sum(regime.chunk_bytes * regime.chunks for regime in profile.service.regimes) / chunks
 
 
-def _reading(case: Case, name: str) -> Work:
+def _reading(case: Case, name: str, rhythm: Curve | None) -> Work:
     profile, flow, servers = case.profiles[name], case.flows[name], case.servers[name]
     service = profile.service
     each = servers if case.partition(name) == "copy" else 1  # then every server works on all of it
@@ -118,8 +119,15 @@ def _reading(case: Case, name: str) -> Work:
             waiting=waiting,
             servers=servers,
         )
-    threads = (max(service.threads, 1.0),)
-    return Work(station=name, at=(0.0, 1.0), done=(0.0, total), threads=threads, waiting=waiting, servers=servers)
+    at, done = rhythm if rhythm is not None else ((0.0, 1.0), (0.0, 1.0))
+    return Work(
+        station=name,
+        at=at,
+        done=tuple(part * total for part in done),
+        threads=(max(service.threads, 1.0),) * (len(at) - 1),
+        waiting=waiting,
+        servers=servers,
+    )
 
 
 def _finishing(name: str, service: ServiceModel, servers: int) -> Work:

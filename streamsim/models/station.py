@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,16 +117,13 @@ class Station(Reader):
                 yield
             if size < 0:
                 break
-            while size < row.gather_bytes:
-                while (more := self.take(want)) == 0:
-                    yield
-                if more < 0:
-                    break
-                size += more
+            if row.gather_bytes:
+                size = yield from self._gather(size)
             self._got = clock.now
             records = size / row.record_bytes
             if self.curve is None:
-                demand = service.setup + service.per_record * records + service.per_byte * size
+                per_byte = service.per_byte - service.filling_per_byte
+                demand = service.setup + service.per_record * records + per_byte * size
                 if self.work(demand if self.factor is None else demand * self.factor(), self.threads):
                     yield
             else:
@@ -145,6 +143,21 @@ class Station(Reader):
         if self.stop_bytes is None:
             return self.row.read_bytes
         return min(self.row.read_bytes, self.stop_bytes - self.bytes_in)
+
+    def _gather(self, size: int) -> Generator[None, None, int]:
+        """Read on until the buffer is full or nothing more comes, and return how much is in it."""
+        row, filling, got = self.row, self.row.service.filling_per_byte, size
+        while True:
+            if self.work(filling * got):
+                yield
+            want = min(self._want(), row.gather_bytes - size)
+            if want <= 0:
+                return size
+            while (got := self.take(want)) == 0:
+                yield
+            if got < 0:
+                return size
+            size += got
 
     def _write_whole_buffers(self) -> Steps:
         """Write what is due: all of it where every chunk is flushed, else only full buffers, as stdio does."""

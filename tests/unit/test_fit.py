@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamsim.analysis.demand import Reading, demand_curve, gathered, reference_work, setup_and_slope
+from streamsim.analysis.demand import demand_curve, reference_work, setup_and_slope
 from streamsim.analysis.fit import fit
+from streamsim.analysis.gather import Reading
 from streamsim.errors import ProfileError
 from streamsim.loading import load
 from streamsim.scenario import ScenarioKey
@@ -124,39 +125,3 @@ def test_setup_is_told_from_bytes_where_chunks_vary() -> None:
 def test_a_trace_of_another_circuit_is_refused(scenario) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ProfileError, match="no station 'sort'"):
         fit(trace_of(run({"s": flowing("s")})), scenario)
-
-
-def test_a_tool_that_fills_a_large_buffer_before_it_works_is_recognised() -> None:
-    times = np.arange(0.0, 2.0, 0.002)
-    block = 262144.0
-    cycle = times % 0.02  # 2 ms to take 256 KiB, 18 ms to work on them
-    taken = (np.floor(times / 0.02) + np.clip(cycle / 0.002, 0, 1)) * block
-    cpu = (np.floor(times / 0.02) + np.clip((cycle - 0.002) / 0.018, 0, 1)) * 0.018
-    one = StationTrace(
-        name="gzip", started_s=0.0, ended_s=2.0, time_s=times, bytes_in=taken, bytes_out=taken, cpu_s=cpu,
-        running_s=cpu, runnable_s=times * 0, starved_s=times - cpu, blocked_s=times * 0,
-        waiting_s=times * 0, reads=taken / 65536, writes=taken / 32768,
-    )  # fmt: skip
-    reading = Reading(one, cpu, 0, len(times) - 1)
-    assert gathered([reading], 65536.0) == block
-
-
-def test_a_tool_that_works_on_what_it_has_just_read_gathers_nothing() -> None:
-    times = np.arange(0.0, 2.0, 0.002)
-    one = StationTrace(
-        name="tr", started_s=0.0, ended_s=2.0, time_s=times, bytes_in=times * 1e7, bytes_out=times * 1e7,
-        cpu_s=times / 2, running_s=times / 2, runnable_s=times * 0, starved_s=times / 2, blocked_s=times * 0,
-        waiting_s=times * 0, reads=times * 100, writes=times * 100,
-    )  # fmt: skip
-    assert gathered([Reading(one, times / 2, 0, len(times) - 1)], 8192.0) == 0.0
-
-
-def test_a_bend_that_only_one_run_has_is_noise() -> None:
-    def bent(place: float) -> StationTrace:
-        cpu = np.interp(TIMES, [0, place, place + 0.3, 2.0], [0, 0.4 * place, 0.4 * place + 0.3, 1.0])
-        return station("tr", TIMES * MEBIBYTE, TIMES * MEBIBYTE, cpu)
-
-    runs = [bent(place) for place in (0.1, 0.6, 1.1, 1.5)]
-    readings = [Reading(one, reference_work(run({"tr": one}), one), 0, len(TIMES) - 1) for one in runs]
-    assert demand_curve(readings) == ()
-    assert demand_curve([readings[0]] * 3) != ()

@@ -69,6 +69,17 @@ def test_a_tool_that_gathers_works_only_on_whole_buffers() -> None:
     assert visits["taken"].tolist() == [4 * PAGE, 4 * PAGE, 2 * PAGE]
 
 
+def test_filling_a_buffer_costs_before_the_work_on_it_begins() -> None:
+    # 4 pages come in 4 s, each costs 0.25 s to take; then 3 s of work, during which the next 4 come.
+    sorter = taking(gather_bytes=4.0 * PAGE, per_byte=1.0 / PAGE, filling_per_byte=0.25 / PAGE, barrier=True)
+    one = run(*chain(giving(8 * PAGE, setup=1.0), sorter))
+    assert last(one, "s1", "cpu_s") == pytest.approx(8.0)
+    assert one.makespan_s == pytest.approx(8.0 + 0.25 + 3.0)
+    two = run(*chain(giving(8 * PAGE, setup=1.0), sorter, slots=1))
+    # The pipe holds one page: of the next four, one lies there and one is in the hands of the source.
+    assert two.makespan_s == pytest.approx(4.25 + 3.0 + 0.25 + 2 * 1.0 + 0.25 + 3.0, abs=0.5)
+
+
 def test_held_bytes_stay_back_until_the_end() -> None:
     one = run(*chain(giving(10 * PAGE, setup=1.0), taking(held_bytes=4.0 * PAGE), taking(), operators=True))
     visits = one.stations["s1"].visits

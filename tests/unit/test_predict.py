@@ -9,6 +9,7 @@ import pytest
 from streamsim.analysis.network import predict
 from streamsim.loading import load
 from streamsim.service import HostProfile, Profile
+from tests.unit.modelled import PAGE, chain, giving, ideal_host, run, taking
 
 TWO_CORES = HostProfile(cores=2, available_cores=2.0, speed=(1.0, 1.0), wake_far_s=0.0, wake_near_s=0.0)
 
@@ -69,3 +70,11 @@ def test_a_load_that_nothing_can_carry_is_said_with_the_largest_that_could() -> 
     assert answer.saturated
     assert answer.circuit.response_time is None
     assert any("at most 1000 records/s" in warning for warning in answer.warnings)
+
+
+@pytest.mark.parametrize("slots", [4, 16, 64])
+def test_a_buffer_that_is_filled_again_and_again_is_predicted_as_it_is_simulated(slots: int) -> None:
+    sorter = taking(gather_bytes=64.0 * PAGE, per_byte=3.0 / PAGE, filling_per_byte=0.2 / PAGE, barrier=True)
+    line, profile = chain(giving(640 * PAGE, setup=1.0), taking(setup=1.5), sorter, slots=slots, host=ideal_host(3))
+    predicted = predict(line, profile).circuit.makespan.value
+    assert predicted == pytest.approx(run(line, profile).makespan_s, rel=0.03)
