@@ -11,6 +11,7 @@ from streamsim import formats, operators, sections
 from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Sink, Station
 from streamsim.commands import split_command
 from streamsim.errors import ScenarioError, nearest
+from streamsim.fusion import fused_groups
 from streamsim.insertion import Shape, check_loops, insert
 from streamsim.operators import check_policy
 from streamsim.places import expand_files, fill_in
@@ -48,6 +49,7 @@ def build_circuit(
         raise ScenarioError("there is nothing to run: no station and no source that is a process", path="stations")
     circuit = draft.circuit()
     check_loops(circuit)
+    fused_groups(circuit)
     _check_files(circuit)
     return circuit, draft.loads, draft.sizes
 

@@ -118,16 +118,10 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
             )
 
 
-_UNLANDED = {"fuse": False}
-
-
 def _refuse_unlanded(circuit: Circuit, file: str | None) -> None:
     """Refuse by name what a scenario can say and a real run cannot do yet."""
     for station in circuit.stations:
         name = station.name.partition(".")[0]
-        for key, default in _UNLANDED.items():
-            if getattr(station, key) != default:
-                raise ScenarioError("cannot be run yet", file=file, path=f"stations.{name}.{key}")
         if station.role in ("split", "merge", "loop") or station.ports:
             what = "a feedback loop" if station.role == "loop" else "a split or merge of different records"
             raise ScenarioError(f"{what} cannot be run yet", file=file, path=f"stations.{name}")

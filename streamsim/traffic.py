@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from streamsim.circuit import Circuit, Pipe
 from streamsim.errors import ModelError, ProfileError, ScenarioError
+from streamsim.fusion import fused_groups
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, StationProfile
 
@@ -43,8 +44,15 @@ class Flow(NamedTuple):
 def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str, StationProfile]:
     """Return the profile of every station of the circuit: the measured one, else the one declared by hand.
 
-    Raises ProfileError naming the stations that have neither.
+    Raises
+    ------
+    ProfileError : some stations have neither; they are named.
+    ModelError : stations share a process, which no model can do yet.
     """
+    for group in fused_groups(scenario.circuit).values():
+        raise ModelError(
+            f"stations that share a process ({', '.join(group)}) can only be measured; model them without fuse"
+        )
     measured = profile.stations if profile is not None else {}
     found: dict[str, StationProfile] = {}
     missing: list[str] = []

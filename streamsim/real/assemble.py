@@ -15,6 +15,7 @@ from streamsim.real.children import Child
 from streamsim.real.endings import was_cut
 from streamsim.real.launch import Crew
 from streamsim.real.observe import Observer
+from streamsim.real.parts import split
 from streamsim.real.uncounted import with_records
 from streamsim.real.watch import CPU, READS, SETTLED, SHARES, SWEEP, TIME, WRITES, Watch
 from streamsim.trace import VISIT, PipeTrace, StationTrace
@@ -63,7 +64,10 @@ def station_traces(crew: Crew, observer: Observer) -> tuple[dict[str, StationTra
     capacities = {label: joint.capacity_bytes for label, joint in crew.joints.items()}
     levels = {label: np.array(flat).reshape(-1, 2) for label, flat in observer.levels.items()}
     moved = bytes_through(crew.plan, seen, capacities, levels)
-    stations = {child.process.name: _station(child, seen[child.process.name], moved, began) for child in crew.children}
+    stations: dict[str, StationTrace] = {}
+    for child in crew.children:
+        name = child.process.name
+        stations |= _parts(child, _station(child, seen[name], moved, began), began)
     stations = with_records(stations, crew.plan)
     return stations, {label: _pipe(label, capacities[label], levels[label], moved, began) for label in capacities}
 
@@ -79,6 +83,7 @@ def _seen(watch: Watch, crew: Crew) -> Seen:
         ended=float(rows[-1, TIME]),
         cut=was_cut(process, child.status or 0),
         visits=read_visits(child.visits),
+        last_visits=read_visits(part_path(child.visits, len(process.parts) - 1)) if process.parts else None,
         rejects=read_rejects(child.visits),
         spills=watch.spills,
         hidden=watch.tree.hidden,
@@ -125,6 +130,28 @@ def _station(child: Child, seen: Seen, moved: Bytes, began: float) -> StationTra
     )
 
 
+def _parts(child: Child, trace: StationTrace, began: float) -> dict[str, StationTrace]:
+    """Return the trace of a process, or those of the operators that share it, by station."""
+    names = child.process.parts
+    if not names or trace.visits is None:
+        return {trace.name: trace}
+    visits, rejects = [trace.visits], [(trace.rejected or 0, trace.rejection)]
+    for number in range(1, len(names)):
+        path = part_path(child.visits, number)
+        own = read_visits(path)
+        assert own is not None, "an observed process keeps visits"
+        for moment in ("asked", "got", "served", "sent"):
+            own[moment] -= began
+        visits.append(own)
+        rejects.append(read_rejects(path))
+    return {part.name: part for part in split(trace, names, visits, rejects)}
+
+
+def part_path(path: str | None, number: int) -> str | None:
+    """Return where one of several operators in a process leaves its visits (worker_fused.py)."""
+    return f"{path}.{number}" if path is not None and number else path
+
+
 def _thinned(count: int) -> NDArray[np.intp]:
     """Return which samples to keep: all, or 4000 spread evenly, the first and the last among them."""
     if count <= _MOST_SAMPLES:
@@ -168,6 +195,9 @@ def plain_traces(crew: Crew) -> dict[str, StationTrace]:
             reads=nothing,
             writes=nothing,
         )
+        for name in child.process.parts[1:]:  # who of them used the CPU time is not known: the first has it
+            idle = {"cpu_s": nothing, "running_s": nothing, "starved_s": life - life[0], "waiting_s": nothing}
+            traces[name] = replace(traces[child.process.name], name=name, **idle)
     return traces
 
 

@@ -19,9 +19,10 @@ class Seen:
     """What was seen of one station; all times are of the monotonic clock (s).
 
     ``rows`` as in watch.py. ``cut``: it ended because nobody read it any more. ``visits`` are those of an operator of
-    ours. ``feed_bytes``: the size of the file on its standard input, None where there is none; ``feed_start``: what it
-    had read of other files before (bytes). ``sink_bytes``: what its output file holds at the end. ``window_s``: over
-    how long the cores that it used at once are counted. ``rejects``: how many records it left out, why the first.
+    ours, ``last_visits`` those of the last of several that share the process. ``feed_bytes``: the size of the file on
+    its standard input, None where there is none; ``feed_start``: what it had read of other files before (bytes).
+    ``sink_bytes``: what its output file holds at the end. ``window_s``: over how long the cores that it used at once
+    are counted. ``rejects``: how many records it left out, why the first.
     """
 
     process: Process
@@ -29,6 +30,7 @@ class Seen:
     ended: float
     cut: bool = False
     visits: NDArray[np.void] | None = None
+    last_visits: NDArray[np.void] | None = None
     spills: bool = False
     hidden: bool = False
     feed_bytes: float | None = None
@@ -93,11 +95,17 @@ def _count(one: Seen, column: int, sweeps: Array) -> Array:
 
 def _exact(one: Seen, size: str, moment: str, time: Array) -> Array | None:
     """Return the bytes that its visits tell of, None where it has none; all of them at its end."""
-    if one.visits is None:
+    visits = one.last_visits if size == "given" and one.last_visits is not None else one.visits
+    if visits is None:
         return None
-    total = np.concatenate([[0.0], np.cumsum(one.visits[size].astype(np.float64))])
-    curve: Array = total[np.searchsorted(one.visits[moment], np.where(time >= one.ended, np.inf, time), side="right")]
-    return curve
+    return moved_by(visits, size, moment, np.where(time >= one.ended, np.inf, time))
+
+
+def moved_by(visits: NDArray[np.void], size: str, moment: str, time: Array) -> Array:
+    """Return how many bytes (``size``: taken, given) the visits had moved at these times (``moment``: got, sent)."""
+    total = np.concatenate([[0.0], np.cumsum(visits[size].astype(np.float64))])
+    moved: Array = total[np.searchsorted(visits[moment], time, side="right")]
+    return moved
 
 
 def _flow(writer: Seen, reader: Seen, grid: Bytes, capacity: int, levels: Array) -> Flow:

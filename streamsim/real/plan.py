@@ -14,6 +14,8 @@ import msgspec
 from streamsim import formats, operators
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import RunError, ScenarioError
+from streamsim.fusion import fused_groups
+from streamsim.real.fusing import fuse_processes
 from streamsim.scenario import Load, Scenario
 
 WORKER = str(Path(__file__).with_name("worker.py"))
@@ -58,7 +60,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
     ``spec`` is what an operator's worker is told, None for a command; the worker's last argument is added when the
     spec has been written to a file. ``answers`` are exit statuses that are an answer and no failure. ``niceness`` is
-    added to the runner's own; ``cores`` are the CPUs it is pinned to, none: those of the run.
+    added to the runner's own; ``cores`` are the CPUs it is pinned to, none: those of the run. ``parts`` are the
+    stations that share the process, where there are several; ``name`` is the first of them.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[int, ...] = ()
     niceness: int = 0
     cores: tuple[int, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,9 +113,13 @@ def make_plan(scenario: Scenario) -> Plan:
     [('a', ('seq', '9'), 'null', 'pipe'), ('b', ('wc', '-l'), 'pipe', 'standard')]
     """
     circuit = scenario.circuit
+    processes = fuse_processes(
+        [_process(circuit.station(name), scenario) for name in circuit.order()], fused_groups(circuit)
+    )
+    written = {wire.target for process in processes for wire in process.writes.values() if wire.kind == "pipe"}
     return Plan(
-        processes=tuple(_process(circuit.station(name), scenario) for name in circuit.order()),
-        pipes={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes},
+        processes=processes,
+        pipes={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes if pipe.label in written},
         sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None}
         | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None},
         directory=str(scenario.directory),

@@ -43,7 +43,8 @@ def _told(trace: StationTrace, stations: Mapping[str, StationTrace], process: Pr
 
 
 def _writers(process: Process, plan: Plan) -> Iterable[str]:
-    return (plan.writer_of(wire.target)[0].name for wire in process.reads.values() if wire.kind == "pipe")
+    writers = (plan.writer_of(wire.target)[0] for wire in process.reads.values() if wire.kind == "pipe")
+    return (writer.parts[-1] if writer.parts else writer.name for writer in writers)
 
 
 def _readers(process: Process, plan: Plan) -> Iterable[str]:

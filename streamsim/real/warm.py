@@ -53,7 +53,8 @@ class WarmParent:
     """
 
     def __init__(self, processes: Sequence[Process], group: int, roll: int, signals: Sequence[int]) -> None:
-        names = dict.fromkeys(str(p.spec["operator"]) for p in processes if p.spec is not None and forkable(p))
+        specs = [process.spec for process in processes if process.spec is not None and forkable(process)]
+        names = dict.fromkeys(str(one["operator"]) for spec in specs for one in (spec, *spec.get("fused", ())))
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(_PATIENCE_S)
         with theirs:

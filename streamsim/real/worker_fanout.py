@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from streamsim.operators.base import Operator
     from streamsim.real.control.attention import Attention
-    from streamsim.real.worker_loop import Inattention, Visits
+    from streamsim.real.worker_loop import Inattention
+    from streamsim.real.worker_visits import Visits
 
 UNCOUNTED = -1
 """As the records of a visit: nobody looked at the bytes. The neighbours know how many there were."""
@@ -122,10 +123,11 @@ class Fanout(Server):
         self, operator: Operator, outputs: Outputs, visits: Visits, attention: Attention | Inattention
     ) -> None:
         super().__init__(operator, outputs, visits, attention)
+        self._fan = outputs
         self._stage: Stage | None = None
 
     def _one(self, descriptor: int, read_bytes: int) -> tuple[float, float]:
-        able = can_splice((descriptor, *self.outputs.open))
+        able = can_splice((descriptor, *self._fan.open))
         while True:
             asked = monotonic()
             chunk = self.attention.read(descriptor, read_bytes)
@@ -141,7 +143,7 @@ class Fanout(Server):
         """Pass full chunks on without copying, until one is not full; return whether to do so again."""
         if self._stage is None:
             try:
-                self._stage = Stage(self.outputs, read_bytes, self.attention)
+                self._stage = Stage(self._fan, read_bytes, self.attention)
             except (OSError, AttributeError):  # AttributeError: no os.splice, no libc.tee
                 return False
         stage, operator = self._stage, self.operator
@@ -158,8 +160,8 @@ class Fanout(Server):
             try:
                 stage.send(size)
             finally:
-                self.visits.add(asked, got, got, monotonic(), size, self.outputs.written, UNCOUNTED, UNCOUNTED)
-            self.attention.moved(size, self.outputs.written)
+                self.visits.add(asked, got, got, monotonic(), size, self._fan.written, UNCOUNTED, UNCOUNTED)
+            self.attention.moved(size, self._fan.written)
             self.attention.between()
         return True
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from struct import Struct
-from time import monotonic, thread_time
+from time import monotonic
 
 from streamsim.operators import create
 from streamsim.operators.base import Operator
+from streamsim.real.worker_visits import Visits
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from streamsim.operators._rejects import Rejects
     from streamsim.operators.source import Source
     from streamsim.real.control.attention import Attention
-
-_VISIT = Struct("<5d4q")
-_FLUSH_BYTES = 65536
+    from streamsim.real.worker_fused import Part
 
 # The module behind `signal`: the interpreter has loaded it already, `signal` itself costs 5 ms for its enumerations.
 _signal: Any = sys.modules.get("_signal") or __import__("signal")
@@ -28,36 +26,6 @@ _signal: Any = sys.modules.get("_signal") or __import__("signal")
 
 class Terminated(BaseException):
     """SIGTERM came."""
-
-
-class Visits:
-    """Writes a row for each visit to a file, in pieces of 64 KiB; without a file it does nothing."""
-
-    def __init__(self, path: str | None) -> None:
-        self.wanted = path is not None
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) if path is not None else -1
-        self._rows = bytearray()
-        self._cpu = thread_time()
-
-    def add(
-        self, asked: float, got: float, served: float, sent: float,
-        taken: int, given: int, records_in: int, records_out: int,
-    ) -> None:  # fmt: skip
-        """Note one visit (times in s of CLOCK_MONOTONIC); the CPU time is all since the visit before."""
-        if not self.wanted:
-            return
-        before, self._cpu = self._cpu, thread_time()
-        used = self._cpu - before
-        self._rows += _VISIT.pack(asked, got, served, sent, used, taken, given, records_in, records_out)
-        if len(self._rows) >= _FLUSH_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand everything noted so far to the file."""
-        if self._rows:
-            rows, self._rows = bytes(self._rows), bytearray()
-            while rows:
-                rows = rows[os.write(self._file, rows) :]
 
 
 class Inattention:
@@ -108,6 +76,9 @@ class Outputs:
         self.written = 0
         """How many bytes of the last `send` came through, to the output that took most."""
 
+    sent = staticmethod(monotonic)
+    """When what was given last was in the pipes: now (s of CLOCK_MONOTONIC)."""
+
     def send(self, data: bytes) -> None:
         """Write all of it to each; a full pipe blocks."""
         self.written = 0 if self.open else len(data)
@@ -148,7 +119,7 @@ class Server:
     """An operator between its inputs and outputs."""
 
     def __init__(
-        self, operator: Operator, outputs: Outputs, visits: Visits, attention: Attention | Inattention
+        self, operator: Operator, outputs: Outputs | Part, visits: Visits, attention: Attention | Inattention
     ) -> None:
         self.operator, self.outputs, self.visits, self.attention = operator, outputs, visits, attention
 
@@ -209,12 +180,12 @@ class Server:
             outputs.send(data)
         finally:  # also the visit during which the last reader went
             records_in, records_out = operator.records_in - before[0], operator.records_out - before[1]
-            self.visits.add(asked, got, served, monotonic(), taken, outputs.written, records_in, records_out)
+            self.visits.add(asked, got, served, outputs.sent(), taken, outputs.written, records_in, records_out)
 
 
 def pour(
     source: Source,
-    outputs: Outputs,
+    outputs: Outputs | Part,
     visits: Visits,
     until: float | None,
     records: int | None,
@@ -237,7 +208,7 @@ def pour(
             outputs.send(chunk)
         finally:  # an empty chunk: the end made a record of the unterminated line that was sent before
             made = source.records_out - before
-            visits.add(asked, asked, served, monotonic(), 0, outputs.written, 0, made)
+            visits.add(asked, asked, served, outputs.sent(), 0, outputs.written, 0, made)
         attention.between()
 
 
@@ -273,7 +244,7 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
     inputs: Sequence[int] = spec.get("inputs") or (0,)
     descriptors: Sequence[int] = spec.get("outputs", (1,))
     attention = _listen(spec, inputs, descriptors) if spec.get("control") else Inattention()
-    outputs = Outputs(descriptors, attention)
+    outputs = _outputs(spec, Outputs(descriptors, attention), visits)
     try:
         if isinstance(operator, Operator):
             server = _server(operator, outputs, visits, attention)
@@ -284,21 +255,29 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
             attention.serve_for(Fixed(operator))
             _work_source(operator, spec, inputs[0], outputs, visits, attention)
         if operator.rejects.count:
-            _tell(operator.rejects, spec)
+            report_rejects(operator.rejects, spec)
         outputs.close()
     finally:
         attention.close()
 
 
-def _server(operator: Operator, outputs: Outputs, visits: Visits, attention: Attention | Inattention) -> Server:
-    if not operator.passes or len(outputs.open) < 2:
+def _outputs(spec: Mapping[str, Any], outputs: Outputs, visits: Visits) -> Outputs | Part:
+    if not spec.get("fused"):
+        return outputs
+    from streamsim.real.worker_fused import fuse
+
+    return fuse(spec["fused"], outputs, visits, spec.get("visits"))
+
+
+def _server(operator: Operator, outputs: Outputs | Part, visits: Visits, attention: Attention | Inattention) -> Server:
+    if not operator.passes or len(outputs.open) < 2 or not isinstance(outputs, Outputs):
         return Server(operator, outputs, visits, attention)
     from streamsim.real.worker_fanout import Fanout
 
     return Fanout(operator, outputs, visits, attention)
 
 
-def _tell(rejects: Rejects, spec: Mapping[str, Any]) -> None:
+def report_rejects(rejects: Rejects, spec: Mapping[str, Any]) -> None:
     """Say how many records were left out: to people, and to who measures."""
     if spec.get("visits") is not None:
         with open(f"{spec['visits']}.rejects", "wb") as file:
@@ -327,7 +306,7 @@ def _work_source(
     source: Source,
     spec: Mapping[str, Any],
     descriptor: int,
-    outputs: Outputs,
+    outputs: Outputs | Part,
     visits: Visits,
     attention: Attention | Inattention,
 ) -> None:
@@ -368,6 +347,7 @@ def run_reporting(text: str) -> int:
         message = "out of memory"
     except Exception as error:  # whatever it is, the user gets one line that says which server and why
         message = _message(error)
+        name = next(iter(getattr(error, "__notes__", ())), name)  # which of several operators (worker_fused.py)
     os.write(2, f"{name}: {' '.join(message.split())}\n".encode())
     return 1
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from streamsim.operators.source import Source
     from streamsim.real.control.attention import Attention
-    from streamsim.real.worker_loop import Inattention, Outputs, Visits
+    from streamsim.real.worker_fused import Part
+    from streamsim.real.worker_loop import Inattention, Outputs
+    from streamsim.real.worker_visits import Visits
 
 _MOST_MARGIN_S = 200e-6
 _LEAST_GAP_S = 50e-6
@@ -184,7 +186,7 @@ def sharpen_timer() -> None:
 def pour_paced(
     source: Source,
     pace: Pace,
-    outputs: Outputs,
+    outputs: Outputs | Part,
     visits: Visits,
     until: float | None,
     records: int | None,
@@ -213,7 +215,7 @@ def pour_paced(
             try:
                 outputs.send(chunk)
             finally:
-                visits.add(due, got, served, monotonic(), 0, outputs.written, 0, ready - done)
+                visits.add(due, got, served, outputs.sent(), 0, outputs.written, 0, ready - done)
             attention.between()
             done = ready
         if len(dues) < len(batch):

@@ -49,6 +49,9 @@ class Sent:
         self.chunks.append(data)
         self.written = len(data)
 
+    def sent(self) -> float:
+        return self.clock.now
+
     def add(self, *row: Any) -> None:
         self.rows.append(row)
 
