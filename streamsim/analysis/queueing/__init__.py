@@ -24,6 +24,15 @@ file                what it holds
 ``lines``           finite pipes: exact chains, windows where a line is too long for one
 ``tandem``          two stations with a finite pipe between them, blocking after or before service
 ``jackson``         open networks with random routes and feedback
+``visits``          traffic equations with selectivities and feedback; visits in closed circuits
+``qna``             open networks of any laws, decomposed by means and scv
+``closed``          closed networks: the question and the answer
+``mva``             exact mean value analysis, several classes and servers, open and closed mixed
+``convolution``     the same by normalising constants
+``amva``            Schweitzer and the linearizer
+``bounds``          asymptotic, balanced-job and geometric bounds
+``fork_join``       fork-join and split-merge
+``scalability``     Amdahl's law, Gunther's universal scalability law, and their fits
 ``flow``            the scv of departures, of merged flows and of split flows
 ``birth_death``     the finite chain under ``mmck`` and ``tandem``
 ``checks``          the checks of what the models are given

@@ -120,22 +120,28 @@ def visited_network(
     return _network(stations, float(arrival_rate) if passes else None, arrival_rate, rates)
 
 
-def _network(
-    stations: tuple[Queue, ...], throughput: float | None, arrival_rate: float, offered: Sequence[float]
+def summed(
+    stations: tuple[Queue, ...], throughput: float | None, largest_scale: float | None, arrival_rate: float
 ) -> Network:
-    """Return the sums over the stations, by Little's law; `offered` are the rates if none were saturated."""
-    scales = [station.largest_rate / rate for station, rate in zip(stations, offered, strict=True) if rate > 0]
+    """Return the network of these stations, with the numbers and the time in all of them by Little's law."""
     numbers = [station.in_system for station in stations if station.in_system is not None]
-    steady = len(numbers) == len(stations)
-    in_system = math.fsum(numbers) if steady else None
+    in_system = math.fsum(numbers) if len(numbers) == len(stations) else None
     return Network(
         stations=stations,
         throughput=throughput,
         in_system=in_system,
         response_time=in_system / arrival_rate if in_system is not None and arrival_rate > 0 else None,
-        saturated=not steady,
-        largest_scale=min(scales, default=None),
+        saturated=in_system is None,
+        largest_scale=largest_scale,
     )
+
+
+def _network(
+    stations: tuple[Queue, ...], throughput: float | None, arrival_rate: float, offered: Sequence[float]
+) -> Network:
+    """Return the sums over the stations; `offered` are the rates if none were saturated."""
+    scales = [station.largest_rate / rate for station, rate in zip(stations, offered, strict=True) if rate > 0]
+    return summed(stations, throughput, min(scales, default=None), arrival_rate)
 
 
 def _check_routing(routing: Routing, count: int) -> None:
