@@ -18,6 +18,7 @@ from streamsim.cli import (
     measuring,
     modelling,
     running,
+    serving,
 )
 
 _DESCRIPTION = """Where does a pipeline lose its time, what would a change buy, and will it hold at the expected rate?
@@ -39,7 +40,7 @@ streamsim predict scenarios/top-words.toml --set host.cores=1
 _GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "The worlds": (comparing.compare, measuring.measure, modelling.simulate, modelling.predict, measuring.fit),
     "The analyst": (analysing.bottleneck, asking.whatif),
-    "The circuit": (running.check, running.run, controlling.ctl, importing.import_),
+    "The circuit": (running.check, running.run, controlling.ctl, serving.gateway, importing.import_),
     "What there is": (describing.operators, describing.op, describing.schema),
 }
 
@@ -55,6 +56,7 @@ _SHORT = {
     "check": "Check it and show the circuit; runs none of its commands.",
     "run": "Run it as a plain pipeline, stdin to stdout.",
     "ctl": "Look into a run that is going on, and steer its stations.",
+    "gateway": "Serve a run over HTTP on loopback, for whoever has the token.",
     "import": "Turn a shell line into a scenario file.",
     "operators": "List the built-in operators, or show one.",
     "op": "Run one operator as a Unix filter.",

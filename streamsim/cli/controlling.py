@@ -22,12 +22,23 @@ def _complete_runs(incomplete: str) -> list[str]:
     return [word for run in runs() for word in (run.id, run.name) if word.startswith(incomplete)]
 
 
+RunName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's id or scenario; . is the only one.",
+        show_default=False,
+        autocompletion=_complete_runs,
+    ),
+]
+
+
 def _complete_stations(context: typer.Context, incomplete: str) -> list[str]:
     from streamsim.errors import ControlError
     from streamsim.real.control.runs import find
 
     try:
-        run = find(_named(context.params.get("run")))
+        run = find(named(context.params.get("run")))
     except ControlError:
         return []
     return [server.name for server in run.servers if server.name.startswith(incomplete)]
@@ -39,7 +50,7 @@ def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
     from streamsim.real.control.runs import find
 
     try:
-        run = find(_named(context.params.get("run")))
+        run = find(named(context.params.get("run")))
         with Server(run, run.server(str(context.params.get("station"))), timeout_s=1.0) as server:
             methods = [str(method["name"]) for method in server.document()["methods"]]
     except ControlError:
@@ -57,15 +68,7 @@ def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
     "streamsim ctl . long watch records_in --every 0.5",
 )
 def ctl(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RUN",
-            help="A run's id or scenario; . is the only one.",
-            show_default=False,
-            autocompletion=_complete_runs,
-        ),
-    ] = None,
+    run: RunName = None,
     station: Annotated[
         str | None,
         typer.Argument(
@@ -98,7 +101,7 @@ def ctl(
     if run is None:
         _list(runs(), json=json)
         return
-    found = find(_named(run))
+    found = find(named(run))
     if station is None:
         _overview(found, json=json)
         return
@@ -113,7 +116,8 @@ def ctl(
             _print(server.call(action, _parameters(given or [])), json=json)
 
 
-def _named(word: object) -> str | None:
+def named(word: object) -> str | None:
+    """Return how `find` takes a run that was named on the command line; ``.`` is the only one."""
     return None if word in (None, ".") else str(word)
 
 
@@ -192,34 +196,17 @@ def _list(found: tuple[RunEntry, ...], *, json: bool) -> None:
 
 
 def _overview(run: RunEntry, *, json: bool) -> None:
-    """Show all servers with their counters, from shared memory and /proc: nobody is asked, so nobody is waited for."""
+    """Show all servers with their counters."""
     import msgspec
 
     from streamsim.cli.output import say, show
+    from streamsim.real.control.overview import counters
 
-    rows = [_counters(run, server) for server in run.servers]
+    rows = [counters(run, server) for server in run.servers]
     if json:
         say(msgspec.json.encode({"run": run.id, "scenario": run.name, "servers": rows}).decode())
         return
     show(_table(rows))
-
-
-def _counters(run: RunEntry, server: Any) -> dict[str, Any]:
-    from streamsim.errors import ControlError
-    from streamsim.real.control.page import STATES, Reader
-    from streamsim.real.control.runs import directory_of
-    from streamsim.real.control.tools import System
-
-    row: dict[str, Any] = {"station": server.name, "runs": server.program}
-    try:
-        if server.page is None:
-            system = System(server)
-            metrics = system.metrics()
-            return {**row, "does": system.process(), "bytes_in": metrics["bytes_in"], "bytes_out": metrics["bytes_out"]}
-        page = Reader(str(directory_of(run) / server.page)).read()
-        return {**row, "does": STATES[page.pop("state")], **{k: v for k, v in page.items() if k != "time_ns"}}
-    except (ControlError, OSError):
-        return {**row, "does": "ended"}
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
