@@ -14,7 +14,8 @@ def expand(circuit: Circuit) -> Circuit:
     """Return the circuit in which every station is one process.
 
     A station X of n servers becomes ``X.1`` … ``X.n``, whose ``server_of`` is X; what stands before and behind them
-    (``X.split``, ``X.merge``) is joined to each. A circuit without such stations is returned as it is.
+    (``X.split``, ``X.merge``) is joined to each. Their dead letters go to files of their own. A circuit without such
+    stations is returned as it is.
 
     >>> split, x = Station(name="x.split", operator="partition"), Station(name="x", command="sort", parallelism=2,
     ...                                                                   inputs=("x.split",))
@@ -34,8 +35,9 @@ def expand(circuit: Circuit) -> Circuit:
     for station in circuit.stations:
         inputs, labels = _inputs(station, circuit, servers)
         one = msgspec.structs.replace(station, inputs=inputs, labels=labels, parallelism=1)
-        for name in servers.get(station.name, ()):
-            stations.append(msgspec.structs.replace(one, name=name, server_of=station.name))
+        for number, name in enumerate(servers.get(station.name, ()), start=1):
+            letter = f"{station.dead_letter}.{number}" if station.dead_letter is not None else None
+            stations.append(msgspec.structs.replace(one, name=name, server_of=station.name, dead_letter=letter))
         if station.name not in servers:
             stations.append(one)
     pipes = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamsim import operators
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ScenarioError
 
@@ -29,6 +30,7 @@ def fused_groups(circuit: Circuit) -> dict[str, tuple[str, ...]]:
 
 
 def _above(station: Station, circuit: Circuit) -> Station:
+    looped = {name for loop in circuit.loops() for name in loop}
     pipes = circuit.inputs_of(station.name)
     if station.operator is None:
         raise _refusal(station, "a command is a process of its own; only operators can share one")
@@ -46,6 +48,11 @@ def _above(station: Station, circuit: Circuit) -> Station:
         raise _refusal(station, f"others read {above.name.removesuffix('.copy')!r} too")
     if station.parallelism > 1 or above.parallelism > 1:
         raise _refusal(station, "one of them has several servers")
+    if station.name in looped or above.name in looped:
+        raise _refusal(station, "it stands in a loop, whose servers keep account of every pipe")
+    shape = next((one.operator for one in (station, above) if operators.find(str(one.operator)).shape), None)
+    if shape is not None:
+        raise _refusal(station, f"operator {shape!r} reads or writes in an order of its own")
     if (station.niceness, station.cores, station.environment) != (above.niceness, above.cores, above.environment):
         raise _refusal(station, f"its niceness, cores and env must be those of {above.name!r}")
     return above

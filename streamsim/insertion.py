@@ -231,7 +231,7 @@ def check_loops(circuit: Circuit) -> None:
         inside = [station for station in circuit.stations if station.name in loop]
         first = next(station for station in inside if station.role == "loop")
         path = f"stations.{owner(first)}.input"
-        way = _way(circuit, loop)
+        way = way_round(circuit, loop)
         leaves = any(pipe.upstream in loop and pipe.downstream not in loop for pipe in circuit.pipes)
         if not leaves and not any(circuit.sinks_of(name) or circuit.port_sinks_of(name) for name in loop):
             raise ScenarioError(f"a cycle with no way out: {way}", path=path)
@@ -256,6 +256,11 @@ def _uncountable(station: Station) -> str | None:
         return None
     if is_barrier(station.command):
         return f"{station.command!r} {_ENDLESS}"
+    if station.ports or len(station.inputs) > 1:
+        return (
+            f"nobody sees which of its inputs or outputs {station.command!r} works on, so the loop would never know "
+            "when to end: in a loop a command has one of each"
+        )
     if not station.one_to_one:
         return (
             f"nobody sees how much of what {station.command!r} has read is still inside it, so the loop would never "
@@ -264,13 +269,13 @@ def _uncountable(station: Station) -> str | None:
     return None
 
 
-def _way(circuit: Circuit, loop: Iterable[str]) -> str:
+def way_round(circuit: Circuit, loop: Iterable[str]) -> str:
     """Return one way round a loop in words; what was inserted is left out."""
     inside = tuple(station for station in circuit.stations if station.name in loop)
     pipes = tuple(pipe for pipe in circuit.pipes if pipe.upstream in loop and pipe.downstream in loop)
     names = Circuit(inside, pipes).cycle() or ()
-    kept = [name for name in names[:-1] if circuit.station(name).role not in ("loop", "split", "merge", "copy")]
-    return " -> ".join([*kept, kept[0]])
+    kept = [name for name in names[:-1] if circuit.station(name).role not in INSERTED]
+    return " -> ".join([*kept, *kept[:1]])
 
 
 def owner(station: Station) -> str:

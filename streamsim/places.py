@@ -90,7 +90,6 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
     Raises ScenarioError naming the first that does not.
     """
     directory = Path(file).resolve().parent if file else Path.cwd()
-    _refuse_unlanded(circuit, file)
     for feed in circuit.feeds:
         if feed.file == "-":
             if not standard_input:
@@ -116,15 +115,6 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
             raise ScenarioError(
                 f"there is no directory {str(Path(sink.file).parent)!r}", file=file, path=f"sinks.{sink.name}.file"
             )
-
-
-def _refuse_unlanded(circuit: Circuit, file: str | None) -> None:
-    """Refuse by name what a scenario can say and a real run cannot do yet."""
-    for station in circuit.stations:
-        name = station.name.partition(".")[0]
-        if station.role in ("split", "merge", "loop") or station.ports:
-            what = "a feedback loop" if station.role == "loop" else "a split or merge of different records"
-            raise ScenarioError(f"{what} cannot be run yet", file=file, path=f"stations.{name}")
 
 
 def _readable(name: str, path: str, file: str | None) -> None:

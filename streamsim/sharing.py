@@ -13,16 +13,11 @@ from streamsim.operators.base import MANY
 BATCH = 512
 """How many records an ordered merge takes of one server before it turns to the next."""
 
-_OF_SERVERS = ("partition", "partition_key", "merge")
 _DOTTED = "letters, digits, '-' and '_'"
 
 
 def station_keys(section: sections.StationSection, value: dict[str, Any], path: str) -> dict[str, Any]:
     """Return the fields of a `Station` that say how it shares its work and what it needs of the machine."""
-    if section.parallelism == 1:
-        for key in _OF_SERVERS:
-            if key in value:
-                raise ScenarioError("says how several servers share the work; there is one", path=f"{path}.{key}")
     ports = tuple(section.ports)
     if section.command is None:
         for key in ("ports", "one_to_one"):

@@ -53,7 +53,8 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
 
     - ``bytes_per_s`` and ``records_per_s``: what the starts put in (a file that a start opens itself: what it read; a
       source: what it gave) over the makespan.
-    - ``utilisation``: the part of the makespan in which the server was running on a core. ``cpu``: core-seconds.
+    - ``utilisation``: the part of the makespan in which the server (on average, where there are several) was running
+      on a core. ``cpu``: core-seconds.
     - ``service_time``, ``service_scv``: of a chunk, from having it to having served it; ``wait``: of a chunk, from its
       arrival in the pipe (a paced source: from when it was due) to having it; ``response_time``: wait, service and
       blocking. None where no visits are kept.
@@ -186,7 +187,8 @@ def _station(runs: Runs, circuit: Circuit, name: str, loads: Mapping[str, Load])
 
 
 def _utilisation(run: RunTrace, name: str) -> float | None:
-    return _last(run.stations[name].running_s) / run.makespan_s if run.makespan_s > 0 else None
+    trace = run.stations[name]
+    return _last(trace.running_s) / run.makespan_s / trace.servers if run.makespan_s > 0 else None
 
 
 def _per(station: StationTrace, amount: Callable[..., float | None]) -> float | None:

@@ -45,7 +45,7 @@ CURVES = (
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StationTrace:
-    """What one server of a station did in one run.
+    """What one server of a station did in one run, or its several ``servers`` together (see pooling.py).
 
     Arrays have one entry a sample and never decrease. ``running_s + runnable_s + starved_s + blocked_s +
     waiting_s`` is the server's life up to that sample: each is wall time, so a tool of several threads has
@@ -76,6 +76,7 @@ class StationTrace:
     operator: bool = False
     rejected: int | None = None
     rejection: str = ""
+    servers: int = 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,7 +118,17 @@ class Trace:
     warnings: tuple[str, ...] = ()
 
 
-_SCALARS = ("started_s", "ended_s", "threads", "records_in", "records_out", "operator", "rejected", "rejection")
+_SCALARS = (
+    "started_s",
+    "ended_s",
+    "threads",
+    "records_in",
+    "records_out",
+    "operator",
+    "rejected",
+    "rejection",
+    "servers",
+)
 
 
 def write_trace(trace: Trace, path: str | Path) -> None:

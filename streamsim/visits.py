@@ -53,7 +53,8 @@ def arrivals(run: RunTrace, circuit: Circuit, name: str, loads: Mapping[str, Loa
 
     A chunk is in the pipe as soon as the upstream visit that brought its first byte has sent its answer; by then the
     reader may have begun with the front of a long answer, so an arrival is never later than when the chunk was got.
-    None where either end keeps no visits, or where several inputs mix.
+    None where either end keeps no visits, where several inputs mix, or where the writer gives different records to
+    different readers.
     """
     chunks = chunk_visits(run.stations[name])
     if chunks is None:
@@ -63,7 +64,9 @@ def arrivals(run: RunTrace, circuit: Circuit, name: str, loads: Mapping[str, Loa
         due: Array = np.minimum(chunks["asked"], chunks["got"])
         return due
     pipes = circuit.inputs_of(name)
-    if len(pipes) != 1 or len(circuit.station(name).inputs) != 1:
+    if len(pipes) != 1 or len(circuit.station(name).inputs) != 1 or circuit.station(name).parallelism > 1:
+        return None
+    if circuit.station(pipes[0].upstream).ports or _shares_out(circuit, pipes[0].upstream):
         return None
     upstream = run.stations[pipes[0].upstream].visits
     if upstream is None or not len(upstream):
@@ -73,6 +76,11 @@ def arrivals(run: RunTrace, circuit: Circuit, name: str, loads: Mapping[str, Loa
     sent = np.append(upstream["sent"], np.inf)[brought]  # beyond what the upstream visits account for: no wait
     came: Array = np.minimum(sent, chunks["got"])
     return came
+
+
+def _shares_out(circuit: Circuit, name: str) -> bool:
+    """Whether a station gives each of its several readers a part only."""
+    return circuit.station(name).role == "split" and len(circuit.outputs_of(name)) > 1
 
 
 def due_times(source: StationTrace) -> Array:

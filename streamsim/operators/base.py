@@ -81,6 +81,8 @@ class Base(ABC):
     saved: ClassVar[tuple[str, ...]] = ()
     can_reject: ClassVar[bool] = False
     """Whether there can be records that it cannot work on."""
+    shape: ClassVar[str] = ""
+    """How a server has to treat it: ``routing``, ``selective`` (see _shapes.py), ``loop``; empty: as a plain chain."""
     passes: ClassVar[bool] = False
     """Whether the output is the input byte for byte, so that full chunks may bypass `feed` uncounted."""
     adjustable: ClassVar[tuple[str, ...] | None] = None

@@ -16,6 +16,7 @@ from streamsim.real.endings import was_cut
 from streamsim.real.launch import Crew
 from streamsim.real.observe import Observer
 from streamsim.real.parts import split
+from streamsim.real.plan import Process
 from streamsim.real.uncounted import with_records
 from streamsim.real.watch import CPU, READS, SETTLED, SHARES, SWEEP, TIME, WRITES, Watch
 from streamsim.trace import VISIT, PipeTrace, StationTrace
@@ -57,6 +58,25 @@ def read_rejects(visits: str | None) -> tuple[int, str]:
     return int(count), first.rstrip("\n")
 
 
+def read_routes(visits: str | None, process: Process) -> dict[str, int]:
+    """Read how many bytes went into each pipe of a process whose outputs differ; nothing where it has not said so.
+
+    >>> read_routes(None, Process(name="a", program="a", arguments=()))
+    {}
+    """
+    path = Path(f"{visits}.routes")
+    groups = process.spec.get("routes", []) if process.spec is not None else []
+    if visits is None or not path.exists():
+        return {}
+    totals = [int(line) for line in path.read_text().split()]
+    return {
+        process.writes[descriptor].target: total
+        for group, total in zip(groups, totals, strict=True)
+        for descriptor in group
+        if process.writes[descriptor].kind == "pipe"
+    }
+
+
 def station_traces(crew: Crew, observer: Observer) -> tuple[dict[str, StationTrace], dict[str, PipeTrace]]:
     """Return the traces of all stations and pipes, times since the first process was started."""
     began = crew.children[0].started
@@ -85,6 +105,7 @@ def _seen(watch: Watch, crew: Crew) -> Seen:
         visits=read_visits(child.visits),
         last_visits=read_visits(part_path(child.visits, len(process.parts) - 1)) if process.parts else None,
         rejects=read_rejects(child.visits),
+        routes=read_routes(child.visits, process),
         spills=watch.spills,
         hidden=watch.tree.hidden,
         window_s=_FAMILY_WINDOW_S if watch.tree.family else _THREADS_WINDOW_S,

@@ -22,7 +22,8 @@ class Seen:
     ours, ``last_visits`` those of the last of several that share the process. ``feed_bytes``: the size of the file on
     its standard input, None where there is none; ``feed_start``: what it had read of other files before (bytes).
     ``sink_bytes``: what its output file holds at the end. ``window_s``: over how long the cores that it used at once
-    are counted. ``rejects``: how many records it left out, why the first.
+    are counted. ``rejects``: how many records it left out, why the first. ``routes``: the bytes that
+    went into each pipe, by its label, where they differ and the process has said so.
     """
 
     process: Process
@@ -38,6 +39,7 @@ class Seen:
     sink_bytes: float | None = None
     window_s: float = 0.1
     rejects: tuple[int, str] = (0, "")
+    routes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,7 +69,7 @@ def bytes_through(plan: Plan, seen: dict[str, Seen], capacities: dict[str, int],
     result = Bytes(sweeps=sweeps, time=time)
     for label, capacity in capacities.items():
         writer, reader = seen[plan.writer_of(label)[0].name], seen[plan.reader_of(label)[0].name]
-        result.pipes[label] = _flow(writer, reader, result, capacity, levels.get(label, np.zeros((0, 2))))
+        result.pipes[label] = _flow(label, writer, reader, result, capacity, levels.get(label, np.zeros((0, 2))))
     for process in plan.processes:
         _correct_spills(process, plan, seen, capacities, result)
     for process in plan.processes:
@@ -108,8 +110,20 @@ def moved_by(visits: NDArray[np.void], size: str, moment: str, time: Array) -> A
     return moved
 
 
-def _flow(writer: Seen, reader: Seen, grid: Bytes, capacity: int, levels: Array) -> Flow:
-    gave = _exact(writer, "given", "sent", grid.time)
+def _routed(writer: Seen, reader: Seen, label: str, grid: Bytes) -> Array | None:
+    """Return what a writer of different outputs gave to one of them: its own total, at the reader's pace."""
+    total = writer.routes.get(label)
+    if total is None:
+        return None
+    took = _exact(reader, "taken", "got", grid.time)
+    paced = np.minimum(_count(reader, RCHAR, grid.sweeps) if took is None else took, float(total))
+    paced[-1] = total
+    return paced
+
+
+def _flow(label: str, writer: Seen, reader: Seen, grid: Bytes, capacity: int, levels: Array) -> Flow:
+    differ = bool(writer.process.spec and writer.process.spec.get("routes"))
+    gave = _routed(writer, reader, label, grid) if differ else _exact(writer, "given", "sent", grid.time)
     count = gave if gave is not None else _count(writer, WCHAR, grid.sweeps)
     giving = Side(
         count=count,
@@ -117,7 +131,7 @@ def _flow(writer: Seen, reader: Seen, grid: Bytes, capacity: int, levels: Array)
         ended=writer.ended,
         cut=writer.cut,
         spills=writer.spills,
-        hidden=writer.hidden,
+        hidden=writer.hidden or differ,  # what it wrote went to several: its readers know how much
     )
     several = len(_inputs(reader)) > 1
     took = None if several else _exact(reader, "taken", "got", grid.time)

@@ -157,9 +157,12 @@ class Crew:
         if process.spec is None:
             return list(process.arguments)
         # In a file: one argument may have 128 KiB (execve(2)), and a source of 2000 files needs more.
+        spec = {**process.spec, "visits": visits}
+        if circle := spec.get("circle"):
+            spec["circle"] = {**circle, "file": str(self.directory / circle["file"])}
         path = self.directory / f"{number}.json"
-        control = control_paths(self.directory, number) if self._setting.control else None
-        path.write_bytes(msgspec.json.encode({**process.spec, "visits": visits, "control": control}))
+        spec["control"] = control_paths(self.directory, number) if self._setting.control else None
+        path.write_bytes(msgspec.json.encode(spec))
         return [*process.arguments, f"@{path}"]
 
     def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:

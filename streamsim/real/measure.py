@@ -9,7 +9,9 @@ from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import NamedTuple
 
+from streamsim.expansion import expand, servers_of
 from streamsim.places import check_runnable
+from streamsim.pooling import by_station
 from streamsim.real.assemble import busy_cores, plain_traces, station_traces, with_stolen
 from streamsim.real.host import Usage, check_environment, left_over, stolen_rate, usage
 from streamsim.real.launch import Crew, Setting, launched
@@ -118,7 +120,10 @@ class Session:
         readings = [(reading.before[cpu], usage(cpu)) for cpu in cpus]
         left = left_over(readings, mine)
         rate = stolen_rate(readings)
-        stations = {name: with_stolen(station, rate) for name, station in seen.stations.items()}
+        stations = by_station(
+            {name: with_stolen(station, rate) for name, station in seen.stations.items()},
+            servers_of(expand(scenario.circuit)),
+        )
         makespan = max(station.ended_s for station in stations.values())
         busy = busy_cores(list(stations.values()), makespan, left.background_cores, len(cpus))
         speed = self._log.run(

@@ -14,7 +14,9 @@ import msgspec
 from streamsim import formats, operators
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import RunError, ScenarioError
+from streamsim.expansion import expand
 from streamsim.fusion import fused_groups
+from streamsim.real.circles import circles
 from streamsim.real.fusing import fuse_processes
 from streamsim.scenario import Load, Scenario
 
@@ -112,9 +114,11 @@ def make_plan(scenario: Scenario) -> Plan:
     >>> [(p.name, p.arguments, p.reads[0].kind, p.writes[1].kind) for p in plan.processes]
     [('a', ('seq', '9'), 'null', 'pipe'), ('b', ('wc', '-l'), 'pipe', 'standard')]
     """
-    circuit = scenario.circuit
+    circuit = expand(scenario.circuit)
+    places = circles(circuit)
     processes = fuse_processes(
-        [_process(circuit.station(name), scenario) for name in circuit.order()], fused_groups(circuit)
+        [_process(circuit.station(name), circuit, scenario, places.get(name)) for name in circuit.order()],
+        fused_groups(circuit),
     )
     written = {wire.target for process in processes for wire in process.writes.values() if wire.kind == "pipe"}
     return Plan(
@@ -127,11 +131,12 @@ def make_plan(scenario: Scenario) -> Plan:
     )
 
 
-def _process(station: Station, scenario: Scenario) -> Process:
-    inputs = [_input(name, station, scenario.circuit) for name in station.inputs]
-    outputs = _outputs(station.name, scenario.circuit)
+def _process(station: Station, circuit: Circuit, scenario: Scenario, circle: dict[str, Any] | None) -> Process:
+    inputs = [_input(name, station, circuit) for name in station.inputs]
+    outputs = _outputs(station.name, circuit)
+    ports = [_port(station.name, port, circuit) for port in station.ports]
     if station.command is not None:
-        return _command(station, inputs, outputs)
+        return _command(station, inputs, outputs, ports)
     extra = FIRST_EXTRA
     reads: dict[int, Wire] = {}
     for place, wire in enumerate(inputs):
@@ -139,10 +144,18 @@ def _process(station: Station, scenario: Scenario) -> Process:
         extra += place > 0
     into = list(reads)
     writes: dict[int, Wire] = {}
-    for place, wire in enumerate(outputs):
+    for place, wire in enumerate((*outputs, *(wire for wires in ports for wire in wires))):
         writes[1 if place == 0 else extra] = wire
         extra += place > 0
     spec = _spec(station, scenario.loads.get(station.name), into, list(writes), scenario.simulate.seed)
+    if station.role == "split":
+        spec["routes"] = [[descriptor] for descriptor in writes]
+    elif station.ports:
+        groups = [outputs, *ports]
+        given = iter(list(writes))
+        spec["routes"] = [[next(given) for _ in group] for group in groups]
+    if circle is not None:
+        spec["circle"] = _placed(circle, reads, writes)
     if station.dead_letter is not None:
         writes[extra] = Wire("sink", _dead_letter(station))
         spec["dead_letter"] = extra
@@ -164,17 +177,35 @@ def _input(name: str, station: Station, circuit: Circuit) -> Wire:
     for feed in circuit.feeds:
         if feed.name == name:
             return Wire("standard") if feed.file == "-" else Wire("file", feed.file)
-    pipe = next(pipe for pipe in circuit.inputs_of(station.name) if pipe.upstream == name)
+    pipe = next(pipe for pipe in circuit.inputs_of(station.name) if pipe.source == name)
     return Wire("pipe", pipe.label)
 
 
+def _placed(circle: dict[str, Any], reads: dict[int, Wire], writes: dict[int, Wire]) -> dict[str, Any]:
+    """Say by descriptor, and by place among the inputs, what the circle says by the label of a pipe."""
+    ports = {wire.target: port for port, wire in enumerate(reads.values())}
+    descriptors = {wire.target: descriptor for descriptor, wire in writes.items()}
+    return {
+        **circle,
+        "gives": [(descriptors[label], *edge) for label, *edge in circle["gives"]],
+        "takes": [(ports[label], *edge) for label, *edge in circle["takes"]],
+    }
+
+
+def _port(name: str, port: str, circuit: Circuit) -> list[Wire]:
+    """Return what a further output of a station is joined to; nothing where nobody reads it."""
+    wires = [Wire("pipe", pipe.label) for pipe in circuit.outputs_of(name) if pipe.port == port]
+    sinks = [sink for sink in circuit.port_sinks_of(name) if sink.input == f"{name}.{port}"]
+    return wires + [Wire("null") if sink.file is None else Wire("sink", sink.name) for sink in sinks]
+
+
 def _outputs(name: str, circuit: Circuit) -> list[Wire]:
-    wires = [Wire("pipe", pipe.label) for pipe in circuit.outputs_of(name)]
+    wires = [Wire("pipe", pipe.label) for pipe in circuit.outputs_of(name) if not pipe.port]
     wires += [Wire("null") if sink.file is None else Wire("sink", sink.name) for sink in circuit.sinks_of(name)]
     return wires or [Wire("standard")]
 
 
-def _command(station: Station, inputs: list[Wire], outputs: list[Wire]) -> Process:
+def _command(station: Station, inputs: list[Wire], outputs: list[Wire], ports: list[list[Wire]]) -> Process:
     if len(outputs) > 1:
         raise ScenarioError(
             "a command has one output; put a station with operator = 'copy' behind it",
@@ -199,6 +230,11 @@ def _command(station: Station, inputs: list[Wire], outputs: list[Wire]) -> Proce
             path = f"/dev/fd/{extra}"
             extra += 1
         words = [word.replace(named, path) for word in words]
+    writes = {1: outputs[0]}
+    for port, wires in zip(station.ports, ports, strict=True):
+        writes[extra] = wires[0] if wires else Wire("null")
+        words = [word.replace(f"{{{port}}}", f"/dev/fd/{extra}") for word in words]
+        extra += 1
     return Process(
         niceness=station.niceness,
         cores=station.cores,
@@ -207,7 +243,7 @@ def _command(station: Station, inputs: list[Wire], outputs: list[Wire]) -> Proce
         arguments=tuple(words),
         environment=station.environment,
         reads={0: Wire("null"), **reads},
-        writes={1: outputs[0]},
+        writes=writes,
         answers=(1,) if os.path.basename(words[0]) in _ANSWERING else (),  # noqa: PTH119  # a word, not a path
     )
 

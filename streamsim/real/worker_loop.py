@@ -125,7 +125,9 @@ class Server:
 
     def serve(self, inputs: Sequence[int], read_bytes: int) -> None:
         """Read until all inputs have ended, then finish."""
-        asked, got = self._one(inputs[0], read_bytes) if len(inputs) == 1 else self._several(inputs, read_bytes)
+        self._finish(*(self._one(inputs[0], read_bytes) if len(inputs) == 1 else self._several(inputs, read_bytes)))
+
+    def _finish(self, asked: float, got: float) -> None:
         operator = self.operator
         before = operator.records_in, operator.records_out
         self._give(operator.finish(), asked, got, 0, before)
@@ -173,7 +175,7 @@ class Server:
         before = operator.records_in, operator.records_out
         self._give(operator.feed(chunk, port), asked, got, len(chunk), before)
 
-    def _give(self, data: bytes, asked: float, got: float, taken: int, before: tuple[int, int]) -> None:
+    def _give(self, data: Any, asked: float, got: float, taken: int, before: tuple[int, int]) -> None:
         served = monotonic()
         operator, outputs = self.operator, self.outputs
         try:
@@ -247,10 +249,10 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
     outputs = _outputs(spec, Outputs(descriptors, attention), visits)
     try:
         if isinstance(operator, Operator):
-            server = _server(operator, outputs, visits, attention)
+            server = _server(operator, outputs, visits, attention, spec)
             attention.serve_for(server)
             server.serve(inputs, spec.get("read_bytes") or 65536)
-            operator = server.operator  # a command may have put another there
+            operator, outputs = server.operator, server.outputs  # a command may have put another operator there
         else:
             attention.serve_for(Fixed(operator))
             _work_source(operator, spec, inputs[0], outputs, visits, attention)
@@ -269,7 +271,17 @@ def _outputs(spec: Mapping[str, Any], outputs: Outputs, visits: Visits) -> Outpu
     return fuse(spec["fused"], outputs, visits, spec.get("visits"))
 
 
-def _server(operator: Operator, outputs: Outputs | Part, visits: Visits, attention: Attention | Inattention) -> Server:
+def _server(
+    operator: Operator,
+    outputs: Outputs | Part,
+    visits: Visits,
+    attention: Attention | Inattention,
+    spec: Mapping[str, Any],
+) -> Server:
+    if operator.shape or spec.get("circle"):
+        from streamsim.real.worker_shapes import shaped
+
+        return shaped(operator, spec, visits, attention)
     if not operator.passes or len(outputs.open) < 2 or not isinstance(outputs, Outputs):
         return Server(operator, outputs, visits, attention)
     from streamsim.real.worker_fanout import Fanout

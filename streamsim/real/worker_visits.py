@@ -14,7 +14,7 @@ class Visits:
     """Writes a row for each visit to a file, in pieces of 64 KiB; without a file it does nothing."""
 
     def __init__(self, path: str | None) -> None:
-        self.wanted = path is not None
+        self.wanted, self._path = path is not None, path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) if path is not None else -1
         self._rows = bytearray()
         self.cpu = thread_time()
@@ -33,6 +33,10 @@ class Visits:
         self._rows += _VISIT.pack(asked, got, served, sent, used, taken, given, records_in, records_out)
         if len(self._rows) >= _FLUSH_BYTES:
             self._write()
+
+    def file_of(self, what: str) -> str | None:
+        """Return the file for something else that who measures wants to know; None where nobody measures."""
+        return f"{self._path}.{what}" if self.wanted else None
 
     def flush(self) -> None:
         """Hand everything noted so far to the file."""

@@ -141,8 +141,6 @@ def test_what_leads_back_enters_a_loop_beside_what_comes_from_outside() -> None:
 
 LOOP = "b = { operator = 'copy', input = ['a', 'c'] }"
 WRONG = [
-    ("b = { command = 'sort', partition = 'key' }", "b.partition", "there is one"),
-    ("b = { command = 'sort', merge = 'ordered' }", "b.merge", "there is one"),
     ("b = { command = 'sort', parallelism = 2, partition = 'kee' }", "b.partition", "'kee'"),
     ("b = { command = 'sort', parallelism = 2, partition_key = 1 }", "b.partition_key", "goes with partition = 'key'"),
     ("b = { command = 'sort', parallelism = 2, merge = 'ordered' }", "b.merge", "one_to_one = true"),
