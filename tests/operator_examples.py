@@ -16,8 +16,8 @@ NEEDS_A_FILE: dict[str, list[dict[str, Any]]] = {
     "tail": [{"file": f"{DIRECTORY.name}/tail", "idle": 0}],
     "tee": [{"file": f"{DIRECTORY.name}/tee"}],
 }
-BYTES_OF_NO_RECORDS = ("compress", "decompress")
-"""What goes in or comes out of these is counted on the other side alone."""
+BYTES_OF_NO_RECORDS = ("compress", "decompress", "convert")
+"""What goes in or comes out of these are no lines."""
 
 
 def examples(name: str) -> tuple[dict[str, Any], ...]:
@@ -45,6 +45,8 @@ def records_for(name: str, parameters: dict[str, Any]) -> bytes:
         return b"".join(b'level=l%d msg="all %d well"\n' % (number % 3, number) for number in range(200))
     if name == "parse":
         return b"".join(b'host%d - - "GET /%d"\n' % (number % 3, number) for number in range(200))
+    if name == "convert":
+        return b"".join(b"k%d,%d\n" % (number % 9, number) for number in range(200))
     if name in ("time-window", "join"):
         return b"".join(b"%d,k%d,%d\n" % (number // 3, number % 2, number) for number in range(200))
     return RECORDS

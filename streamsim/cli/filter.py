@@ -98,13 +98,12 @@ def options(name: str, words: Sequence[str]) -> tuple[dict[str, str], list[str]]
 
 def _format(texts: dict[str, str]) -> str | dict[str, Any]:
     """Take ``--format NAME`` and ``--format.OPTION value`` out of the options."""
-    name = texts.pop("format", "lines")
-    given = {key.partition(".")[2]: texts.pop(key) for key in list(texts) if key.startswith("format.")}
-    if not given:
-        return name
-    from streamsim.formats.parameters import from_text
+    from streamsim.formats.parameters import format_from_text
 
-    return {"name": name, **from_text(f"format '{name}'", formats.find(name).parameters, given)}
+    found = format_from_text("format", texts)
+    for key in [key for key in texts if key.partition(".")[0] == "format"]:
+        del texts[key]
+    return found
 
 
 def help_text(name: str) -> str:

@@ -1,7 +1,7 @@
 """The formats by name: how a stream is cut into records. One file a format; this finds them.
 
 >>> names()
-('csv', 'frames', 'lines', 'rows')
+('arrow', 'csv', 'frames', 'lines', 'msgpack', 'rows')
 >>> create("lines").split(b"a\\nb\\n")
 [b'a', b'b']
 >>> create({"name": "rows", "width": 2}).split(b"abcd")
@@ -28,14 +28,15 @@ def names() -> tuple[str, ...]:
     """Return the names of all formats."""
     from pkgutil import iter_modules
 
-    return tuple(sorted(module.name for module in iter_modules(__path__) if module.name not in _HELPERS))
+    found = (module.name for module in iter_modules(__path__))
+    return tuple(sorted(name for name in found if name not in _HELPERS and not name.startswith("_")))
 
 
 def find(name: str) -> type[Codec]:
     """Return the codec class of a format; raises ScenarioError with the nearest name where there is none."""
     module = f"{__name__}.{name}"
     try:
-        if name in _HELPERS or not name.isidentifier():
+        if name in _HELPERS or not name.isidentifier() or name.startswith("_"):
             raise ModuleNotFoundError(name=module)
         __import__(module)
     except ModuleNotFoundError as error:
@@ -93,6 +94,18 @@ def require(modules: Iterable[str], owner: str) -> None:
             raise ScenarioError(f"{owner} needs the library '{module}', which is not installed: pip install {module}")
 
 
+def normal_format(format: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return a format as a table of its name and the value of every option, as plain data that JSON can carry.
+
+    >>> normal_format("csv")
+    {'name': 'csv', 'header': False}
+    """
+    if not isinstance(format, str) and not hasattr(format, "keys"):
+        raise TypeError
+    kind, values = _chosen(format)
+    return {"name": kind.name, **values}
+
+
 def _chosen(format: str | Mapping[str, Any]) -> tuple[type[Codec], dict[str, Any]]:
     given = {"name": format} if isinstance(format, str) else dict(format)
     name = given.pop("name", "lines")
@@ -101,4 +114,6 @@ def _chosen(format: str | Mapping[str, Any]) -> tuple[type[Codec], dict[str, Any
 
         raise ScenarioError(f"{name!r} is not the name of a format", path="name")
     kind = find(name)
-    return kind, normal(f"format '{name}'", kind.parameters, given)
+    values = normal(f"format '{name}'", kind.parameters, given)
+    kind.verify(values)
+    return kind, values

@@ -30,6 +30,8 @@ class Codec(ABC):
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     overhead: ClassVar[int] = 0
     """How many bytes the framing adds to a record."""
+    one_heading: ClassVar[bool] = False
+    """Whether records of streams with other headings cannot stand in one stream."""
     heading = b""
     """The framed first record, where the format has been told that it names the columns and it has come."""
 
@@ -42,6 +44,11 @@ class Codec(ABC):
     def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the modules outside the standard library that these options need."""
         return ()
+
+    @classmethod
+    def verify(cls, values: Mapping[str, Any]) -> None:
+        """Raise ScenarioError, its path the option, where options of the right types are wrong together."""
+        return
 
     def fresh(self) -> Self:
         """Return a codec of the same format and options that has seen nothing."""
@@ -100,6 +107,34 @@ class Codec(ABC):
     def row(self, columns: Sequence[bytes], delimiter: bytes) -> bytes:
         """Return the record that has these columns."""
         return delimiter.join(columns)
+
+    def fields(self, record: bytes, delimiter: bytes) -> list[Any]:
+        """Return the columns of a record with their types where the format has some: texts are bytes."""
+        return list(self.columns(record, delimiter))
+
+    def record(self, fields: Sequence[Any], delimiter: bytes) -> bytes:
+        """Return the record that has these fields; raises ValueError where the format cannot hold them."""
+        from streamsim.formats._types import as_text
+
+        return self.row([as_text(value) for value in fields], delimiter)
+
+    @property
+    def names(self) -> list[str] | None:
+        """The names of the columns, where the format has some and they have come."""
+        return None
+
+    @property
+    def column_types(self) -> list[str] | None:
+        """The types of the columns (see _types.py), where the format has some."""
+        return None
+
+    def head(self, names: Sequence[str], types: Sequence[str] | None) -> bytes:
+        """Return what stands at the head of a stream of these columns, before the first record."""
+        return b""
+
+    def answers(self) -> Codec:
+        """Return the codec of what operators write that make columns of their own: it may have none for them."""
+        return self
 
     def snapshot(self) -> dict[str, Any]:
         """Return what `restore` needs to go on from here."""

@@ -33,6 +33,15 @@ class Csv(Codec):
         self._quoted = False
         self._kept = 0
 
+    @property
+    def names(self) -> list[str] | None:
+        if not self.heading:
+            return None
+        return [name.decode("utf-8", "replace") for name in self.columns(self.split(self.heading)[0], b",")]
+
+    def head(self, names: Sequence[str], types: Sequence[str] | None) -> bytes:
+        return self.join([self.row([name.encode() for name in names], b",")]) if self.values.get("header") else b""
+
     def plain(self) -> Csv:
         return Csv({**self.values, "header": False})
 

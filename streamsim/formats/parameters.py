@@ -19,6 +19,7 @@ TYPES = {
     "flag": "true or false",
     "seconds": "a duration such as '12 us', or seconds",
     "bytes": "a size such as '64 KiB', or bytes",
+    "format": "a format: its name, or a table of its name and options",
 }
 """What a parameter may be, and how messages say it."""
 
@@ -101,6 +102,12 @@ def from_text(owner: str, known: Iterable[Parameter], texts: Mapping[str, str]) 
     by_name = {parameter.name: parameter for parameter in known}
     values: dict[str, Any] = {}
     for name, text in texts.items():
+        owned, _, option = name.partition(".")
+        if option and owned in by_name and by_name[owned].type == "format":
+            continue  # read with the format itself
+        if name in by_name and by_name[name].type == "format":
+            values[name] = format_from_text(name, texts)
+            continue
         if name not in by_name:
             _refuse_unknown(owner, name, by_name)
         parameter = by_name[name]
@@ -109,6 +116,22 @@ def from_text(owner: str, known: Iterable[Parameter], texts: Mapping[str, str]) 
         except (ValueError, KeyError):
             _refuse_value(owner, parameter, text)
     return values
+
+
+def format_from_text(name: str, texts: Mapping[str, str]) -> str | dict[str, Any]:
+    """Return the format that ``NAME`` and ``NAME.OPTION`` describe.
+
+    >>> format_from_text("to", {"to": "csv", "to.header": "true"})
+    {'name': 'csv', 'header': True}
+    """
+    from streamsim.formats import find
+
+    start = f"{name}."
+    given = {key.removeprefix(start): text for key, text in texts.items() if key.startswith(start)}
+    chosen = texts.get(name, "lines")
+    if not given:
+        return chosen
+    return {"name": chosen, **from_text(f"format '{chosen}'", find(chosen).parameters, given)}
 
 
 def _read(type: str, text: str) -> Any:
@@ -187,6 +210,13 @@ def _bytes(value: Any) -> int:
     return _integer(value)
 
 
+def _format(value: Any) -> Any:
+    """Check a format; its options become plain data, as `normal` makes them."""
+    from streamsim.formats import normal_format
+
+    return normal_format(value)
+
+
 _CONVERT = {
     "integer": _integer,
     "number": _number,
@@ -196,6 +226,7 @@ _CONVERT = {
     "flag": _flag,
     "seconds": _seconds,
     "bytes": _bytes,
+    "format": _format,
 }
 
 

@@ -12,6 +12,7 @@ from streamsim.formats.parameters import Parameter
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from streamsim.operators.base import PortedOperator
 
@@ -70,7 +71,13 @@ class Columns:
     [b'b', b'']
     """
 
-    def __init__(self, codec: Codec, column: int | None, delimiter: bytes) -> None:
+    def __init__(self, codec: Codec, column: int | None, delimiter: bytes, largest: float = float("inf")) -> None:
+        """``largest``: numbers further from 0 cannot be worked on."""
+        self._largest = largest
+        types = getattr(codec, "types", None)
+        self.typed = bool(types and column and column <= len(types) and types[column - 1].type[0] != "S")
+        """Whether it is a column of numbers in rows that numpy can read."""
+        self._dtype: Any = codec.dtype if self.typed else None  # type: ignore[attr-defined]  # rows with types
         self._place = None if column is None else column - 1
         self._delimiter = delimiter
         plain = type(codec).columns is Codec.columns
@@ -92,9 +99,12 @@ class Columns:
     def numbers(self, operator: PortedOperator, records: list[bytes]) -> list[int | float]:
         """Return the column of each record as a number; the operator rejects the records that have none."""
         try:
-            return [number(text) for text in self.texts(records)]
+            numbers = [number(text) for text in self.texts(records)]
+            if self._largest == float("inf") or max(map(abs, numbers), default=0) <= self._largest:
+                return numbers
         except ValueError:
-            return [found for found in map(self._checked(operator, records), range(len(records))) if found is not None]
+            pass
+        return [found for found in map(self._checked(operator, records), range(len(records))) if found is not None]
 
     def _checked(self, operator: PortedOperator, records: list[bytes]) -> Callable[[int], int | float | None]:
         place = self._place or 0
@@ -103,9 +113,24 @@ class Columns:
         def checked(at: int) -> int | float | None:
             row = cut(records[at], self._delimiter)
             try:
-                return number(row[place])
+                found = number(row[place])
             except (IndexError, ValueError):
                 operator.reject(records, at, column_error(row, place))
                 return None
+            if abs(found) > self._largest:
+                operator.reject(records, at, f"column {place + 1} is {found:g}; {self._largest:g} is the most")
+                return None
+            return found
 
         return checked
+
+    def array(self, block: bytes) -> Any:
+        """Return the column of a block of typed rows; None where a number in it cannot be worked on."""
+        from numpy import frombuffer, isfinite
+
+        values = frombuffer(block, self._dtype)[f"f{self._place}"]
+        if values.dtype.kind == "f" and not isfinite(values).all():
+            return None
+        if self._largest != float("inf") and float(abs(values).max()) > self._largest:
+            return None
+        return values

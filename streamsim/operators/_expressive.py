@@ -9,7 +9,7 @@ from streamsim.operators.base import RecordOperator
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, ClassVar
 
     from streamsim.formats.parameters import Parameter
@@ -27,10 +27,29 @@ class Expressive(RecordOperator):
         delimiter = values["delimiter"].encode()
         columns = bytes.split if plain else codec.columns
         self._run = block_function(values[self.expression], self.expression, delimiter, columns)
+        self._keep: Callable[[Any], Any] | None = None
+        types = getattr(codec, "types", None)
+        if types and self.expression == "where":
+            from streamsim.operators._vector import vector_function
+
+            self._keep = vector_function(values[self.expression], types)
+            self._dtype: Any = codec.dtype  # type: ignore[attr-defined]  # rows with types
+            self.vector = None if self._keep is None else self._kept
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:
         block_function(values[cls.expression], cls.expression, b",", bytes.split)
+
+    def _kept(self, block: bytes) -> tuple[bytes, int] | None:
+        from numpy import frombuffer
+
+        assert self._keep is not None
+        rows = frombuffer(block, self._dtype)
+        try:
+            kept = rows[self._keep(rows)]
+        except ArithmeticError:
+            return None
+        return kept.tobytes(), len(kept)
 
     def process(self, records: list[bytes]) -> list[bytes]:
         try:

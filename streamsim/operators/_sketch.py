@@ -91,7 +91,7 @@ class Sketch(RecordOperator):
     def flush(self) -> list[bytes]:
         if self.values["writes"] == "sketch":
             return [self._prefix + b2a_base64(self.dump(), newline=False)]
-        return [self.codec.row(row, self._delimiter) for row in self.answer()]
+        return [self.writes.row(row, self._delimiter) for row in self.answer()]
 
     def _state(self) -> dict[str, Any]:
         return {"sketch": self.dump()}

@@ -197,17 +197,19 @@ class PortedOperator(Operator):
 
     can_reject = True
     keeps_columns: ClassVar[bool] = True
-    """Whether the columns of the output are those of the input: then a heading is passed on."""
+    """Whether the columns of the output are those of the input: then a heading is passed on, and the format kept."""
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
         self._codecs = {0: codec}
+        self.writes = codec if self.keeps_columns else codec.answers()
         self._headed = not self.keeps_columns
         self._place = 0, 0
         """The input of the block at work, and how many records of it came before."""
         self._mark = 0, 0
         """A place in the block at work, and its byte offset in the input."""
         self._passed: dict[int, int] = {}
+        self._keeps = self.keeps_columns
 
     def _take(self, chunk: bytes, port: int) -> bytes:
         codec = self._codecs.get(port)
@@ -238,10 +240,22 @@ class PortedOperator(Operator):
 
     def _begin(self, port: int, block: bytes, records: int) -> None:
         """Note where in its input the block stands that is about to be worked on."""
+        codec = self._codecs[port]
+        if self._keeps:
+            self.writes = codec
+            if codec.one_heading:
+                self._check_headings(codec)
         before = self._passed.get(port, 0)
         self._passed[port] = before + records
         self._place = port, before
-        self._mark = 0, self._codecs[port].offset - len(block)
+        self._mark = 0, codec.offset - len(block)
+
+    def _check_headings(self, codec: Codec) -> None:
+        for port, other in self._codecs.items():
+            if other.heading and other.heading != codec.heading:
+                from streamsim.errors import RunError
+
+                raise RunError(f"input {port + 1} has other columns: one stream of this format cannot hold both")
 
     @property
     def port(self) -> int:
@@ -307,7 +321,7 @@ class BlockOperator(PortedOperator):
         rests[:-1] = [(port, self.codec.join(self.codec.split(rest))) for port, rest in rests[:-1]]
         out = [self._work(rest, port) for port, rest in rests]
         last = self.flush()
-        self.records_out += self.codec.count(last)
+        self.records_out += self.writes.count(last)
         return b"".join([*out, self._heading(), last])
 
     def _work(self, block: bytes, port: int) -> bytes:
@@ -317,7 +331,7 @@ class BlockOperator(PortedOperator):
         records = self.codec.count(block)
         self.records_in += records
         out = self.process(block, records)
-        self.records_out += records if out is block else self.codec.count(out)
+        self.records_out += records if out is block else self.writes.count(out)
         return heading + out if heading else out
 
 
@@ -325,6 +339,9 @@ class RecordOperator(PortedOperator):
     """Works on records: their contents in a list, without newline or length. The output is framed anew."""
 
     traits = Traits(inputs=MANY)
+    vector: Callable[[bytes], tuple[bytes, int] | None] | None = None
+    """Where the format has a way to work on a whole block at once: from a block to what is written and the number of
+    records in that; None where this block needs to be looked at record by record."""
 
     @abstractmethod
     def process(self, records: list[bytes]) -> list[bytes]:
@@ -341,18 +358,23 @@ class RecordOperator(PortedOperator):
         out = [self._work(rest, port) for port, rest in self._rest()]
         last = self.flush()
         self.records_out += len(last)
-        return b"".join([*out, self._heading(), self.codec.join(last)])
+        return b"".join([*out, self._heading(), self.writes.join(last)])
 
     def _work(self, block: bytes, port: int) -> bytes:
         heading = self._heading()
         if not block:
             return heading
+        if self.vector is not None and (made := self.vector(block)) is not None:
+            self._begin(port, block, count := self.codec.count(block))
+            self.records_in += count
+            self.records_out += made[1]
+            return heading + made[0] if heading else made[0]
         records = self.codec.split(block)
         self._begin(port, block, len(records))
         out = self.process(records)
         self.records_in += len(records)
         self.records_out += len(out)
-        return heading + self.codec.join(out)
+        return heading + self.writes.join(out)
 
 
 def bad_value(name: str, message: str) -> Exception:

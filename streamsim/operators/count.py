@@ -36,4 +36,4 @@ class Count(BlockOperator):
 
     def flush(self) -> bytes:
         numbers = [b"%d" % self.records_in, b"%d" % self._bytes]
-        return self.codec.join([self.codec.row(numbers, self.values["delimiter"].encode())])
+        return self.writes.join([self.writes.row(numbers, self.values["delimiter"].encode())])

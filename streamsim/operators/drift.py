@@ -69,7 +69,7 @@ class Drift(RecordOperator):
             add((min(max(number, low), high) - low) / width)
             if self._seen % _EVERY == 0 and (means := self._window.cut()) is not None:
                 before, after = (text(low + width * mean) for mean in means)
-                out.append(self.codec.row((text(self._seen), before, after), self._delimiter))
+                out.append(self.writes.row((text(self._seen), before, after), self._delimiter))
         return out
 
 

@@ -47,11 +47,48 @@ class Group(RecordOperator):
         self._value = -1 if values["value"] is None else values["value"] - 1
         self._new = FUNCTIONS[values["function"]]
         self._groups: dict[bytes, Function] = {}
+        self._known: dict[Any, Function] = {}
+        """The same groups by the value of a typed column."""
+        types = getattr(codec, "types", None)
+        kinds = [column.type[0] for column in types] if types and max(self._key, self._value) < len(types) else []
+        if kinds and kinds[self._key] != "f" and (self._value < 0 or kinds[self._value] != "S"):
+            self._dtype: Any = codec.dtype  # type: ignore[attr-defined]  # rows with types
+            self.vector = self._rows
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:
         if values["value"] is None and values["function"] != "count":
             raise bad_value("value", f"function '{values['function']}' needs the column of its numbers")
+
+    def _rows(self, block: bytes) -> tuple[bytes, int] | None:
+        """Take a block column by column: no row is cut, and no number written and read again."""
+        from numpy import frombuffer, isfinite
+
+        from streamsim.formats._types import as_text
+
+        rows = frombuffer(block, self._dtype)
+        keys = rows[f"f{self._key}"].tolist()
+        values: list[Any] = [0] * len(rows)
+        if self._value >= 0:
+            column = rows[f"f{self._value}"]
+            if column.dtype.kind == "f" and not isfinite(column).all():
+                return None
+            values = column.tolist()
+        groups, known = self._groups, self._known
+        for key, value in zip(keys, values, strict=True):
+            group = known.get(key)
+            if group is None:
+                name = as_text(key)
+                group = groups.get(name)
+                if group is None:
+                    group = groups[name] = self._new()
+                known[key] = group
+            group.add(value)
+        return b"", 0
+
+    def _restore_state(self, state: dict[str, Any]) -> None:
+        super()._restore_state(state)
+        self._known = {}
 
     def process(self, records: list[bytes]) -> list[bytes]:
         groups, columns, delimiter = self._groups, self.codec.columns, self._delimiter
@@ -71,5 +108,5 @@ class Group(RecordOperator):
         return []
 
     def flush(self) -> list[bytes]:
-        row, delimiter = self.codec.row, self._delimiter
+        row, delimiter = self.writes.row, self._delimiter
         return [row((name, text(group.value())), delimiter) for name, group in sorted(self._groups.items())]

@@ -95,7 +95,7 @@ class Join(RecordOperator):
 
     def _joined(self, left: list[bytes], right: list[bytes]) -> bytes:
         place = self._places[1]
-        return self.codec.row([*left, *right[:place], *right[place + 1 :]], self._delimiter)
+        return self.writes.row([*left, *right[:place], *right[place + 1 :]], self._delimiter)
 
 
 class _Side:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import fsum
 from struct import Struct, error
 
-from streamsim.operators._columns import text
+from streamsim.operators._columns import Columns, text
 from streamsim.operators._sketch import PARAMETERS, VALUE, Sketch
 
 TYPE_CHECKING = False  # see base.py
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Sums = tuple[float, float, float, float, float, float, float]
     """Count, mean, the sums of the second, third and fourth powers of the deviations from it, least, greatest."""
 
+_LARGEST = 1e60
+"""The sums of the fourth powers of larger numbers would overflow."""
 _STEP = 1024
 """How many numbers are put together at once: a fixed number, lest the rounding depend on where the input was cut."""
 _SUMS = Struct("<7d")
@@ -34,7 +36,8 @@ class Moments(Sketch):
 
     The variance is the unbiased one (over n - 1); skewness is m3 / m2^1.5 and kurtosis m4 / m2^2 - 3, of the central
     moments over n. What is not defined (fewer than two numbers, or all equal) is an empty column. Sums are kept as
-    Pébay does (Sandia report SAND2008-6212, equations 2.1 to 2.5), which loses no digits where values are large.
+    Pébay does (Sandia report SAND2008-6212, equations 2.1 to 2.5), which loses no digits where values are large; a
+    number beyond 1e60 cannot be worked on.
     """
 
     kind = "moments"
@@ -44,10 +47,23 @@ class Moments(Sketch):
         super().__init__(values, codec)
         self._sums = _NOTHING
         self._pending: list[float] = []
+        self._columns = Columns(codec, values["column"], self._delimiter, _LARGEST)
+        if self._columns.typed and values["reads"] == "records":
+            self.vector = self._block
+
+    def _block(self, block: bytes) -> tuple[bytes, int] | None:
+        values = self._columns.array(block)
+        if values is None:
+            return None
+        self._take_numbers(values.tolist())
+        return b"", 0
 
     def add(self, records: list[bytes]) -> None:
+        self._take_numbers(self._columns.numbers(self, records))
+
+    def _take_numbers(self, numbers: list[float]) -> None:
         pending = self._pending
-        pending += self._columns.numbers(self, records)
+        pending += numbers
         while len(pending) >= _STEP:
             self._sums = _merged(self._sums, _sums(pending[:_STEP]))
             del pending[:_STEP]
@@ -80,9 +96,10 @@ class Moments(Sketch):
         shape: list[float | None] = [None, None, None]
         if count >= 2:
             shape[0] = second / (count - 1)
-        if second > 0:
-            shape[1] = third / count / (second / count) ** 1.5
-            shape[2] = count * fourth / second**2 - 3
+        variance = second / count if count else 0.0
+        if variance**2 > 0:
+            shape[1] = third / count / variance**1.5
+            shape[2] = fourth / count / variance**2 - 3
         found = [mean, *shape, least, greatest] if count else [None] * 6
         return [(b"%d" % count, *(b"" if value is None else text(value) for value in found))]
 

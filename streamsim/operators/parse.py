@@ -71,7 +71,7 @@ class Parse(RecordOperator):
         self._parse: Parser = made(values)
 
     def process(self, records: list[bytes]) -> list[bytes]:
-        parse, row, delimiter = self._parse, self.codec.row, self._delimiter
+        parse, row, delimiter = self._parse, self.writes.row, self._delimiter
         out = []
         for place, record in enumerate(records):
             try:

@@ -55,6 +55,15 @@ class Quantiles(Sketch):
         self._library: Any = datasketches
         self._array = numpy.array
         self._sketch = self._library.kll_doubles_sketch(values["size"])
+        if self._columns.typed and values["reads"] == "records":
+            self.vector = self._block
+
+    def _block(self, block: bytes) -> tuple[bytes, int] | None:
+        values = self._columns.array(block)
+        if values is None:
+            return None
+        self._sketch.update(values.astype("f8"))
+        return b"", 0
 
     def add(self, records: list[bytes]) -> None:
         numbers = self._columns.numbers(self, records)

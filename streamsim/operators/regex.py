@@ -47,7 +47,7 @@ class Regex(RecordOperator):
         self._by = values["by"].encode()
         self._delimiter = values["delimiter"].encode()
         if values["mode"] == "extract":
-            self._headed = True
+            self._headed, self._keeps, self.writes = True, False, codec.answers()
         self._work_on = {"match": self._match, "extract": self._extract, "replace": self._replace}[values["mode"]]
 
     @classmethod

@@ -128,7 +128,7 @@ class TimeWindow(RecordOperator):
             columns = [text(round(begin) if begin == round(begin) else begin), text(value)]
             if self._key >= 0:
                 columns.insert(1, name)
-            rows.append(self.codec.row(columns, self._delimiter))
+            rows.append(self.writes.row(columns, self._delimiter))
         return rows
 
     def flush(self) -> list[bytes]:

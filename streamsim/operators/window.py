@@ -90,7 +90,7 @@ class Window(RecordOperator):
 
     def _row(self, name: bytes, window: int, value: float) -> bytes:
         columns = (text(window), name, text(value)) if self._key >= 0 else (text(window), text(value))
-        return self.codec.row(columns, self._delimiter)
+        return self.writes.row(columns, self._delimiter)
 
 
 class _Panes:

@@ -22,7 +22,24 @@ RECORDS: dict[str, tuple[Any, st.SearchStrategy[bytes]]] = {
     "csv": ("csv", CSV_RECORD),
     "frames": ("frames", st.binary(max_size=20)),
     "rows": ({"name": "rows", "width": 3}, st.binary(min_size=3, max_size=3)),
+    "msgpack": (
+        "msgpack",
+        st.lists(st.one_of(st.none(), st.integers(-9, 1 << 40), FIELD), max_size=4).map(
+            lambda fields: formats.create("msgpack").record(fields, b",")
+        ),
+    ),
+    "arrow": (
+        {"name": "arrow", "columns": ["a:S9", "n:i4"]},
+        st.tuples(FIELD, st.one_of(st.just(b""), st.integers(-9, 99).map(b"%d".__mod__))).map(
+            lambda row: b'"%b",%b' % (row[0].replace(b'"', b'""'), row[1])
+        ),
+    ),
 }
+
+
+def stream_of(codec: Codec, records: list[bytes]) -> bytes:
+    """Return the stream of these records, with what stands at its head."""
+    return codec.head(["a", "n"], None) + codec.join(records)
 
 
 def cut(data: bytes, borders: list[int]) -> list[bytes]:
@@ -46,7 +63,7 @@ def test_every_format_is_held_to_this() -> None:
 def test_records_come_back_whatever_the_borders(name: str, data: st.DataObject) -> None:
     format, strategy = RECORDS[name]
     records = data.draw(st.lists(strategy, max_size=12))
-    stream = formats.create(format).join(records)
+    stream = stream_of(formats.create(format), records)
     chunks = cut(stream, data.draw(st.lists(st.integers(0, 500), max_size=8)))
     codec = formats.create(format)
     assert taken(codec, chunks) == records
@@ -54,7 +71,8 @@ def test_records_come_back_whatever_the_borders(name: str, data: st.DataObject) 
     assert codec.count(stream) == len(records)
     tally = formats.create(format)
     assert sum(tally.tally(chunk) for chunk in chunks) + tally.tally_rest() == len(records)
-    assert sum(len(record) + codec.overhead for record in records) == len(stream)
+    if name != "arrow":  # its records are a view of columns
+        assert codec.size(records) == len(stream)
 
 
 @pytest.mark.parametrize("name", formats.names())
@@ -63,7 +81,7 @@ def test_records_come_back_whatever_the_borders(name: str, data: st.DataObject) 
 def test_a_restored_codec_goes_on_where_it_was(name: str, data: st.DataObject) -> None:
     format, strategy = RECORDS[name]
     records = data.draw(st.lists(strategy, max_size=8))
-    stream = formats.create(format).join(records)
+    stream = stream_of(formats.create(format), records)
     border = data.draw(st.integers(0, len(stream)))
     first, second = formats.create(format), formats.create(format)
     before = first.split(block) if (block := first.take(stream[:border])) else []
@@ -161,6 +179,9 @@ def test_wrong_formats_are_refused_with_their_place() -> None:
         ({"name": "csv", "heder": True}, "stations.a.format.heder", "did you mean 'header'"),
         ({"name": "csv", "header": 1}, "stations.a.format.header", "true or false"),
         ({"name": "rows"}, "stations.a.format.width", "needs 'width'"),
+        ({"name": "rows", "width": 3, "columns": ["i8"]}, "stations.a.format.width", "or 'columns'"),
+        ({"name": "rows", "columns": ["i3"]}, "stations.a.format.columns", "'i3' is no type"),
+        ({"name": "arrow", "columns": ["a:int"]}, "stations.a.format.columns", "'int' is no type"),
         ({"name": "rows", "width": 0}, "stations.a.format.width", "at least 1"),
         ({"name": 3}, "stations.a.format.name", "not the name of a format"),
     ]

@@ -103,7 +103,10 @@ def test_parameters_written_as_texts_mean_the_same(name: str, parameters: dict[s
     def written(value: Any) -> str:
         return ",".join(value) if isinstance(value, list) else str(value).lower() if value is True else str(value)
 
-    texts = {key: written(value) for key, value in parameters.items()}
+    texts = {}
+    for key, value in parameters.items():
+        options = value if isinstance(value, dict) else {"name": value}
+        texts |= {key if option == "name" else f"{key}.{option}": written(one) for option, one in options.items()}
     assert operators.normal(name, operators.from_text(name, texts)) == operators.normal(name, parameters)
 
 
