@@ -14,6 +14,7 @@ from streamsim.declaring import declared
 from streamsim.errors import ScenarioError, nearest
 from streamsim.scenario import Host, Measure, Scenario, Simulate
 from streamsim.sections import convert, quantity
+from streamsim.steering import controller
 from streamsim.units import parse_seconds
 
 
@@ -109,7 +110,7 @@ def _with_overrides(document: dict[str, Any], overrides: dict[str, Any]) -> dict
         *way, last = path.split(".")
         for step, key in enumerate(way):
             known = place.get(key)
-            if known is None and step == 1 and way[0] in ("sources", "stations", "sinks"):
+            if known is None and step == 1 and way[0] in ("sources", "stations", "sinks", "controllers"):
                 raise ScenarioError(f"there is no {key!r} to set{nearest(key, place)}", path=".".join(way[: step + 1]))
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
@@ -118,10 +119,14 @@ def _with_overrides(document: dict[str, Any], overrides: dict[str, Any]) -> dict
     return merged
 
 
+_TABLES = ("sources", "stations", "sinks", "service", "controllers")
+"""Sections that are tables of tables, each read by itself."""
+
+
 def _assemble(
     document: dict[str, Any], merged: dict[str, Any], overrides: dict[str, Any], file: str | None
 ) -> Scenario:
-    head = {key: value for key, value in merged.items() if key not in ("sources", "stations", "sinks", "service")}
+    head = {key: value for key, value in merged.items() if key not in _TABLES}
     top, extra = convert(head, sections.Document, "", open_ended=True)
     for key in extra:
         sections.refuse_unknown(key, sections.Document, "", "section")
@@ -143,6 +148,10 @@ def _assemble(
         names = [station.name for station in circuit.stations]
         if key not in names:
             raise ScenarioError(f"there is no station of that name{nearest(key, names)}", path=f"service.{key}")
+    controllers = {
+        key: controller(value, f"controllers.{key}", circuit)
+        for key, value in sections.table(merged, "controllers").items()
+    }
     cores = top.host.cores or len(os.sched_getaffinity(0))
     return Scenario(
         name=name,
@@ -156,6 +165,7 @@ def _assemble(
             precision=top.simulate.precision, seed=top.simulate.seed, replications=top.simulate.replications
         ),
         services=services,
+        controllers=controllers,
         source_bytes=sizes,
         document=document,
         overrides=overrides,

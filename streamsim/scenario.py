@@ -70,6 +70,14 @@ class Simulate(msgspec.Struct, frozen=True, kw_only=True):
     replications: int = 30
 
 
+class Controller(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy (see `streamsim.policies`), its parameters as the file has them, and the seconds between decisions."""
+
+    policy: str
+    period_s: float
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class ScenarioKey(msgspec.Struct, frozen=True, kw_only=True):
     """Which scenario a result belongs to."""
 
@@ -95,6 +103,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     simulate: Simulate = Simulate()
     services: dict[str, StationProfile] = msgspec.field(default_factory=dict)
     source_bytes: dict[str, int] = msgspec.field(default_factory=dict)
+    controllers: dict[str, Controller] = msgspec.field(default_factory=dict)
     document: dict[str, Any] = msgspec.field(default_factory=dict)
     overrides: dict[str, Any] = msgspec.field(default_factory=dict)
 

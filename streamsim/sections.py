@@ -189,6 +189,13 @@ class ServiceSection(Section, frozen=True, kw_only=True):
     ] = {}
 
 
+class ControllerSection(Section, frozen=True, kw_only=True):
+    """A policy that looks at stations and steers them while the circuit runs; its parameters follow."""
+
+    policy: Annotated[str, _key("a built-in policy or package.module:Class", "hold-latency")]
+    period: Annotated[str | float, _key("from one decision to the next", "50 ms")] = 0.1
+
+
 class Document(Section, frozen=True, kw_only=True):
     """A streamsim scenario: one circuit, its load, its host."""
 
@@ -201,6 +208,7 @@ class Document(Section, frozen=True, kw_only=True):
     measure: Annotated[MeasureSection, _key("how to run for real")] = MeasureSection()
     simulate: Annotated[SimulateSection, _key("how to simulate")] = SimulateSection()
     service: Annotated[dict[str, ServiceSection], _key("demands declared by hand, by station")] = {}
+    controllers: Annotated[dict[str, ControllerSection], _key("what steers the stations while they run")] = {}
 
 
 S = TypeVar("S", bound=Section)
@@ -280,7 +288,11 @@ def json_schema() -> dict[str, Any]:
     """
     (reference,), parts = msgspec.json.schema_components([Document], ref_template="#/$defs/{name}")
     for name, part in parts.items():
-        if name not in ("StationSection", "SourceSection"):  # theirs are open: an operator's parameters
+        if name not in (
+            "StationSection",
+            "SourceSection",
+            "ControllerSection",
+        ):  # theirs are open: an operator's parameters
             part["additionalProperties"] = False
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -89,9 +89,18 @@ class PipeTrace:
     level_bytes: Array
 
 
+class Done(msgspec.Struct, frozen=True):
+    """A command that a controller gave: when (s since the start), who, to which station, which parameters."""
+
+    time_s: float
+    controller: str
+    station: str
+    parameters: dict[str, Any]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunTrace:
-    """One repetition.
+    """One repetition. ``commands`` are what its controllers did.
 
     ``busy_cores`` at ``busy_time_s``: how many of the host's cores this run and others kept busy, a mean over the
     interval before each time.
@@ -105,6 +114,7 @@ class RunTrace:
     busy_time_s: Array = field(default_factory=lambda: np.zeros(0))
     busy_cores: Array = field(default_factory=lambda: np.zeros(0))
     warnings: tuple[str, ...] = ()
+    commands: tuple[Done, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,6 +168,7 @@ def write_trace(trace: Trace, path: str | Path) -> None:
                 "host": run.host,
                 "background_cores": run.background_cores,
                 "warnings": run.warnings,
+                "commands": run.commands,
             }
         )
     head = {"schema": "streamsim.trace/1", "world": trace.world, "engine": trace.engine,
@@ -210,4 +221,5 @@ def _read_run(number: int, run: dict[str, Any], arrays: dict[str, NDArray[Any]])
         busy_time_s=arrays[f"{number}/busy_time_s"],
         busy_cores=arrays[f"{number}/busy_cores"],
         warnings=tuple(run["warnings"]),
+        commands=msgspec.convert(run.get("commands", ()), tuple[Done, ...]),
     )

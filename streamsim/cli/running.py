@@ -43,9 +43,10 @@ def check(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) 
 )
 def run(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) -> None:
     """Run a scenario once as a plain pipeline, from standard input to standard output."""
+    from streamsim.cli.output import warn
     from streamsim.real.run import run as run_for_real
 
-    run_for_real(one_scenario(scenario, shell, set_))
+    warn(run_for_real(one_scenario(scenario, shell, set_)))
 
 
 def _stations(circuit: Circuit) -> Table:

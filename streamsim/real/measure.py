@@ -13,6 +13,7 @@ from streamsim.expansion import expand, servers_of
 from streamsim.places import check_runnable
 from streamsim.pooling import by_station
 from streamsim.real.assemble import busy_cores, plain_traces, station_traces, with_stolen
+from streamsim.real.control.conductor import Conductor, conducting
 from streamsim.real.host import Usage, check_environment, left_over, stolen_rate, usage
 from streamsim.real.launch import Crew, Setting, launched
 from streamsim.real.observe import Observer
@@ -23,7 +24,7 @@ from streamsim.real.speed import SpeedLog
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile
-from streamsim.trace import PipeTrace, RunTrace, StationTrace, Trace
+from streamsim.trace import Done, PipeTrace, RunTrace, StationTrace, Trace
 
 Progress = Callable[[int, int, str], None]
 """Called with how many runs are done, how many there are to be, and what is going on."""
@@ -111,7 +112,12 @@ class Session:
         if reading is None or time.monotonic() - reading.speeds.time > _FRESH_S:
             reading = self._read()
         own = time.process_time()
-        with _kept_off(cpus) as shared, launched(plan, Setting(cpus=cpus, visits=observe)) as crew:
+        setting = Setting(cpus=cpus, visits=observe)
+        with (
+            _kept_off(cpus) as shared,
+            launched(plan, setting) as crew,
+            conducting(scenario, crew) as conductor,
+        ):
             seen = _observed(crew, shared=shared) if observe else _unobserved(crew)
         own = time.process_time() - own
         after = self._read()
@@ -144,8 +150,15 @@ class Session:
             background_cores=left.background_cores,
             busy_time_s=busy[0],
             busy_cores=busy[1],
-            warnings=tuple(crew.warnings + seen.warnings),
+            warnings=tuple(crew.warnings + seen.warnings + (conductor.warnings if conductor else [])),
+            commands=_done(conductor),
         )
+
+
+def _done(conductor: Conductor | None) -> tuple[Done, ...]:
+    if conductor is None:
+        return ()
+    return tuple(Done(time_s, who, command.station, command.parameters) for time_s, who, command in conductor.done)
 
 
 def _observed(crew: Crew, *, shared: bool) -> _Seen:

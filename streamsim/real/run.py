@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 
 from streamsim.places import check_runnable
+from streamsim.real.control.conductor import conducting
 from streamsim.real.launch import Setting, launched
 from streamsim.real.place import pin_set
 from streamsim.real.plan import make_plan
@@ -13,8 +14,8 @@ from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 
 
-def run(scenario: Scenario, *, stdin: int = 0, stdout: int = 1, cores: int | None = None) -> None:
-    """Run the circuit once, from a descriptor to a descriptor where the scenario names no file.
+def run(scenario: Scenario, *, stdin: int = 0, stdout: int = 1, cores: int | None = None) -> tuple[str, ...]:
+    """Run the circuit once, from a descriptor to a descriptor where the scenario names no file; returns warnings.
 
     Parameters
     ----------
@@ -37,8 +38,9 @@ def run(scenario: Scenario, *, stdin: int = 0, stdout: int = 1, cores: int | Non
         cpus=pin_set(cores or scenario.host.cores, strict=False),
         own_group=not _has_terminal(),
     )
-    with launched(plan, setting) as crew:
+    with launched(plan, setting) as crew, conducting(scenario, crew) as conductor:
         supervise(crew, collected=False)
+    return tuple(conductor.warnings) if conductor is not None else ()
 
 
 def _has_terminal() -> bool:

@@ -311,6 +311,8 @@ def _listen(spec: Mapping[str, Any], inputs: Sequence[int], outputs: Sequence[in
 
     attention = Attention(spec)
     attention.adopt(inputs, outputs)
+    if spec["control"].get("commands"):
+        attention.expect(spec["control"]["commands"])
     return attention
 
 

@@ -43,12 +43,15 @@ class Method:
         self.names = tuple(field[0] for field in fields)
         self.parameters = msgspec.defstruct(f"{self.name}_parameters", fields, forbid_unknown_fields=not self.rest)
 
+    def named(self, given: dict[str, Any] | list[Any]) -> dict[str, Any]:
+        """Return parameters by name that were given by name or by position."""
+        return given if isinstance(given, dict) else dict(zip(self.names, given, strict=False))
+
     def call(self, given: dict[str, Any] | list[Any]) -> Any:
         """Call it with parameters by name or by position; raises `BadParameters` where they do not fit."""
-        if isinstance(given, list):
-            if len(given) > len(self.names):
-                raise BadParameters(f"{self.name} takes {len(self.names)} parameters, not {len(given)}")
-            given = dict(zip(self.names, given, strict=False))
+        if isinstance(given, list) and len(given) > len(self.names):
+            raise BadParameters(f"{self.name} takes {len(self.names)} parameters, not {len(given)}")
+        given = self.named(given)
         try:
             checked = msgspec.convert(given, self.parameters)
         except msgspec.ValidationError as error:
@@ -61,11 +64,19 @@ class Api:
     """The methods of a server.
 
     ``common`` has the methods that all servers have; ``operator`` returns the operator of the moment, whose `control`
-    methods come beside them and whose `readable` methods are the fields of what ``state`` answers.
+    methods come beside them and whose `readable` methods are the fields of what ``state`` answers. ``done`` is told of
+    every call that succeeded.
     """
 
-    def __init__(self, title: str, common: object, operator: Callable[[], object], description: str = "") -> None:
-        self.title, self.description = title, description
+    def __init__(
+        self,
+        title: str,
+        common: object,
+        operator: Callable[[], object],
+        description: str = "",
+        done: Callable[[str, dict[str, Any]], None] | None = None,
+    ) -> None:
+        self.title, self.description, self._done = title, description, done
         self._operator = operator
         self._of: object = None
         self._common = common
@@ -97,7 +108,10 @@ class Api:
         method = self.methods.get(name)
         if method is None:
             raise NoMethod(f"there is no method {name!r}{nearest(name, self.methods)} ({DISCOVER} lists them)")
-        return method.call(given)
+        result = method.call(given)
+        if self._done is not None:
+            self._done(name, method.named(given))
+        return result
 
     def document(self) -> dict[str, Any]:
         """Return the OpenRPC document of the API."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,8 +24,10 @@ def pieces(attention: Any, operator: Operator, chunk: bytes, port: int) -> Itera
             yield chunk[done : done + place]
             done += place
         attention.appointments.remove(appointment)
+        attention.ahead = len(chunk) - done
         _keep(attention, appointment)
         attention.rest()
+        attention.ahead = 0
     if done < len(chunk):
         yield chunk[done:]
 
@@ -33,10 +36,22 @@ def _first(found: tuple[int, Any]) -> int:
     return found[0]
 
 
+def expect(attention: Attention, commands: list[dict[str, Any]]) -> None:
+    """Make an appointment for each command of a recorded run, at the byte where it took effect then."""
+    from streamsim.real.control.faculties import Appointment
+
+    attention.appointments += [
+        Appointment("byte", command["byte"], command["method"], command["parameters"]) for command in commands
+    ]
+    attention.appointments.sort(key=_position)
+
+
+def _position(appointment: Any) -> int:
+    return int(appointment.number)
+
+
 def _keep(attention: Attention, appointment: Any) -> None:
     """Do what was to be done; where it fails, say so on standard error: nobody waits for the answer."""
-    import os
-
     try:
         attention.endpoint.api.call(appointment.method, appointment.parameters)
     except StreamsimError as error:

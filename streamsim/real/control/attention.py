@@ -51,6 +51,8 @@ class Attention:
         self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
         self.appointments: list[Any] = []
         """Commands that wait for a position of the input, the next one first (see faculties.py)."""
+        self.ahead = 0
+        """Bytes of the chunk that was read last which the operator has not been given yet."""
         self._next = 0.0
         self._readers: dict[tuple[int, ...], Any] = {}
         self._writers: dict[int, epoll] = {}
@@ -60,11 +62,21 @@ class Attention:
         self._holder = holder
         self.note()
 
-    def _api(self) -> Api:
-        """Make what answers, when the first request comes: its libraries take 30 ms to load."""
+    def expect(self, commands: list[dict[str, Any]]) -> None:
+        """Do the commands of a recorded run where they were done then."""
+        self._find_libraries()
+        from streamsim.real.control.appointments import expect
+
+        expect(self, commands)
+
+    def _find_libraries(self) -> None:
         import sys
 
         sys.path += [path for path in self.spec["control"]["libraries"] if path not in sys.path]
+
+    def _api(self) -> Api:
+        """Make what answers, when the first request comes: its libraries take 30 ms to load."""
+        self._find_libraries()
         from streamsim.real.control.faculties import make_api
 
         return make_api(self, self._holder)
@@ -75,6 +87,11 @@ class Attention:
             _reopen(descriptor, os.O_RDONLY)
         for descriptor in outputs:
             _reopen(descriptor, os.O_WRONLY)
+
+    @property
+    def position(self) -> int:
+        """Before how many bytes of the input a command takes effect that is done now."""
+        return self.bytes_in - self.ahead
 
     def read(self, descriptor: int, size: int) -> bytes:
         """Return the next bytes, empty at the end; commands are served while there are none."""

@@ -8,21 +8,23 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
+import msgspec
+
 from streamsim import operators
 from streamsim.errors import ControlError, nearest
 from streamsim.operators.base import ByteOperator, control
 from streamsim.real.control.api import Api, readings
 from streamsim.real.control.attention import Attention
 
-CHANGES = ("set", "pause", "resume", "restore", "swap")
-"""Methods of `Faculties` that change what a server does (beside the operator's own): they are recorded."""
+_CHANGES_NOTHING = ("state", "metrics", "parameters", "adjustable", "snapshot", "at", "rpc.discover")
+"""Methods that leave a server as it was, or that do something later: they are not recorded."""
 
 
 def make_api(attention: Attention, holder: Any) -> Api:
     """Make the API of a server: the common methods, and those of the operator that it has at the moment."""
     faculties = Faculties(holder, attention)
     kind = type(holder.operator)
-    return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip())
+    return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip(), faculties.log)
 
 
 class Appointment:
@@ -47,6 +49,25 @@ class Faculties:
         self._spec, self._holder, self._attention = attention.spec, holder, attention
         self.station = str(self._spec.get("name") or self._spec["operator"])
         self._started = monotonic()
+
+    def log(self, method: str, parameters: dict[str, Any]) -> None:
+        """Write down a command that has taken effect, and where in the input it did."""
+        path = self._spec.get("control", {}).get("log")
+        if path is None or method in _CHANGES_NOTHING:
+            return
+        entry = {
+            "time_s": monotonic(),
+            "station": self.station,
+            "method": method,
+            "parameters": parameters,
+            "byte": self._attention.position,
+        }
+        line = msgspec.json.encode(entry) + b"\n"
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(descriptor, line)  # appended in one piece: servers share the file
+        finally:
+            os.close(descriptor)
 
     @control
     def state(self) -> dict[str, Any]:

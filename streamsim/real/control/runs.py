@@ -18,6 +18,8 @@ from streamsim.errors import ControlError, nearest
 from streamsim.real.plan import Plan
 
 PREFIX = "streamsim-"
+LOG = "commands.jsonl"
+"""Every command that changed something, a line each, as the servers did them."""
 _FILE = "run.json"
 
 
@@ -63,6 +65,7 @@ def control_paths(directory: Path, number: int) -> dict[str, object]:
     return {
         "socket": str(directory / f"{number}.socket"),
         "page": str(directory / f"{number}.page"),
+        "log": str(directory / LOG),
         "libraries": libraries,
     }
 
@@ -120,6 +123,14 @@ def find(word: str | None = None) -> RunEntry:
     if fitting:
         raise ControlError(f"say which run: {listed}")
     raise ControlError(f"there is no run {word!r}{nearest(str(word), [e.name for e in known])} (there are {listed})")
+
+
+def find_by_directory(directory: Path) -> RunEntry:
+    """Return the run whose private directory this is; ControlError where there is none."""
+    entry = _read(directory)
+    if entry is None:
+        raise ControlError(f"{directory}: no run is going on there")
+    return entry
 
 
 def directory_of(entry: RunEntry) -> Path:

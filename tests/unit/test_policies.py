@@ -1,0 +1,165 @@
+"""Policies as pure functions: the same look gives the same decision, and each decision does what it is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamsim import policies
+from streamsim.errors import ScenarioError
+from streamsim.loading import load
+from streamsim.policies.base import Observation, Sight
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "hold-latency": {"station": "a", "behind": "b", "target": "50 ms"},
+    "fit-pipe": {"station": "a"},
+    "hold-error": {"station": "a", "error": 0.05, "window": "1 s"},
+    "order-filters": {"station": "a"},
+}
+
+
+def test_every_policy_is_known_here() -> None:
+    assert set(EXAMPLES) == set(policies.names())
+
+
+@pytest.mark.parametrize("name", policies.names())
+def test_the_same_looks_give_the_same_decisions(name: str) -> None:
+    policy = policies.make(name, EXAMPLES[name])
+    looks = [
+        Observation(
+            number / 10,
+            {
+                one: Sight(records_in=number**2, records_out=number, capacity_bytes=65536,
+                           waiting_bytes=number * 1000 % 65536,
+                           state={"order": [0, 1], "seen": [number] * 2, "passed": [0, number], "cost_s": [1.0, 1.0]})
+                for one in policy.watched()
+            },
+        )
+        for number in range(100)
+    ]  # fmt: skip
+    decisions = []
+    for _ in range(2):
+        memory, made = policy.start(), []
+        for look in looks:
+            memory, commands = policy.decide(memory, look)
+            made.append(commands)
+        decisions.append(made)
+    assert decisions[0] == decisions[1]
+
+
+def test_load_is_shed_until_what_is_kept_can_be_served_in_time() -> None:
+    """A fluid of 3000 records a second before a server of 1000: the queue settles near 50 of them, 50 ms."""
+    policy = policies.make("hold-latency", EXAMPLES["hold-latency"])
+    memory, kept, queue, offered, given, served = policy.start(), 1.0, 0.0, 0.0, 0.0, 0.0
+    lengths = []
+    for number in range(2000):
+        offered += 30
+        given += 30 * kept
+        queue += 30 * kept
+        taken = min(queue, 10.0)
+        queue -= taken
+        served += taken
+        look = {"a": Sight(records_in=int(offered), records_out=int(given)), "b": Sight(records_in=int(served))}
+        memory, commands = policy.decide(memory, Observation((number + 1) / 100, look))
+        for command in commands:
+            kept = command.parameters["probability"]
+        lengths.append(queue)
+    assert all(30 <= length <= 70 for length in lengths[-500:])
+    assert kept == pytest.approx(1 / 3, rel=0.05)
+
+
+def test_nothing_is_shed_where_all_can_be_served() -> None:
+    policy = policies.make("hold-latency", EXAMPLES["hold-latency"])
+    memory: Any = policy.start()
+    for number in range(100):
+        count = 10 * number
+        look = {"a": Sight(records_in=count, records_out=count), "b": Sight(records_in=count)}
+        memory, commands = policy.decide(memory, Observation(number / 100, look))
+        assert commands == ()
+
+
+@pytest.mark.parametrize(
+    ("levels", "wanted"),
+    [([65536] * 20, 32768), ([0, 65536] * 10, 131072), ([0] * 20, None), ([20000] * 20, None), ([65536] * 19, None)],
+)
+def test_a_pipe_grows_while_both_ends_wait_in_turn_and_shrinks_where_it_is_always_full(
+    levels: list[int], wanted: int | None
+) -> None:
+    policy = policies.make("fit-pipe", EXAMPLES["fit-pipe"])
+    memory, found = policy.start(), None
+    for level in levels:
+        look = Observation(0.0, {"a": Sight(waiting_bytes=level, capacity_bytes=65536)})
+        memory, commands = policy.decide(memory, look)
+        for command in commands:
+            found = command.parameters["pipe"]
+    assert found == wanted
+
+
+@pytest.mark.parametrize("rate", [100, 10_000, 1_000_000])
+def test_each_window_keeps_the_records_that_its_error_needs(rate: int) -> None:
+    policy = policies.make("hold-error", EXAMPLES["hold-error"])
+    memory, kept = policy.start(), 1.0
+    for number in range(20):
+        memory, commands = policy.decide(memory, Observation(number / 10, {"a": Sight(records_in=rate * number // 10)}))
+        for command in commands:
+            kept = command.parameters["probability"]
+    needed = 737.8  # ln(40) / (2 · 0.05²)
+    assert kept * rate == pytest.approx(min(rate, 1.2 * needed), rel=0.03)
+
+
+def test_filters_come_to_the_order_of_their_ranks_whatever_the_order_before() -> None:
+    """Pass rates 0.9, 0.5, 0.1 at costs 1, 1, 4: ranks 0.1, 0.5, 0.225."""
+    policy = policies.make("order-filters", EXAMPLES["order-filters"])
+    pass_rates, costs = (0.9, 0.5, 0.1), (1.0, 1.0, 4.0)
+    for start in ([0, 1, 2], [2, 1, 0], [2, 0, 1]):
+        order, memory = list(start), policy.start()
+        seen, passed, cost_s = [0.0] * 3, [0.0] * 3, [0.0] * 3
+        for number in range(50):
+            left = 1000.0
+            for place in order:
+                seen[place] += left
+                cost_s[place] += left * costs[place] * 1e-6
+                left *= pass_rates[place]
+                passed[place] += left
+            state = {"order": list(order), "seen": list(seen), "passed": list(passed), "cost_s": list(cost_s)}
+            memory, commands = policy.decide(memory, Observation(float(number), {"a": Sight(state=state)}))
+            for command in commands:
+                order = [int(word) - 1 for word in command.parameters["order"].split(",")]
+        assert order == [1, 2, 0]
+
+
+def scenario(**controller: Any) -> Any:
+    return load({
+        "sources": {"make": {"operator": "generate", "count": 10}},
+        "stations": {"thin": {"operator": "sample", "probability": 1.0}, "last": {"command": "cat"}},
+        "controllers": {"one": controller},
+    })  # fmt: skip
+
+
+def test_a_controller_is_read_with_its_units() -> None:
+    found = scenario(policy="hold-error", station="thin", error=0.1, window="500 ms", period="20 ms").controllers["one"]
+    assert (found.policy, found.period_s) == ("hold-error", 0.02)
+
+
+@pytest.mark.parametrize(
+    ("controller", "path", "message"),
+    [
+        ({"policy": "hold-eror", "station": "thin"}, "policy", "did you mean 'hold-error'"),
+        ({"policy": "fit-pipe", "station": "thinn"}, "station", "did you mean 'thin'"),
+        ({"policy": "fit-pipe"}, "station", "required"),
+        ({"policy": "fit-pipe", "station": "thin", "perod": 1}, "perod", "has no parameter"),
+        ({"policy": "fit-pipe", "station": "thin", "period": "1 us"}, "period", "less than a millisecond"),
+        ({"policy": "fit-pipe", "station": "thin", "least": "3 apples"}, "least", "apples"),
+        ({"policy": "hold-error", "station": "thin", "error": 2, "window": 1}, "error", "<"),
+        ({"policy": "os:path", "station": "thin"}, "policy", "no policy"),
+        ({"policy": "no.such:Thing", "station": "thin"}, "policy", "cannot be imported"),
+        ({"station": "thin"}, None, "policy"),
+    ],
+)
+def test_a_wrong_controller_is_refused_where_it_is_wrong(
+    controller: dict[str, Any], path: str | None, message: str
+) -> None:
+    with pytest.raises(ScenarioError, match=message) as caught:
+        scenario(**controller)
+    assert caught.value.path == ("controllers.one" if path is None else f"controllers.one.{path}")
