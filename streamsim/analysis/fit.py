@@ -31,6 +31,7 @@ from streamsim.trace import RunTrace, StationTrace, Trace
 Array = NDArray[np.float64]
 
 WINDOW_WORK_S = 0.5e-3
+NEARLY_A_POWER = 0.1
 WORKER_READS = 65536.0
 """What a worker of ours asks for in one read, however little it was given in the calibration (real/worker_loop.py)."""
 
@@ -236,18 +237,33 @@ def _records(runs: tuple[RunTrace, ...], circuit: Circuit, name: str) -> tuple[f
 
 
 def _largest_chunk(traces: list[StationTrace], moved: str, calls: str) -> float:
-    """Return how much one call moves when nothing limits it: the 95 % quantile over windows of bytes per call."""
+    """Return how much one call moves when nothing limits it: the 95 % quantile over windows of bytes per call.
+
+    Bytes and calls of a window are not read at one instant, so what is nearly a power of two, as buffers are, is one:
+    4136 bytes a write would leave odd pieces in a pipe's pages that the tool's 4096 do not.
+    """
     ratios = []
     for trace in traces:
         count, size = np.diff(getattr(trace, calls)), np.diff(getattr(trace, moved))
         kept = (count > 0) & (size > 0)
         ratios.append(size[kept] / count[kept])
     every = np.concatenate(ratios) if ratios else np.zeros(0)
-    return float(max(1.0, np.quantile(every, 0.95))) if every.size else 65536.0
+    if not every.size:
+        return 65536.0
+    found = max(1.0, float(np.quantile(every, 0.95)))
+    power = 2.0 ** round(np.log2(found))
+    return power if abs(found / power - 1.0) < NEARLY_A_POWER else found
 
 
 def _mean_chunk(traces: list[StationTrace]) -> float:
-    """Return how much one write of a source hands over: one file's last piece may be small, and there may be many."""
+    """Return how much a source hands over at once: one file's last piece may be small, and there may be many.
+
+    Of a source of ours that is a visit; a full pipe makes several writes of it.
+    """
+    given = [trace.visits["given"] for trace in traces if trace.visits is not None]
+    if len(given) == len(traces):
+        every = np.concatenate(given)
+        return float(max(1.0, every[every > 0].mean())) if (every > 0).any() else 65536.0
     writes = sum(float(trace.writes[-1]) for trace in traces)
     return max(1.0, sum(float(trace.bytes_out[-1]) for trace in traces) / writes) if writes else 65536.0
 

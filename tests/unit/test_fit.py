@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from streamsim.errors import ProfileError
 from streamsim.loading import load
 from streamsim.scenario import ScenarioKey
 from streamsim.service import HostProfile
-from streamsim.trace import RunTrace, StationTrace, Trace
+from streamsim.trace import VISIT, RunTrace, StationTrace, Trace
 
 MEBIBYTE = float(1 << 20)
 TIMES = np.linspace(0.0, 2.0, 201)
@@ -125,3 +127,25 @@ def test_setup_is_told_from_bytes_where_chunks_vary() -> None:
 def test_a_trace_of_another_circuit_is_refused(scenario) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ProfileError, match="no station 'sort'"):
         fit(trace_of(run({"s": flowing("s")})), scenario)
+
+
+def test_what_a_source_of_ours_hands_over_is_a_visit_however_many_writes_a_full_pipe_makes_of_it() -> None:
+    visits = np.zeros(64, dtype=VISIT)
+    visits["given"], visits["records_out"] = 16384, 10
+    visits["got"], visits["served"] = np.linspace(0, 1.9, 64), np.linspace(0.01, 1.91, 64)
+    visits["cpu"] = 0.001
+    given = TIMES / 2 * MEBIBYTE
+    source = station("s", np.zeros_like(TIMES), given, 0.032 * TIMES, visits=visits)
+    sink = station("map", given, np.zeros_like(TIMES), 0.1 * TIMES)
+    circuit = load({"name": "x", "sources": {"s": {"operator": "generate"}}, "stations": {"map": {"command": "cat"}}})
+    assert fit(trace_of(run({"s": source, "map": sink})), circuit).stations["s"].write_bytes == 16384
+
+
+def test_buffers_are_powers_of_two_where_they_nearly_are(scenario) -> None:  # type: ignore[no-untyped-def]
+    def read_bytes(each: float) -> float:
+        tool = dataclasses.replace(sorting(), reads=sorting().bytes_in / each)
+        return fit(trace_of(run({"s": flowing("s"), "sort": tool})), scenario).stations["sort"].read_bytes
+
+    assert read_bytes(4230.0) == 4096
+    assert read_bytes(63_000.0) == 65536
+    assert read_bytes(5000.0) == pytest.approx(5000, rel=1e-6)
