@@ -20,6 +20,7 @@ from streamsim.service import HostProfile, Profile, read_profile
 if TYPE_CHECKING:
     from streamsim.analysis.bottleneck import Diagnosis
     from streamsim.analysis.compare import Comparison
+    from streamsim.analysis.curves import Knee, Scaling
     from streamsim.analysis.whatif import Answer as WhatIf
     from streamsim.analysis.whatif import Goal
     from streamsim.trace import RunTrace, Trace
@@ -41,6 +42,8 @@ class Outcome:
     predicted: Result
     comparison: Comparison
     diagnosis: Diagnosis
+    knee: Knee | None = None
+    scaling: Scaling | None = None
     calibration: Trace | None = None
 
 
@@ -103,6 +106,23 @@ def predict(
     return predict_network(scenario, models, host=host, explain=explain)
 
 
+def pictures(scenario: Scenario, profile: Profile, predicted: Result) -> dict[str, bytes]:
+    """Return what a prediction looks like, as SVG by the names of the plots: how busy the circuit is, and its curve."""
+    from streamsim.analysis import plots
+    from streamsim.analysis.case import case_of
+    from streamsim.analysis.curves import knee_of, scaling_of
+
+    case = case_of(scenario, profile)
+    inputs = plots.Inputs(
+        circuit=scenario.circuit,
+        loads=scenario.loads,
+        predicted=predicted,
+        knee=knee_of(case),
+        scaling=scaling_of(case),
+    )
+    return plots.draw_all(inputs, only=("utilisation", "knee", "bounds"))
+
+
 def bottleneck(scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None) -> Diagnosis:
     """Say what holds a circuit back, what relief of each station would bring and what would bite next, by theory."""
     from streamsim.analysis.bottleneck import diagnose
@@ -145,7 +165,10 @@ def compare(
     simulation and the prediction are told what the host gave during the validation (available cores, speed), which
     says nothing about the circuit.
     """
+    from streamsim.analysis.bottleneck import diagnose
+    from streamsim.analysis.case import case_of
     from streamsim.analysis.compare import compare_results
+    from streamsim.analysis.curves import knee_of, scaling_of
     from streamsim.places import check_runnable
 
     validation = validation if validation is not None else scenario
@@ -167,7 +190,8 @@ def compare(
         progress(0, 1, "simulating")
     simulated_trace = simulate(validation, profile, host=host, progress=progress)
     measured, simulated = summarise(measured_trace, validation), summarise(simulated_trace, validation)
-    predicted = predict(validation, profile, host=host)
+    predicted = predict(validation, profile, host=host, explain=True)
+    case = case_of(validation, profile, host=host)
     return Outcome(
         scenario=validation,
         profile=profile,
@@ -177,7 +201,9 @@ def compare(
         simulated=simulated,
         predicted=predicted,
         comparison=compare_results(measured, simulated, predicted),
-        diagnosis=bottleneck(validation, profile, host=host),
+        diagnosis=diagnose(case),
+        knee=knee_of(case),
+        scaling=scaling_of(case),
         calibration=calibration,
     )
 

@@ -92,5 +92,7 @@ def write_outcome(directory: Path, written: Scenario, outcome: Outcome) -> None:
             profile=outcome.profile,
             comparison=outcome.comparison,
             diagnosis=outcome.diagnosis,
+            knee=outcome.knee,
+            scaling=outcome.scaling,
         ),
     )

@@ -76,8 +76,11 @@ def predict(
     from streamsim.files import to_json, write_whole
 
     loaded = one_scenario(scenario, shell, set_)
-    result = verbs.predict(loaded, profile_for(loaded, profile, output), explain=True)
-    file = write_whole(directory_of(loaded, output) / "predicted.json", to_json(result))
+    models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
+    result = verbs.predict(loaded, models, explain=True)
+    file = write_whole(directory / "predicted.json", to_json(result))
+    for name, picture in verbs.pictures(loaded, models, result).items():
+        write_whole(directory / f"{name}.svg", picture)
     print_result(result, json=json, written=file)
     if explain and not json:
         print_methods(result)

@@ -27,7 +27,7 @@ from streamsim.result import Estimate
 from streamsim.service import Distribution
 from tests.unit import traces, worlds
 
-ALWAYS = {"throughput", "errors", "budget", "elasticity", "progress", "levels", "service"}
+ALWAYS = {"throughput", "errors", "utilisation", "budget", "elasticity", "progress", "levels", "service"}
 
 
 @functools.cache
@@ -63,7 +63,8 @@ def _agg(figure: Figure) -> Figure:
 def test_no_text_lies_on_another_or_leaves_the_picture(name: str, kind: str) -> None:
     figure = plots.ALL[name](_inputs(kind))
     if figure is None:
-        assert name == "response" or (kind == "1" and name in ("levels", "service"))
+        expected = {"bounds"} if kind == "open" else {"response", "knee"}
+        assert name in expected or (kind == "1" and name in ("levels", "service"))
         return
     texts = _written(_agg(figure))
     assert texts
@@ -81,7 +82,7 @@ def test_no_text_lies_on_another_or_leaves_the_picture(name: str, kind: str) -> 
 
 @pytest.mark.parametrize("name", plots.ALL)
 def test_the_same_inputs_give_the_same_bytes(name: str) -> None:
-    first, second = (plots.ALL[name](_inputs("open" if name == "response" else "2")) for _ in range(2))
+    first, second = (plots.ALL[name](_inputs("open" if name in ("response", "knee") else "2")) for _ in range(2))
     assert first is not None
     assert second is not None
     assert to_svg(first, "title") == to_svg(second, "title")
@@ -101,8 +102,8 @@ def _applying(inputs: plots.Inputs) -> set[str]:
 
 
 def test_only_what_applies_is_drawn() -> None:
-    assert _applying(_inputs("4")) == ALWAYS
-    assert _applying(_inputs("open")) == ALWAYS | {"response"}
+    assert _applying(_inputs("4")) == ALWAYS | {"bounds"}
+    assert _applying(_inputs("open")) == ALWAYS | {"response", "knee"}
     assert _applying(plots.Inputs(circuit=_inputs("4").circuit)) == set()
 
 
@@ -111,7 +112,7 @@ def test_theory_alone_has_only_its_throughput() -> None:
     alone = plots.Inputs(
         circuit=known.circuit, predicted=known.predicted, comparison=compare_results(None, None, known.predicted)
     )
-    assert _applying(alone) == {"throughput"}
+    assert _applying(alone) == {"throughput", "utilisation"}
 
 
 def test_every_plot_says_what_it_is_and_how_to_read_it() -> None:

@@ -146,7 +146,7 @@ def test_references_inside_the_pictures_lead_somewhere(page: str) -> None:
 
 def test_pictures_have_a_name_and_a_caption_and_headers_a_scope(page: str) -> None:
     found = _Page(page)
-    assert len(found.pictures) == found.tags["figure"] == found.tags["figcaption"] == 7
+    assert len(found.pictures) == found.tags["figure"] == found.tags["figcaption"] == 9
     assert all(picture["role"] == "img" and picture["aria-label"] for picture in found.pictures)
     assert all(header["scope"] in ("col", "row", "rowgroup") for header in found.headers)
 
@@ -167,7 +167,7 @@ def test_the_page_says_what_the_comparison_says(inputs: plots.Inputs, page: str)
 def test_the_captions_of_all_plots_are_there(directory: Path, page: str) -> None:
     text = _Page(page).text
     drawn = [path.stem for path in directory.glob("*.svg")]
-    assert len(drawn) == 7
+    assert len(drawn) == 9
     assert all(plots.CAPTIONS[name] in text for name in drawn)
 
 
@@ -200,7 +200,14 @@ def test_overrides_and_warnings_are_shown(inputs: plots.Inputs, tmp_path: Path) 
 def test_theory_alone_makes_a_page_without_errors(inputs: plots.Inputs, tmp_path: Path) -> None:
     alone = plots.Inputs(circuit=inputs.circuit, predicted=inputs.predicted)
     written = {path.name for path in write_report(tmp_path, alone)}
-    assert written == {"predicted.json", "comparison.json", "comparison.md", "throughput.svg", "report.html"}
+    assert written == {
+        "predicted.json",
+        "comparison.json",
+        "comparison.md",
+        "throughput.svg",
+        "utilisation.svg",
+        "report.html",
+    }
     found = _Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "By theory" in found.text
     assert " error " not in found.text

@@ -6,6 +6,7 @@ from typing import Any
 
 from streamsim.analysis.bottleneck import Cause, Diagnosis
 from streamsim.analysis.compare import compare_results
+from streamsim.analysis.curves import Knee, Scaling
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.circuit import Circuit
 from streamsim.result import CircuitResult, Estimate, ResponseTime, Result, StationResult
@@ -31,6 +32,33 @@ def in_all_worlds(circuit: Circuit, measured: Trace, simulated: Trace, loads: di
         profile=example_profile(circuit),
         comparison=compare_results(found, model, theory),
         diagnosis=example_diagnosis(circuit, found.scenario, tail=bool(loads)),
+        knee=example_knee() if loads else None,
+        scaling=None
+        if loads
+        else Scaling(
+            cores=(1, 2, 4),
+            available=(0.9, 1.9, 3.9),
+            theory=(3e6, 5e6, 6e6),
+            by_station=6.5e6,
+            by_cores=(3e6, 6.3e6, 13e6),
+            given=2,
+        ),
+    )
+
+
+def example_knee() -> Knee:
+    """Return the curve of an M/M/1 station that carries 1000 records/s at most."""
+    loads = tuple(float(load) for load in range(50, 1000, 50))
+    mean = tuple(1 / (1000 - load) for load in loads)
+    return Knee(
+        loads=loads,
+        mean=mean,
+        p99=tuple(4.6 * time for time in mean),
+        least=(1e-3,) * len(loads),
+        most=tuple(1.1 * time for time in mean),
+        largest=1000.0,
+        given=700.0,
+        knee=500.0,
     )
 
 

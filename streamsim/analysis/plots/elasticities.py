@@ -33,9 +33,9 @@ def draw_diagnosis(found: Diagnosis) -> Figure:
     both = any(cause.p99_demand is not None for cause in causes)
     what = "largest load" if found.basis == "largest load" else "throughput"
     figure, axes = panels(2 if both else 1, columns=2, row_height=0.5 + 0.34 * len(causes), share_x=False, extra=0.3)
-    _bars(axes[0], causes, [cause.demand for cause in causes], f"% more {what} for each % less demand")
+    _bars(axes[0], causes, [cause.demand for cause in causes], f"{what}: % more for each % less demand")
     if both:
-        _bars(axes[1], causes, [cause.p99_demand or 0.0 for cause in causes], "% shorter p99 for each % less demand")
+        _bars(axes[1], causes, [cause.p99_demand or 0.0 for cause in causes], "p99: % less for each % less demand")
         axes[1].tick_params(labelleft=False)
     return figure
 

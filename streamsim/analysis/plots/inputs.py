@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from streamsim.analysis.bottleneck import Diagnosis
 from streamsim.analysis.compare import Comparison
+from streamsim.analysis.curves import Knee, Scaling
 from streamsim.circuit import Circuit
 from streamsim.result import Result
 from streamsim.scenario import Load
@@ -32,6 +33,8 @@ class Inputs:
     profile: Profile | None = None
     comparison: Comparison | None = None
     diagnosis: Diagnosis | None = None
+    knee: Knee | None = None
+    scaling: Scaling | None = None
 
     def results(self) -> dict[str, Result]:
         """Return the results that exist, by world, measured first."""
