@@ -9,7 +9,9 @@ from typing import Protocol
 from streamsim.errors import RunError
 from streamsim.real.children import Child
 from streamsim.real.endings import judge
+from streamsim.real.halted import Halted
 from streamsim.real.launch import Crew
+from streamsim.real.leftovers import Leftovers
 from streamsim.real.standstill import Standstill
 
 _LOOK_S = 1.0
@@ -39,7 +41,7 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
     KeyboardInterrupt : a station died of the terminal's Ctrl-C.
     """
     warnings: list[str] = []
-    standstill = Standstill(crew.joints)
+    standstill, halted, leftovers = Standstill(crew.joints), Halted(), Leftovers(crew.joints)
     while crew.running:
         pause = watcher.sleep_s() if watcher is not None else _LOOK_S
         gone = crew.ended(pause)
@@ -52,12 +54,14 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
         stuck = standstill.look(crew.children)
         if stuck is not None:
             raise RunError(stuck)
+        halted.look(crew.children)
+        leftovers.look(crew.children)
         if watcher is not None:
             watcher.look()
         elif not gone and collected:
             for child in crew.children:
                 child.trim_stderr()
-    return warnings
+    return warnings + halted.warnings()
 
 
 def _judge(child: Child, warnings: list[str]) -> None:

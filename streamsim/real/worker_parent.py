@@ -128,12 +128,14 @@ def main() -> None:
     socket.send(b"ready")
     space = sockets.CMSG_SPACE(4 * MOST_DESCRIPTORS)
     while True:
-        request, messages, _, _ = socket.recvmsg(_REQUEST_BYTES, space)
+        request, messages, flags, _ = socket.recvmsg(_REQUEST_BYTES, space)
         if not request:
             os._exit(0)
         data = b"".join(content for _, _, content in messages)
         received = [int.from_bytes(data[at : at + 4], sys.byteorder) for at in range(0, len(data), 4)]
         try:
+            if flags & sockets.MSG_CTRUNC:  # the kernel could not give this process all of the descriptors
+                raise OSError(24, os.strerror(24))
             pid = fork_sibling()
         except OSError as error:
             answer = str(error)

@@ -1,0 +1,106 @@
+"""Noticing a pipe that never ends because something that a station left behind holds it open.
+
+A tool may end and leave a child in the background that still writes. Where that does nothing at all for long, and all
+stations that are left wait for it, the run would wait for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from streamsim.errors import RunError
+from streamsim.real.children import Child
+from streamsim.real.pipes import Joint
+
+PATIENCE_S = 30.0
+"""After so long without any of them having been on a core the run fails."""
+
+_EVERY_S = 1.0
+
+
+class Leftovers:
+    """Looks once a second; that costs something only while a station has ended and another that reads it has not."""
+
+    def __init__(self, joints: Mapping[str, Joint]) -> None:
+        self._joints = joints
+        self._due = time.monotonic() + _EVERY_S
+        self._quiet_since = self._due
+        self._before: list[bytes] = []
+
+    def look(self, children: Sequence[Child]) -> None:
+        """Raise RunError where everybody waits for what a station that has ended left behind."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + _EVERY_S
+        orphaned = _orphaned(children)
+        seen = [_moved(child.pid) for child in children if child.status is None] if orphaned else []
+        if orphaned and now - self._quiet_since >= PATIENCE_S / 2:  # to look for them all takes milliseconds
+            holders = {pid: child for child, label in orphaned for pid in self._holders(label, children)}
+            seen += [_moved(pid) for pid in sorted(holders)]
+            if seen == self._before and now - self._quiet_since >= PATIENCE_S and holders:
+                _accuse(*next(iter(holders.items())))
+        if seen[: len(self._before)] != self._before or not orphaned:
+            self._quiet_since = now
+        self._before = seen
+
+    def _holders(self, label: str, children: Sequence[Child]) -> Iterator[int]:
+        """Yield the processes, no stations themselves, that could still write into a pipe."""
+        stations = {str(child.pid) for child in children} | {str(os.getpid())}
+        wanted = f"pipe:[{self._joints[label].inode}]"
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit() and process.name not in stations and _writes(process, wanted):
+                yield int(process.name)
+
+
+def _orphaned(children: Sequence[Child]) -> list[tuple[Child, str]]:
+    """Return stations that have ended while their readers have not, with the pipe; empty where anybody may go on.
+
+    A source may, and so may who reads something else than pipes.
+    """
+    living = [child for child in children if child.status is None]
+    ended = {
+        wire.target: child
+        for child in children
+        if child.status is not None
+        for wire in child.process.writes.values()
+        if wire.kind == "pipe"
+    }
+    found: list[tuple[Child, str]] = []
+    for child in living:
+        inputs = [wire for wire in child.process.reads.values() if wire.kind != "null"]
+        over = [wire.target for wire in inputs if wire.kind == "pipe" and wire.target in ended]
+        if not over and (not inputs or any(wire.kind != "pipe" for wire in inputs)):
+            return []
+        found += [(ended[label], label) for label in over]
+    return found
+
+
+def _writes(process: Path, pipe: str) -> bool:
+    with suppress(OSError):  # another's, or it has ended
+        for descriptor in (process / "fd").iterdir():
+            if str(descriptor.readlink()) == pipe:
+                flags = (process / "fdinfo" / descriptor.name).read_text().split("flags:")[1].split()[0]
+                if int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:
+                    return True
+    return False
+
+
+def _moved(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/schedstat").read_bytes()
+    return b""
+
+
+def _accuse(pid: int, child: Child) -> None:
+    name = "?"
+    with suppress(OSError):
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    raise RunError(
+        f"it has ended, but process {pid} ({name}), which it left behind, holds its output open and does nothing",
+        station=child.process.name,
+    )

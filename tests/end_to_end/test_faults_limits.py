@@ -1,0 +1,183 @@
+"""What the machine refuses: a full disk, a file or descriptors past their limit, pipes past a user's quota."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamsim.errors import RunError
+from streamsim.loading import load
+from streamsim.real.launch import Setting, launched
+from streamsim.real.measure import run_once
+from streamsim.real.plan import make_plan
+from streamsim.real.supervise import supervise
+from streamsim.scenario import Scenario
+from tests.end_to_end.test_faults import no_children, supervised
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
+
+STATIONS: dict[str, Any] = {
+    "ours": {"a": {"operator": "copy"}, "b": {"operator": "copy"}, "c": {"operator": "copy"}},
+    "tools": {"a": {"command": "cat"}},
+}
+
+
+def writing(stations: dict[str, Any], out: Path, size: int) -> Scenario:
+    return load({"sources": {"n": {"command": f"head -c {size} /dev/zero"}}, "stations": stations,
+                 "sinks": {"o": {"file": str(out)}}})  # fmt: skip
+
+
+@contextmanager
+def small_disk() -> Iterator[Path]:
+    """A file system of 1 MiB; skips, with the reason, where this user may not mount one."""
+    place = Path(tempfile.mkdtemp(prefix="small-disk-"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)], capture_output=True, text=True, check=False
+    )
+    try:
+        if mounted.returncode:
+            pytest.skip(f"a full disk needs one to fill: {mounted.stderr.strip()} (the next test has a limit instead)")
+        yield place
+    finally:
+        if not mounted.returncode:
+            subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
+
+
+@pytest.mark.parametrize("stations", STATIONS)
+def test_a_disk_that_is_full_fails_the_run_and_keeps_the_old_file(stations: str) -> None:
+    with small_disk() as disk:
+        (disk / "out").write_bytes(b"old\n")
+        with pytest.raises(RunError) as caught:
+            run_once(writing(STATIONS[stations], disk / "out", 4 << 20))
+        assert caught.value.station == list(STATIONS[stations])[-1]
+        assert "No space left on device" in caught.value.stderr
+        assert (disk / "out").read_bytes() == b"old\n"
+        assert [path.name for path in disk.iterdir()] == ["out"]
+    assert no_children()
+
+
+@contextmanager
+def limit(which: int, soft: int) -> Iterator[None]:
+    before = resource.getrlimit(which)
+    resource.setrlimit(which, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(which, before)
+
+
+@pytest.mark.parametrize("stations", STATIONS)
+def test_a_file_past_its_limit_fails_the_run_and_keeps_the_old_file(stations: str, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"old\n")
+    scenario = writing(STATIONS[stations], tmp_path / "out", 4 << 20)
+    with pytest.raises(RunError) as caught, limit(resource.RLIMIT_FSIZE, 1 << 20):
+        supervised(scenario)
+    assert caught.value.station == list(STATIONS[stations])[-1]
+    assert "File too large" in str(caught.value) or "SIGXFSZ" in str(caught.value)
+    assert (tmp_path / "out").read_bytes() == b"old\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert no_children()
+
+
+def test_a_sink_that_fits_the_disk_to_the_byte_is_whole() -> None:
+    with small_disk() as disk:
+        run_once(writing(STATIONS["ours"], disk / "out", 1 << 20))
+        assert (disk / "out").stat().st_size == 1 << 20
+
+
+@pytest.mark.parametrize("operator", [True, False])
+def test_a_machine_without_descriptors_starts_nothing(operator: bool, tmp_path: Path) -> None:
+    what: dict[str, Any] = {"operator": "copy"} if operator else {"command": "cat"}
+    scenario = load({"sources": {"n": {"command": "sleep 5"}}, "stations": {f"s{n}": what for n in range(40)},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    # From none to spare, so that each thing that is opened is once the one too many.
+    for spare in (2, 3, 5, 7, 9, 11, 20, 60):
+        with limit(resource.RLIMIT_NOFILE, used + spare), pytest.raises(RunError, match="Too many open files"):
+            supervised(scenario)
+        assert no_children()
+        assert len(list(Path("/proc/self/fd").iterdir())) <= used
+        assert list(tmp_path.iterdir()) == []
+
+
+def as_nobody(work: Callable[[], str]) -> str:
+    """Return what ``work`` returns in a process of an ordinary user: nobody, where we are root."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        answer = "?"
+        try:
+            os.chdir("/")
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+            answer = work()
+        except BaseException:
+            answer = traceback.format_exc()
+        finally:
+            os.write(write, answer.encode())
+            os._exit(0)
+    os.close(write)
+    with open(read, "rb") as file:
+        answer = file.read().decode()
+    os.waitpid(pid, 0)
+    return answer
+
+
+def use_up_the_quota() -> list[int]:
+    """Take all of the pages that this user may have in pipes (pipe(7), pipe-user-pages-soft)."""
+    held: list[int] = []
+    with suppress(OSError):
+        while len(held) < 600:
+            held += os.pipe()
+            fcntl.fcntl(held[-1], fcntl.F_SETPIPE_SZ, 1 << 20)
+    return held
+
+
+def count_lines(capacity: str) -> str:
+    held = use_up_the_quota()
+    scenario = load({"sources": {"n": {"command": "seq 100000"}},
+                     "stations": {"a": {"command": "cat", "pipe": {"capacity": capacity}}, "b": {"command": "wc -l"}},
+                     })  # fmt: skip
+    read, write = os.pipe()
+    try:
+        with launched(make_plan(scenario), Setting(stdout=write)) as crew:
+            warnings = [*crew.warnings, *supervise(crew)]
+    except RunError as error:
+        return f"refused: {error}"
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+    return f"{os.read(read, 100).decode().strip()}; {'; '.join(warnings)}"
+
+
+def test_pipes_past_the_quota_of_an_ordinary_user_are_smaller_and_that_is_said() -> None:
+    answer = as_nobody(lambda: count_lines("64 KiB"))
+    assert answer.startswith("100000; pipe n->a has "), answer
+    assert "instead of 64 KiB: this user has used up what the kernel gives to pipes (pipe-user-pages-soft)" in answer
+
+
+def test_a_large_pipe_past_the_quota_of_an_ordinary_user_is_refused() -> None:
+    answer = as_nobody(lambda: count_lines("1 MiB"))
+    assert answer.startswith("refused: the kernel refuses a pipe of 1 MiB for n->a: Operation not permitted"), answer
+
+
+def test_a_fanout_past_the_quota_of_an_ordinary_user_gives_every_byte() -> None:
+    def fan_out() -> str:
+        held = use_up_the_quota()
+        return str(len(held) > 100) + count_lines("64 KiB")[:6]
+
+    assert as_nobody(fan_out) == "True100000"

@@ -1,0 +1,212 @@
+"""What servers and tools do wrong while a circuit runs: it is named, nothing hangs, no half output looks whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamsim.errors import RunError
+from streamsim.loading import load
+from streamsim.real import halted, leftovers
+from streamsim.real.launch import Crew, Setting, launched
+from streamsim.real.measure import run_once
+from streamsim.real.plan import make_plan
+from streamsim.real.supervise import supervise
+from streamsim.scenario import Scenario
+from tests.end_to_end.test_faults import lives, no_children, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
+
+OURS: dict[str, Any] = {
+    "sources": {"n": {"operator": "generate"}},
+    "stations": {"a": {"operator": "copy"}, "b": {"operator": "filter", "where": "len(record) > 0"}},
+}
+TOOLS: dict[str, Any] = {
+    "sources": {"n": {"command": "yes"}},
+    "stations": {"a": {"command": "cat"}, "b": {"command": "bash -c 'cat | cat'"}},
+}
+
+
+def endless(document: dict[str, Any], out: Path) -> Scenario:
+    return load({**document, "sinks": {"o": {"file": str(out)}}})
+
+
+def while_it_runs(scenario: Scenario, act: Callable[[Crew], None]) -> list[str]:
+    """Supervise a circuit to its end, and do something to it as soon as bytes have come out of it."""
+    with launched(make_plan(scenario), Setting()) as crew:
+        (aside,) = crew.sinks.unfinished
+
+        def later() -> None:
+            until(lambda: Path(aside).stat().st_size > 0)
+            act(crew)
+
+        thread = threading.Thread(target=later)
+        thread.start()
+        try:
+            return supervise(crew)
+        finally:
+            thread.join()
+
+
+def pid_of(crew: Crew, name: str) -> int:
+    return next(child.pid for child in crew.children if child.process.name == name)
+
+
+@pytest.mark.parametrize("document", [OURS, TOOLS], ids=["ours", "tools"])
+@pytest.mark.parametrize("victim", ["n", "a", "b"])
+def test_a_station_that_is_killed_is_named_and_its_output_is_dropped(
+    document: dict[str, Any], victim: str, tmp_path: Path
+) -> None:
+    scenario = endless(document, tmp_path / "out")
+    with pytest.raises(RunError, match=f"station '{victim}': was killed by SIGKILL"):
+        while_it_runs(scenario, lambda crew: os.kill(pid_of(crew, victim), signal.SIGKILL))
+    assert list(tmp_path.iterdir()) == []
+    assert no_children()
+
+
+@pytest.mark.parametrize("document", [OURS, TOOLS], ids=["ours", "tools"])
+def test_a_station_that_is_stopped_is_named(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halted, "PATIENCE_S", 0.1)
+    scenario = endless(document, tmp_path / "out")
+    with pytest.raises(RunError, match=r"station 'a': its process \d+ has been stopped .* nobody continued it"):
+        while_it_runs(scenario, lambda crew: os.kill(pid_of(crew, "a"), signal.SIGSTOP))
+    assert list(tmp_path.iterdir()) == []
+    assert no_children()
+
+
+def test_a_process_that_a_station_started_and_that_is_stopped_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halted, "PATIENCE_S", 0.1)
+    scenario = load({"stations": {"a": {"command": "bash -c 'bash -c \"kill -STOP \\$\\$\"; echo never'"}}})
+    with pytest.raises(RunError, match=r"station 'a': its process \d+ has been stopped"), launched(
+        make_plan(scenario), Setting()
+    ) as crew:  # fmt: skip
+        supervise(crew)
+    assert no_children()
+
+
+def test_a_station_that_is_stopped_for_a_moment_only_costs_a_warning(tmp_path: Path) -> None:
+    content = b"".join(b"%d\n" % number for number in range(200_000))
+    (tmp_path / "in").write_bytes(content)
+    scenario = load({"sources": {"f": {"file": str(tmp_path / "in")}},
+                     "stations": {"a": {"command": "bash -c 'head -n 1; sleep 0.3; cat'"}, "b": {"operator": "copy"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+
+    def pause(crew: Crew) -> None:
+        os.kill(pid_of(crew, "b"), signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(pid_of(crew, "b"), signal.SIGCONT)
+
+    assert [text for text in while_it_runs(scenario, pause) if "stopped" in text]
+    assert (tmp_path / "out").read_bytes() == content
+
+
+@pytest.mark.parametrize("station", [{"operator": "group", "key": 1, "value": 1, "function": "mean"},
+                                     {"operator": "map", "to": "str(int(record))"}])  # fmt: skip
+def test_garbage_is_refused_by_the_station_that_gets_it(station: dict[str, Any], tmp_path: Path) -> None:
+    scenario = load({"sources": {"noise": {"command": "head -c 1000000 /dev/urandom"}},
+                     "stations": {"reader": station}, "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    with pytest.raises(RunError) as caught, launched(make_plan(scenario), Setting()) as crew:
+        supervise(crew)
+    assert caught.value.station == "reader"
+    assert caught.value.stderr.startswith("reader: record 1") and len(caught.value.stderr) < 1000
+    assert caught.value.stderr.isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_garbage_passes_through_what_does_not_look_at_it(tmp_path: Path) -> None:
+    content = os.urandom(1_000_000)
+    (tmp_path / "in").write_bytes(content)
+    scenario = load({"sources": {"f": {"file": str(tmp_path / "in")}},
+                     "stations": {"a": {"operator": "copy"}, "b": {"command": "cat"},
+                                  "c": {"operator": "copy"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    found = run_once(scenario)
+    assert (tmp_path / "out").read_bytes() == content
+    assert {float(one.bytes_in[-1]) for one in found.stations.values()} == {1e6}
+
+
+def test_one_that_closes_its_input_early_ends_what_is_above_it(tmp_path: Path) -> None:
+    scenario = load({"sources": {"n": {"operator": "generate"}},
+                     "stations": {"a": {"operator": "copy"},
+                                  "b": {"command": "bash -c 'head -c 100000; exec <&-; sleep 0.2; echo end'"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    found = run_once(scenario).stations
+    text = (tmp_path / "out").read_bytes()
+    assert len(text) == 100_004 and text.endswith(b"end\n")
+    # What was written and not read lay in a pipe or in a server that found nobody to give it to.
+    for upper, lower in (("n", "a"), ("a", "b")):
+        assert found[lower].bytes_in[-1] <= found[upper].bytes_out[-1] <= found[lower].bytes_in[-1] + 65536
+    assert 100_000 <= found["b"].bytes_in[-1] <= 100_000 + 65536
+
+
+def test_one_that_closes_its_output_early_ends_what_is_below_it(tmp_path: Path) -> None:
+    scenario = load({"sources": {"n": {"command": "seq 5"}},
+                     "stations": {"a": {"command": "bash -c 'head -n 2; exec >&-; sleep 0.3'"},
+                                  "b": {"operator": "count"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    run_once(scenario)
+    assert (tmp_path / "out").read_bytes() == b"2 4\n"
+
+
+def test_what_a_station_leaves_behind_may_finish_its_output(tmp_path: Path) -> None:
+    scenario = load({"stations": {"a": {"command": "bash -c '(sleep 0.5; echo late) & echo early'"},
+                                  "b": {"operator": "copy"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    with launched(make_plan(scenario), Setting()) as crew:
+        supervise(crew)
+    assert (tmp_path / "out").read_bytes() == b"early\nlate\n"
+
+
+def test_what_a_station_leaves_behind_and_never_ends_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "PATIENCE_S", 0.5)
+    scenario = load({"stations": {"a": {"command": f"bash -c 'sleep 3600 & echo $! > {tmp_path}/pid; echo early'"},
+                                  "b": {"operator": "copy"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    with pytest.raises(RunError) as caught, launched(make_plan(scenario), Setting()) as crew:
+        supervise(crew)
+    pid = int((tmp_path / "pid").read_text())
+    assert caught.value.station == "a"
+    assert f"it has ended, but process {pid} (sleep), which it left behind, holds its output open" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    assert until(lambda: not lives(pid, born_of(pid)))
+
+
+def born_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def test_a_station_that_fills_its_standard_error_neither_blocks_nor_fills_the_disk(tmp_path: Path) -> None:
+    noisy = "bash -c 'yes complaint | head -c 80000000 >&2; cat; echo last >&2'"
+    scenario = load({"sources": {"n": {"command": "seq 1000"}}, "stations": {"a": {"command": noisy}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    with launched(make_plan(scenario), Setting()) as crew:
+        warnings = supervise(crew)
+        assert os.fstat(crew.children[1].stderr).st_size <= 80_000_005
+    assert warnings == ["station 'a' wrote to its standard error: last"]
+    assert len((tmp_path / "out").read_bytes().splitlines()) == 1000
+
+
+@pytest.mark.parametrize("status", [1, 3, 255])
+def test_a_station_that_exits_with_a_status_drops_the_output(status: int, tmp_path: Path) -> None:
+    scenario = load({"sources": {"n": {"command": "seq 100000"}},
+                     "stations": {"a": {"command": f"bash -c 'head -n 5; exit {status}'"}, "b": {"operator": "copy"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    with pytest.raises(RunError, match=f"station 'a': exited with status {status}"):
+        run_once(scenario)
+    assert list(tmp_path.iterdir()) == []
+    assert no_children()
