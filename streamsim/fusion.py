@@ -42,8 +42,10 @@ def _above(station: Station, circuit: Circuit) -> Station:
     above = circuit.station(pipe.upstream)
     if above.operator is None:
         raise _refusal(station, f"above it stands {above.name!r}, a command; only operators can share a process")
-    if pipe.port or above.ports or pipe in circuit.feedback():
-        raise _refusal(station, f"{above.name!r} has several outputs, or its pipe leads back")
+    if above.ports or station.ports:
+        raise _refusal(station, f"{(above if above.ports else station).name!r} has several outputs")
+    if any(name in loop for loop in circuit.loops() for name in (station.name, above.name)):
+        raise _refusal(station, "one of them is in a feedback loop")
     if len(circuit.outputs_of(above.name)) > 1 or circuit.sinks_of(above.name):
         raise _refusal(station, f"others read {above.name.removesuffix('.copy')!r} too")
     if station.parallelism > 1 or above.parallelism > 1:

@@ -129,6 +129,9 @@ REFUSED = {
     "it has 2 inputs": {"x": {"operator": "copy"}, "a": {"operator": "copy", "input": "x"},
                         "c": {"operator": "copy", "input": "x"},
                         "b": {"operator": "interleave", "input": ["a", "c"], "fuse": True}},
+    "one of them has several servers": {"a": {"operator": "copy"},
+                                        "b": {"operator": "copy", "parallelism": 2, "fuse": True},
+                                        "c": {"operator": "copy"}},
     "its niceness, cores and env": {"a": {"operator": "copy"},
                                     "b": {"operator": "copy", "niceness": 3, "fuse": True}},
 }  # fmt: skip
