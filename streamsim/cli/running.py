@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from streamsim.cli.failures import one_line
 from streamsim.cli.options import ScenarioPath, Set, Shell, one_scenario
@@ -40,13 +43,33 @@ def check(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) 
     "streamsim run scenarios/top-words.toml > words.txt",
     "streamsim run scenarios/top-words.toml | head -n 3",
     "cat names.txt | streamsim run --shell 'cat | sort | uniq -c'",
+    "streamsim run scenarios/shed-load.toml --record commands.jsonl",
 )
-def run(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) -> None:
-    """Run a scenario once as a plain pipeline, from standard input to standard output."""
+def run(
+    scenario: ScenarioPath = None,
+    shell: Shell = None,
+    set_: Set = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE", help="Write down what changes its stations.", show_default=False),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="FILE", help="Do again what was recorded.", show_default=False),
+    ] = None,
+) -> None:
+    """Run a scenario once as a plain pipeline, from standard input to standard output.
+
+    What its controllers, or you by streamsim ctl, change while it runs can be recorded; replayed, it takes effect
+    at the same bytes of the input, so that the output is the same.
+    """
     from streamsim.cli.output import warn
+    from streamsim.real.control.recording import read_recording
     from streamsim.real.run import run as run_for_real
 
-    warn(run_for_real(one_scenario(scenario, shell, set_)))
+    loaded = one_scenario(scenario, shell, set_)
+    again = read_recording(replay) if replay is not None else ()
+    warn(run_for_real(loaded, record=record, replay=again))
 
 
 def _stations(circuit: Circuit) -> Table:

@@ -10,8 +10,9 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -38,8 +39,9 @@ class Setting:
 
     ``stdin`` and ``stdout`` are descriptors for the wires that say ``standard``, None: /dev/null. ``collect``:
     standard error goes to files whose tails the errors show, instead of the runner's own. ``control``: servers of
-    ours open a control channel. ``cpus`` is what the stations are pinned to. ``own_group``: the stations are a process
-    group of their own, away from the terminal's.
+    ours open a control channel, and do again what ``replay`` has for their station (see control/recording.py). ``cpus``
+    is what the stations are pinned to. ``own_group``: the stations are a process group of their own, away from the
+    terminal's.
     """
 
     stdin: int | None = None
@@ -47,6 +49,7 @@ class Setting:
     collect: bool = True
     visits: bool = False
     control: bool = True
+    replay: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     cpus: frozenset[int] | None = None
     own_group: bool = True
 
@@ -161,7 +164,10 @@ class Crew:
         if circle := spec.get("circle"):
             spec["circle"] = {**circle, "file": str(self.directory / circle["file"])}
         path = self.directory / f"{number}.json"
-        spec["control"] = control_paths(self.directory, number) if self._setting.control else None
+        spec["control"] = None
+        if self._setting.control:
+            commands = self._setting.replay.get(process.name, [])
+            spec["control"] = {**control_paths(self.directory, number), "commands": commands}
         path.write_bytes(msgspec.json.encode(spec))
         return [*process.arguments, f"@{path}"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from streamsim.places import check_runnable
 from streamsim.real.control.conductor import conducting
+from streamsim.real.control.recording import Recorded, by_station, recorded_in, write_recording
 from streamsim.real.launch import Setting, launched
 from streamsim.real.place import pin_set
 from streamsim.real.plan import make_plan
@@ -14,13 +16,23 @@ from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 
 
-def run(scenario: Scenario, *, stdin: int = 0, stdout: int = 1, cores: int | None = None) -> tuple[str, ...]:
+def run(
+    scenario: Scenario,
+    *,
+    stdin: int = 0,
+    stdout: int = 1,
+    cores: int | None = None,
+    record: Path | None = None,
+    replay: tuple[Recorded, ...] = (),
+) -> tuple[str, ...]:
     """Run the circuit once, from a descriptor to a descriptor where the scenario names no file; returns warnings.
 
     Parameters
     ----------
     stdin, stdout : descriptors for the input that no source names and for the ends that no sink takes; several
         such ends share the one.
+    record : a file for the commands that changed its servers.
+    replay : the commands of an earlier run, to be done again at the same bytes; the scenario's controllers rest then.
     cores : how many to pin the processes to; default: what the scenario says, or all where it asks for more.
 
     Raises
@@ -37,9 +49,12 @@ def run(scenario: Scenario, *, stdin: int = 0, stdout: int = 1, cores: int | Non
         collect=False,
         cpus=pin_set(cores or scenario.host.cores, strict=False),
         own_group=not _has_terminal(),
+        replay=by_station(replay),
     )
-    with launched(plan, setting) as crew, conducting(scenario, crew) as conductor:
+    with launched(plan, setting) as crew, conducting(scenario, crew, rest=bool(replay)) as conductor:
         supervise(crew, collected=False)
+        if record is not None:
+            write_recording(record, recorded_in(crew.directory))
     return tuple(conductor.warnings) if conductor is not None else ()
 
 

@@ -134,9 +134,9 @@ class Conductor:
 
 
 @contextmanager
-def conducting(scenario: Scenario, crew: Crew) -> Iterator[Conductor | None]:
-    """Let the controllers of a scenario steer a run that has been started; None where it has none."""
-    if not scenario.controllers:
+def conducting(scenario: Scenario, crew: Crew, *, rest: bool = False) -> Iterator[Conductor | None]:
+    """Let the controllers of a scenario steer a run that has been started; None where it has none, or they ``rest``."""
+    if rest or not scenario.controllers:
         yield None
         return
     with Conductor(find_by_directory(crew.directory), scenario.controllers) as conductor:

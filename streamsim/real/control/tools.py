@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,9 @@ class System:
         """Stop it (SIGSTOP); returns whether it was running."""
         before = self.process() != "stopped"
         self._signal(signal.SIGSTOP)
+        until = time.monotonic() + 1.0
+        while self.process() not in ("stopped", "ended") and time.monotonic() < until:
+            time.sleep(0.001)  # the signal takes effect when it leaves the kernel
         return before
 
     @control

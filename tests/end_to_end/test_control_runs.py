@@ -1,0 +1,157 @@
+"""Control of whole runs: found by name, steered from outside and by controllers, recorded and done again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streamsim.errors import ControlError
+from streamsim.loading import load
+from streamsim.real.control import runs
+from streamsim.real.control.reach import Server
+from streamsim.real.control.recording import read_recording
+from streamsim.real.control.runs import RunEntry
+from streamsim.real.measure import Session
+
+NUMBERS = """
+name = "numbers"
+[sources.make]
+operator = "generate"
+count = 30000
+rate = "20000 records/s"
+[stations.keep]
+operator = "filter"
+where = "int(record) % 7 == 0"
+[stations.last]
+command = "cat"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
+
+
+@contextmanager
+def running(directory: Path, text: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], RunEntry]]:
+    (directory / "numbers.toml").write_text(text)
+    command = [sys.executable, "-m", "streamsim", "run", str(directory / "numbers.toml"), *arguments]
+    environment = {**os.environ, "TMPDIR": str(directory)}
+    with open(directory / "out", "wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 20
+        while not runs.runs():
+            assert time.monotonic() < until
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.005)
+        yield process, runs.find("numbers")
+        assert process.wait(30) == 0
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def connected(run: RunEntry, name: str) -> Server:
+    until = time.monotonic() + 20
+    while True:
+        try:
+            return Server(run, run.server(name))
+        except ControlError:
+            assert time.monotonic() < until
+            time.sleep(0.005)
+
+
+def test_a_recorded_run_is_done_again_to_the_byte(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with running(tmp_path, NUMBERS, "--record", str(log)) as (_, run), connected(run, "keep") as keep:
+        for modulus in (3, 11, 5):
+            time.sleep(0.1)
+            keep.call("set", {"where": f"int(record) % {modulus} == 0"})
+    first = (tmp_path / "out").read_bytes()
+    commands = read_recording(log)
+    assert [command.method for command in commands] == ["set"] * 3
+    assert 0 < commands[0].byte < commands[1].byte < commands[2].byte
+    with running(tmp_path, NUMBERS.replace('rate = "20000 records/s"', 'rate = "100000 records/s"'),
+                 "--replay", str(log)):  # fmt: skip
+        pass
+    assert (tmp_path / "out").read_bytes() == first
+    counts = {modulus: sum(int(line) % modulus == 0 for line in first.split()) for modulus in (7, 3, 11, 5)}
+    assert min(counts.values()) > 0
+
+
+def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path) -> None:
+    with running(tmp_path, NUMBERS) as (_, run), connected(run, "last") as last:
+        assert last.call("pause") is True
+        assert last.call("state") == {"process": "stopped"}
+        found = last.call("set", {"niceness": 3, "cores": [0], "pipe": "16 KiB"})
+        assert (found["niceness"], found["cores"], found["pipe"]) == (3, [0], {"keep->last": 16384})
+        for method in ("drain", "snapshot", "swap", "at"):
+            with pytest.raises(ControlError, match=f"is a Unix command \\(cat\\): it has no {method}"):
+                last.call(method)
+        with pytest.raises(ControlError, match="refuses"):
+            last.call("set", {"cores": [9999]})
+        assert last.call("resume") is True
+
+
+def test_a_paused_run_is_no_deadlock(tmp_path: Path) -> None:
+    with running(tmp_path, NUMBERS) as (process, run), connected(run, "keep") as keep:
+        keep.call("pause")
+        time.sleep(3.2)  # the watch for standstills looks once a second and wants to see one twice
+        assert process.poll() is None
+        keep.call("resume")
+    assert len((tmp_path / "out").read_bytes().split()) == len(range(7, 30001, 7))
+
+
+def test_a_controller_sheds_so_much_that_what_is_kept_is_served_in_time(tmp_path: Path) -> None:
+    document = {
+        "name": "shed",
+        "sources": {"make": {"operator": "generate", "count": 3000, "rate": "3000 records/s"}},
+        "stations": {
+            "shed": {"operator": "sample", "probability": 1.0},
+            "serve": {"operator": "work", "service": "1 ms", "wait": True},
+        },
+        "sinks": {"nowhere": {}},
+        "controllers": {
+            "one": {
+                "policy": "hold-latency",
+                "station": "shed",
+                "behind": "serve",
+                "target": "50 ms",
+                "period": "20 ms",
+            }
+        },
+    }
+    with Session(cores=1) as session:
+        held = session.run_once(load(document, overrides={"host.cores": 1}))
+    assert held.warnings == ()
+    assert {command.station for command in held.commands} == {"shed"}
+    assert held.stations["make"].records_out == held.stations["shed"].records_in == 3000
+    kept = held.stations["serve"].records_in
+    assert kept is not None
+    assert 300 < kept < 2400  # all 3000 would take 3 s, and wait 2 of them
+
+
+def test_a_controller_that_fails_is_stopped_and_the_run_goes_on(tmp_path: Path) -> None:
+    document = {
+        "name": "failing",
+        "sources": {"make": {"operator": "generate", "count": 2000, "rate": "5000 records/s"}},
+        "stations": {"keep": {"operator": "filter", "where": "len(record) > 0"}},
+        "sinks": {"nowhere": {}},
+        "controllers": {
+            "one": {"policy": "hold-error", "station": "keep", "error": 0.5, "window": 1, "period": "10 ms"}
+        },
+    }
+    with Session(cores=1) as session:
+        run = session.run_once(load(document, overrides={"host.cores": 1}))
+    assert run.stations["keep"].records_in == 2000
+    assert len(run.warnings) == 1
+    assert "controller 'one' was stopped: parameter 'probability'" in run.warnings[0]
