@@ -51,7 +51,9 @@ def complete(profile: Profile, scenario: Scenario) -> tuple[Profile, tuple[str, 
 
 
 def _inserted(station: Station) -> bool:
-    return station.role in ("copy", "split", "merge") or (station.role == "source" and station.operator == "file")
+    return station.role in ("copy", "split", "merge", "convert") or (
+        station.role == "source" and station.operator == "file"
+    )
 
 
 def _moving(station: Station, scenario: Scenario, profile: Profile) -> StationProfile:

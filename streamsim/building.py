@@ -10,6 +10,7 @@ from typing import Any
 from streamsim import formats, operators, sections
 from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Sink, Station
 from streamsim.commands import split_command
+from streamsim.conversion import with_converters
 from streamsim.errors import ScenarioError, nearest
 from streamsim.fusion import fused_groups
 from streamsim.insertion import Shape, check_loops, insert
@@ -81,6 +82,8 @@ class _Draft:
         self.sizes: dict[str, int] = {}
         self.made: list[str] = []
         self.shapes: dict[str, Shape] = {}
+        self.formats: dict[str, str | dict[str, Any]] = {}
+        """Those that somebody named, by source or station."""
 
     def add_source(self, name: str, value: Any) -> None:
         path = f"sources.{name}"
@@ -119,6 +122,11 @@ class _Draft:
             duration_s=self.measure.duration_s,
         )
         self.loads[name] = load
+        if section.format is not None:
+            if section.command is not None:
+                raise ScenarioError("goes with file, files or operator", path=f"{path}.format")
+            _within(path, formats.check, section.format)
+            self.formats[name] = section.format
         limited = load.open or load.records is not None or load.duration_s is not None
         self.made.append(name)
         if section.command is not None:
@@ -153,7 +161,9 @@ class _Draft:
         self._process(name, operator="file", parameters={"paths": files, **member})
 
     def _process(self, name: str, *, inputs: tuple[str, ...] = (), **what: Any) -> None:
-        self.stations[name] = Station(name=name, inputs=inputs, labels=inputs, role="source", **what)
+        self.stations[name] = Station(
+            name=name, inputs=inputs, labels=inputs, role="source", format=self.formats.get(name, "lines"), **what
+        )
 
     def add_station(self, name: str, value: Any, above: str | None) -> None:
         path = f"stations.{name}"
@@ -173,6 +183,8 @@ class _Draft:
             _within(path, operators.find, str(section.operator))
             _check_operator(str(section.operator), extra, path, source=False)
             _within(path, formats.check, section.format or "lines")
+            if section.format is not None:
+                self.formats[name] = section.format
             _within(path, check_policy, section.on_error or "fail", section.dead_letter)
             if section.on_error is not None and not operators.find(str(section.operator)).can_reject:
                 message = f"operator {section.operator!r} has no record that it could not work on"
@@ -234,7 +246,9 @@ class _Draft:
         for name in self.feeds:
             if name not in used:
                 raise ScenarioError("no station reads it", path=f"sources.{name}")
-        return insert(self.stations, tuple(self.feeds.values()), tuple(self.sinks), self.capacities, self.shapes)
+        files = {name: self.formats.get(name) for name in self.feeds}
+        stations = with_converters(self.stations, self.formats, files)
+        return insert(stations, tuple(self.feeds.values()), tuple(self.sinks), self.capacities, self.shapes)
 
 
 def _check_files(circuit: Circuit) -> None:

@@ -20,7 +20,7 @@ Merge = Literal["unordered", "ordered", "sorted"]
 OnError = Literal["fail", "skip", "dead-letter"]
 """What becomes of a record that an operator cannot work on."""
 
-INSERTED = ("copy", "split", "merge", "loop")
+INSERTED = ("copy", "split", "merge", "loop", "convert")
 """The roles of stations that nobody wrote into a scenario, but that its shape needs."""
 
 
@@ -52,7 +52,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     format: str | dict[str, Any] = "lines"
-    role: Literal["source", "station", "copy", "split", "merge", "loop"] = "station"
+    role: Literal["source", "station", "copy", "split", "merge", "loop", "convert"] = "station"
     parallelism: int = 1
     partition: Split | dict[str, Split] = "round-robin"
     merge: Merge = "unordered"

@@ -35,9 +35,8 @@ def expand(circuit: Circuit) -> Circuit:
     for station in circuit.stations:
         inputs, labels = _inputs(station, circuit, servers)
         one = msgspec.structs.replace(station, inputs=inputs, labels=labels, parallelism=1)
-        for number, name in enumerate(servers.get(station.name, ()), start=1):
-            letter = f"{station.dead_letter}.{number}" if station.dead_letter is not None else None
-            stations.append(msgspec.structs.replace(one, name=name, server_of=station.name, dead_letter=letter))
+        for name in servers.get(station.name, ()):
+            stations.append(msgspec.structs.replace(one, name=name, server_of=station.name))
         if station.name not in servers:
             stations.append(one)
     pipes = tuple(

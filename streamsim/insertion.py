@@ -177,6 +177,9 @@ class _Insertion:
         """Put behind an output what joins the servers' parts of it, and what hands it to several readers."""
         address = f"{station.name}.{port}" if port else station.name
         common: dict[str, Any] = {"format": station.format}
+        if station.operator is not None:
+            written = operators.output_format(station.operator, station.parameters, station.format)
+            common = {"format": written or "lines"}
         if station.parallelism > 1 and (not port or address in self.readers):
             operator, parameters = self.shapes[station.name].merge if not port else ("interleave", {})
             self.stations.append(

@@ -40,6 +40,14 @@ class SourceSection(Section, frozen=True, kw_only=True):
     member: Annotated[str | None, _key("the member to read where the file is a zip archive")] = None
     command: Annotated[str | None, _key("a command that writes without reading", "zcat log.gz")] = None
     operator: Annotated[str | None, _key("a built-in source operator; its parameters follow", "generate")] = None
+    format: Annotated[
+        str | dict[str, Any] | None,
+        _key(
+            "what it holds, or makes; default: what its reader reads, or lines",
+            "lines",
+            {"name": "csv", "header": True},
+        ),
+    ] = None
     env: Annotated[dict[str, str], _key("environment variables of the command", {"LC_ALL": "C"})] = {}
     rate: Annotated[
         str | float | None, _key("records or bytes a second; absent: as fast as taken", "2000 records/s")

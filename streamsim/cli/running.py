@@ -92,6 +92,8 @@ def _stations(circuit: Circuit) -> Table:
 def _runs(station: Station) -> str:
     if station.command is not None:
         return station.command
+    if station.role == "convert":
+        return f"convert to {_format(station.parameters['to'])}"
     return " ".join([station.program, *(f"{key}={_short(value)}" for key, value in station.parameters.items())])
 
 
@@ -125,6 +127,11 @@ def _facts(scenario: Scenario) -> list[str]:
         )
         if names
     ]
+    for station in circuit.stations:
+        if station.role == "convert":
+            lines.append(f"converted: {station.inputs[0]} writes {_format(station.format)}, {_converted(station)}")
+        if station.dead_letter is not None:
+            lines.append(f"dead letters {station.name}: {one_line(station.dead_letter)}")
     for feed in circuit.feeds:
         lines.append(f"feed {feed.name}: {'standard input' if feed.file == '-' else one_line(feed.file)}")
     for name, load in scenario.loads.items():
@@ -134,6 +141,24 @@ def _facts(scenario: Scenario) -> list[str]:
         lines.append(f"sink {sink.name}: {sink.input} into {one_line(sink.file) if sink.file else 'nowhere'}")
     cores = scenario.host.cores
     return [*lines, f"host: {cores} core{'s' if cores != 1 else ''}"]
+
+
+def _format(format: str | dict[str, Any]) -> str:
+    """Return a format as people read it.
+
+    >>> _format({"name": "rows", "width": None, "columns": ["i8", "f8"]})
+    'rows (columns i8 f8)'
+    """
+    from streamsim.formats import normal_format
+
+    found = normal_format(format)
+    shown = {key: " ".join(value) if isinstance(value, list | tuple) else value for key, value in found.items()}
+    options = [f"{key} {value}" for key, value in shown.items() if key != "name" and value]
+    return f"{found['name']} ({', '.join(options)})" if options else str(found["name"])
+
+
+def _converted(station: Station) -> str:
+    return f"{station.name.partition('.')[0]} reads {_format(station.parameters['to'])}"
 
 
 def describe_load(load: Load) -> str:

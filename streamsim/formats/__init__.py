@@ -106,6 +106,16 @@ def normal_format(format: str | Mapping[str, Any]) -> dict[str, Any]:
     return {"name": kind.name, **values}
 
 
+def answer_format(format: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """Return the format of what operators write that make columns of their own from records of this one.
+
+    >>> answer_format("frames"), answer_format({"name": "rows", "columns": ["i8"]})
+    ('frames', 'csv')
+    """
+    kind, values = _chosen(format)
+    return kind.answer_format(values) or format
+
+
 def _chosen(format: str | Mapping[str, Any]) -> tuple[type[Codec], dict[str, Any]]:
     given = {"name": format} if isinstance(format, str) else dict(format)
     name = given.pop("name", "lines")

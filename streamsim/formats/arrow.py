@@ -86,8 +86,9 @@ class Arrow(Codec):
         codec._inline = True
         return codec
 
-    def answers(self) -> Codec:
-        return Csv()
+    @classmethod
+    def answer_format(cls, values: Mapping[str, Any]) -> str | None:
+        return "csv"
 
     def take(self, chunk: bytes) -> bytes:
         self._parts.append(chunk)

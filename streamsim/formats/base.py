@@ -132,9 +132,19 @@ class Codec(ABC):
         """Return what stands at the head of a stream of these columns, before the first record."""
         return b""
 
+    @classmethod
+    def answer_format(cls, values: Mapping[str, Any]) -> str | None:
+        """Return the format of what operators write that make columns of their own; None: this one."""
+        return None
+
     def answers(self) -> Codec:
-        """Return the codec of what operators write that make columns of their own: it may have none for them."""
-        return self
+        """Return the codec of that format."""
+        name = self.answer_format(self.values)
+        if name is None:
+            return self
+        from streamsim.formats import create
+
+        return create(name)
 
     def snapshot(self) -> dict[str, Any]:
         """Return what `restore` needs to go on from here."""

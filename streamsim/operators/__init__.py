@@ -178,6 +178,20 @@ def from_text(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
     return _from_text(f"operator '{name}'", find(name).parameters, texts)
 
 
+def output_format(
+    name: str, parameters: Mapping[str, Any], format: str | Mapping[str, Any]
+) -> str | dict[str, Any] | None:
+    """Return the format of what an operator writes that works in this one; None where that are no records.
+
+    >>> output_format("filter", {"where": "record"}, "csv"), output_format("convert", {"to": "frames"}, "csv")
+    ('csv', {'name': 'frames'})
+    >>> output_format("group", {"key": 1}, {"name": "rows", "columns": ["i8"]}), output_format("compress", {}, "lines")
+    ('csv', None)
+    """
+    found = find(name).writes_format(normal(name, parameters), format)
+    return found if found is None or isinstance(found, str) else dict(found)
+
+
 def libraries(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the modules outside the standard library that an operator with these parameters imports.
 

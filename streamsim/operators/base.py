@@ -11,17 +11,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from streamsim.operators._rejects import Rejects
+from streamsim.operators._traits import MANY as MANY
+from streamsim.operators._traits import Traits as Traits
 
 TYPE_CHECKING = False  # not from typing: importing that would double the time a server takes to start
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, ClassVar, Literal, TypeVar
+    from typing import Any, ClassVar, TypeVar
 
     from streamsim.formats.base import Codec
     from streamsim.formats.parameters import Parameter
 
     Marked = TypeVar("Marked", bound=Callable[..., Any])
-    State = Literal["none", "bounded", "keys", "all"]
+    Format = str | Mapping[str, Any]
 
 
 def control(method: Marked) -> Marked:
@@ -36,38 +38,6 @@ def readable(method: Marked) -> Marked:
     return method
 
 
-MANY = -1
-"""As a number of inputs: one or more, taken record by record as they come."""
-
-
-class Traits:
-    """What a planner must know of an operator without running it.
-
-    ``inputs`` is how many streams it reads: 0 for a source, 1, or `MANY`. ``ports`` names the further streams that
-    it writes beside the main one; any number of readers gets copies. A ``barrier`` writes nothing before its input has
-    ended. ``state`` grows with nothing (none), up to a bound (bounded), with the distinct keys (keys), or with the
-    input (all). ``one_to_one``: each record gives exactly one record.
-    """
-
-    __slots__ = ("barrier", "inputs", "one_to_one", "ports", "source", "state")
-
-    def __init__(
-        self,
-        *,
-        inputs: int = 1,
-        ports: tuple[str, ...] = (),
-        barrier: bool = False,
-        state: State = "none",
-        source: bool = False,
-        one_to_one: bool = False,
-    ) -> None:
-        self.inputs, self.ports, self.barrier = inputs, ports, barrier
-        self.state, self.source, self.one_to_one = state, source, one_to_one
-
-    def __repr__(self) -> str:
-        return f"Traits({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
-
-
 class Base(ABC):
     """What operators and sources share.
 
@@ -79,6 +49,10 @@ class Base(ABC):
     traits: ClassVar[Traits] = Traits()
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     saved: ClassVar[tuple[str, ...]] = ()
+    any_format: ClassVar[bool] = False
+    """Of a source: whether what it passes on may be in any format."""
+    reads_bytes: ClassVar[bool] = False
+    """Whether what it reads are no records of its format."""
     can_reject: ClassVar[bool] = False
     """Whether there can be records that it cannot work on."""
     shape: ClassVar[str] = ""
@@ -93,6 +67,11 @@ class Base(ABC):
         self.records_in = self.records_out = 0
         self.counting = True
         self.rejects = Rejects()
+
+    @classmethod
+    def writes_format(cls, values: Mapping[str, Any], format: Format) -> Format | None:
+        """Return the format of what it writes when it works in this one; None where that are no records."""
+        return format
 
     @classmethod
     def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -210,6 +189,14 @@ class PortedOperator(Operator):
         """A place in the block at work, and its byte offset in the input."""
         self._passed: dict[int, int] = {}
         self._keeps = self.keeps_columns
+
+    @classmethod
+    def writes_format(cls, values: Mapping[str, Any], format: Format) -> Format | None:
+        if cls.keeps_columns:
+            return format
+        from streamsim.formats import answer_format
+
+        return answer_format(format)
 
     def _take(self, chunk: bytes, port: int) -> bytes:
         codec = self._codecs.get(port)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+    from streamsim.operators.base import Format
 
 LEVELS = {"zstd": (3, 22), "gzip": (6, 9), "bz2": (9, 9), "xz": (6, 9)}
 """The default level of each method, and the highest."""
@@ -37,6 +38,10 @@ class Compress(Operator):
         Parameter("level", "integer", None, "how hard to try; default: that of its tool", least=1, most=22),
         Parameter("block", "bytes", 1 << 20, "how much is compressed at once", least=4096, most=1 << 30),
     )
+
+    @classmethod
+    def writes_format(cls, values: Mapping[str, Any], format: Format) -> Format | None:
+        return None
 
     @classmethod
     def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:

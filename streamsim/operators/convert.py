@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+    from streamsim.operators.base import Format
 
 
 class Convert(RecordOperator):
@@ -42,6 +43,11 @@ class Convert(RecordOperator):
         DELIMITER,
     )
     saved = ("_sent",)
+
+    @classmethod
+    def writes_format(cls, values: Mapping[str, Any], format: Format) -> Format | None:
+        chosen: Format = values["to"]
+        return chosen
 
     @classmethod
     def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class Decompress(Operator):
     """
 
     traits = Traits(state="bounded")
+    reads_bytes = True
     parameters = (METHOD,)
 
     @classmethod

@@ -31,6 +31,7 @@ class Exec(Source):
     fails, fails the run.
     """
 
+    any_format = True
     parameters = (
         Parameter("command", "text", None, "the program and its arguments", required=True),
         Parameter("every", "seconds", None, "from one start to the next; default: once", least=0),

@@ -31,6 +31,7 @@ class File(Source):
     as they are unless ``decompress`` asks for their content, by the ending of their name: .gz, .bz2 or .xz.
     """
 
+    any_format = True
     parameters = (
         Parameter("paths", "texts", (), "the files, in order; none: standard input"),
         Parameter("member", "text", None, "the name of the file to read in each path, a zip archive"),

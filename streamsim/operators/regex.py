@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+    from streamsim.operators.base import Format
 
 
 class Regex(RecordOperator):
@@ -49,6 +50,14 @@ class Regex(RecordOperator):
         if values["mode"] == "extract":
             self._headed, self._keeps, self.writes = True, False, codec.answers()
         self._work_on = {"match": self._match, "extract": self._extract, "replace": self._replace}[values["mode"]]
+
+    @classmethod
+    def writes_format(cls, values: Mapping[str, Any], format: Format) -> Format | None:
+        if values["mode"] != "extract":
+            return format
+        from streamsim.formats import answer_format
+
+        return answer_format(format)
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:

@@ -30,6 +30,7 @@ class Tail(Source):
     Looking costs about 3 us each time.
     """
 
+    any_format = True
     parameters = (
         Parameter("file", "text", None, "the file to follow", required=True),
         Parameter("last", "integer", None, "begin with the last n lines; default: from the start", least=0),

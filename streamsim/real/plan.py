@@ -249,7 +249,7 @@ def _command(station: Station, inputs: list[Wire], outputs: list[Wire], ports: l
 
 
 def _dead_letter(station: Station) -> str:
-    return f"{station.name}.dead_letter"
+    return f"{station.server_of or station.name}.dead_letter"  # its servers share one open file, and its offset
 
 
 def _library_path(station: Station, operator: str) -> list[str]:
