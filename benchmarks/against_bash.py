@@ -1,32 +1,48 @@
 """What running a pipeline through streamsim costs against typing it into bash, observed or not.
 
-python benchmarks/against_bash.py [--rounds 9] [--megabytes 200]
+    python benchmarks/against_bash.py [--rounds 21] [--megabytes 200] [--only NAME …]
+
+Both sides run the same processes on the same file (`cat FILE | …` would not do: an imported line opens the file itself
+and has one `cat` less). The contenders of a round take turns in random order, and ratios are taken within rounds: the
+machine drifts more than what is to be seen. "bash / bash" is bash against itself, the noise that is left; brackets are
+the 95 % interval of the median (bootstrap over rounds).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from common import alternate, machine, median_ratio
+from common import machine
 
 from streamsim.loading import load
-from streamsim.real.measure import run_once
+from streamsim.real.measure import Session
 from streamsim.real.run import run
 from streamsim.scenario import Scenario
 from streamsim.shell import import_line
 
 LINES = {
-    "cat": "cat {text} | cat | cat",
-    "words": "cat {text} | tr -cs A-Za-z '\\n' | tr A-Z a-z | uniq -c",
-    "gzip": "cat {small} | gzip -6 | gzip -dc | sha256sum",
-    "sort": "cat {small} | tr -cs A-Za-z '\\n' | sort | uniq -c | sort -rn",
-    "grep": "cat {text} | grep -v '^#' | cut -c1-40 | wc",
+    "cat": (1.0, "cat -u < {text} | cat | cat"),
+    "upper": (1.0, "tr a-z A-Z < {text} | cat | wc -c"),
+    "lines": (1.0, "cat -u < {text} | tr a-z A-Z | wc -l"),
+    "digest": (1.0, "cat -u < {text} | cat | sha256sum"),
+    "grep": (1.0, "grep -v '^#' < {text} | cut -c1-40 | wc"),
+    "sum": (1.0, "cat -u < {text} | tail -c +1 | cksum"),
+    "words": (0.2, "tr -cs A-Za-z '\\n' < {text} | tr A-Z a-z | uniq -c"),
+    "gzip": (0.1, "gzip -6 < {text} | gzip -dc | sha256sum"),
+    "sort": (0.1, "tr -cs A-Za-z '\\n' < {text} | sort | uniq -c | sort -rn"),
 }
+"""Each with the part of the megabytes that it gets."""
+
+RESAMPLES = 2000
 
 
 def in_bash(line: str) -> float:
@@ -44,43 +60,71 @@ def unobserved(scenario: Scenario) -> float:
         return time.perf_counter() - began
 
 
-def observed(scenario: Scenario) -> float:
-    """The makespan of one observed run, in seconds."""
-    return run_once(scenario, observe=True).makespan_s
+def as_command(line: str) -> float:
+    """Seconds that the whole command takes, start of Python included."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "streamsim", "run", "--shell", line], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def take_turns(rounds: int, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Time the contenders in every round, in random order."""
+    names, dice = list(contenders), random.Random(0)
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        dice.shuffle(names)
+        for name in names:
+            times[name].append(contenders[name]())
+    return times
+
+
+def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> str:
+    """The median of the ratios within rounds, and its 95 % interval by the bootstrap."""
+    ratios = [a / b for a, b in zip(numerator, denominator, strict=True)]
+    dice = random.Random(0)
+    medians = sorted(statistics.median(dice.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
+    low, high = medians[RESAMPLES // 40], medians[-RESAMPLES // 40]
+    return f"{statistics.median(ratios):.3f} ({low:.3f} to {high:.3f})"
 
 
 def main() -> None:
     """Print the ratios for every line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--megabytes", type=int, default=200)
+    parser.add_argument("--only", nargs="*", choices=sorted(LINES), default=list(LINES))
     arguments = parser.parse_args()
-    print(f"{machine()}; {arguments.rounds} rounds, alternated; ratio of wall times to bash: median (quartiles)\n")
-    print("| pipeline | bash (s) | run / bash | measure / bash |")
-    print("| --- | --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as directory:
-        text, small = Path(directory) / "text", Path(directory) / "small"
-        sources = sorted(Path(os.__file__).parent.glob("*.py"))
-        block = b"".join(path.read_bytes() for path in sources)
-        text.write_bytes((block * (arguments.megabytes * 10**6 // len(block) + 1))[: arguments.megabytes * 10**6])
-        small.write_bytes(text.read_bytes()[: arguments.megabytes * 10**5])
-        for name, template in LINES.items():
-            line = template.format(text=text, small=small)
+    print(f"{machine()}; {arguments.rounds} rounds, {arguments.megabytes} MB; wall times against bash\n")
+    print("| pipeline | bash (s) | bash / bash | run / bash | measure / bash | whole command − run (s) |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    block = b"".join(path.read_bytes() for path in sorted(Path(os.__file__).parent.glob("*.py")))
+    with tempfile.TemporaryDirectory() as directory, Session(cores=len(os.sched_getaffinity(0))) as session:
+        for name in arguments.only:
+            part, template = LINES[name]
+            size = int(part * arguments.megabytes * 10**6)
+            text = Path(directory) / "text"
+            with text.open("wb") as file:
+                for _ in range(size // len(block)):
+                    file.write(block)
+                file.write(block[: size % len(block)])
+            line = template.format(text=text)
             scenario = load(import_line(line, name=name))
-            times = alternate(
+            assert len(scenario.circuit.stations) == line.count(" | ") + 1, "both sides run the same processes"
+            times = take_turns(
                 arguments.rounds,
                 {
                     "bash": lambda line=line: in_bash(line),
+                    "again": lambda line=line: in_bash(line),
                     "run": lambda scenario=scenario: unobserved(scenario),
-                    "measure": lambda scenario=scenario: observed(scenario),
+                    "measure": lambda scenario=scenario: session.run_once(scenario).makespan_s,
+                    "command": lambda line=line: as_command(line),
                 },
             )
-            cells = []
-            for kind in ("run", "measure"):
-                middle, low, high = median_ratio(times[kind], times["bash"])
-                cells.append(f"{middle:.3f} ({low:.3f} to {high:.3f})")
-            typical = sorted(times["bash"])[len(times["bash"]) // 2]
-            print(f"| {name} | {typical:.2f} | {cells[0]} | {cells[1]} |", flush=True)
+            cells = [ratio(times[kind], times["bash"]) for kind in ("again", "run", "measure")]
+            start = statistics.median(times["command"]) - statistics.median(times["run"])
+            print(
+                f"| {name} | {statistics.median(times['bash']):.2f} | {' | '.join(cells)} | {start:.2f} |", flush=True
+            )
 
 
 if __name__ == "__main__":
