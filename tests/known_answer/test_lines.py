@@ -7,9 +7,23 @@ from typing import Any
 
 import pytest
 
-from streamsim.analysis.queueing.lines import Line, line, saturated_line, solve_line
+from streamsim.analysis.queueing.lines import (
+    Line,
+    closed_line,
+    finite_network,
+    line,
+    open_line,
+    saturated_line,
+    solve_line,
+    solve_network,
+    solve_open_line,
+)
 from streamsim.analysis.queueing.lines.section import count_states
 from streamsim.analysis.queueing.lines.windows import solve_by_windows
+from streamsim.analysis.queueing.map_process import mmpp, poisson
+from streamsim.analysis.queueing.mapmap1 import map_map_1, ph_ph_1
+from streamsim.analysis.queueing.mmc import mmc
+from streamsim.analysis.queueing.mmck import mmck
 from streamsim.analysis.queueing.phase_type import PhaseType, exponential
 from streamsim.analysis.queueing.tandem import two_stations
 from streamsim.errors import ModelError
@@ -101,3 +115,105 @@ def test_a_line_of_one_station_works_all_the_time() -> None:
     answer = saturated_line([0.5], [], servers=[3])
     assert answer.throughput == pytest.approx(6.0)
     assert answer.stations[0].running == 1.0
+
+
+CLOSED = [
+    "closed2_BAS_equal",
+    "closed2_BAS_unequal",
+    "closed_cyclic_BAS_T7_1",
+    "closed_cyclic_BAS_T7_3",
+    "closed_cyclic_BAS_T7_5",
+    "closed_cyclic_BAS_T7_7",
+    "closed_cyclic_BAS_T7_9",
+    "closed_RS_qnmarkov_2",
+]
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_closed_line_gives_the_known_throughput(name: str, known_answer: Callable[[str], Row]) -> None:
+    row = known_answer(name)
+    p = row["parameters"]
+    blocking: Any = "repetitive" if p.get("blocking") == "RS" else "after-service"
+    times, places = [1 / mu for mu in p["mu"]], p.get("K", p.get("C"))
+    populations = p["N"] if isinstance(p["N"], list) else [p["N"]]
+    answers = [solve_network(closed_line(times, places, count, blocking=blocking)) for count in populations]
+    expected = row["expected"]["X"]
+    if blocking == "repetitive":  # the row has the throughput of each station
+        assert [station.throughput for station in answers[0].stations] == pytest.approx(expected, rel=row["tolerance"])
+        return
+    expected = expected if isinstance(expected, list) else [expected]
+    assert [answer.throughput for answer in answers] == pytest.approx(expected, rel=row["tolerance"])
+    if "exact_ctmc" in row:
+        assert answers[0].throughput == pytest.approx(row["exact_ctmc"], abs=0.5e-6)  # printed to six decimals
+
+
+def test_the_open_tandem_gives_the_known_times_numbers_and_blocking(known_answer: Callable[[str], Row]) -> None:
+    row = known_answer("open_tandem3_B10_BAS_rho08")
+    p, expected = row["parameters"], row["expected"]
+    answer = open_line(p["lam"], [1 / mu for mu in p["mu"]], p["waiting_places"][1:])
+    assert answer.exact
+    assert answer.stations is not None
+    found = {"T": answer.response_time}
+    found |= {f"N{n}": station.in_system for n, station in enumerate(answer.stations, 1)}
+    found |= {f"blocked{n}": station.blocked for n, station in enumerate(answer.stations, 1)}
+    # the row's tolerance is for the simulation that checked it; the chain gives its digits, six behind the point
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_an_open_line_of_one_station_is_the_plain_queue() -> None:
+    several = open_line(2.4, [1.0], [], servers=[3])
+    assert several.response_time == pytest.approx(mmc(2.4, 1.0, 3).response_time, rel=1e-9)
+    phases = open_line(0.8, [1.0], [], arrival_scv=4.0, service_scvs=[0.5])
+    assert phases.response_time == pytest.approx(ph_ph_1(0.8, 1.0, 4.0, 0.5).response_time, rel=1e-9)
+    arrivals = mmpp([1.6, 0.2], [[0, 0.1], [0.1, 0]])
+    bursts = solve_open_line(Line(services=(exponential(1.0),), servers=(1,), waiting_places=()), arrivals)
+    assert bursts.response_time == pytest.approx(map_map_1(arrivals, poisson(1.0)).response_time, rel=1e-9)
+
+
+def test_an_open_line_with_long_pipes_is_a_jackson_network() -> None:
+    # two M/M/1 queues; a pipe of 60 places overflows once in 0.6⁶⁰
+    answer = open_line(0.6, [1.0, 0.8], [60])
+    assert answer.response_time == pytest.approx(1 / (1 - 0.6) + 0.8 / (1 - 0.48), rel=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"service_scvs": [0.5, 2.0, 0.5, 1.0]}, {"servers": [1, 2, 1, 1]}])
+def test_an_open_line_by_windows_comes_near_its_levels(options: Any) -> None:
+    # three quarters of what the line can carry; nearer to it the error of the capacity is magnified
+    given = ([1.0, 1.2, 1.0, 0.9], [1, 2, 2])
+    rate = 0.75 * saturated_line(*given, **options).throughput
+    exact = open_line(rate, *given, **options)
+    windows = open_line(rate, *given, **options, method="windows")
+    assert windows.response_time == pytest.approx(exact.response_time, rel=0.03)
+
+
+def test_a_line_written_as_a_network_is_the_same_line() -> None:
+    # two engines that share nothing but the solver: vectors of pipe contents, and states one by one
+    times, scvs = [1.0, 1.2, 0.8, 1.0, 1.0], [1.0, 0.5, 2.0, 1.0, 1.0]
+    routing = [[float(j == i + 1) for j in range(5)] for i in range(5)]
+    one = saturated_line(times, [2, 1, 0, 3], service_scvs=scvs)
+    other = solve_network(finite_network(times, [1, 3, 2, 1, 4], routing, saturated=[0], service_scvs=scvs))
+    assert one.throughput == pytest.approx(other.throughput, rel=1e-10)
+    for mine, theirs in zip(one.stations, other.stations, strict=True):
+        assert (mine.running, mine.blocked) == pytest.approx((theirs.running, theirs.blocked), rel=1e-8, abs=1e-12)
+    for blocking in ("before-service", "repetitive"):  # the same for exponential services in a row
+        before = saturated_line(times, [2, 1, 0, 3], blocking="before-service")
+        net = solve_network(finite_network(times, [1, 3, 2, 1, 4], routing, saturated=[0], blocking=blocking))  # type: ignore[arg-type]
+        assert before.throughput == pytest.approx(net.throughput, rel=1e-10)
+
+
+def test_an_open_network_of_one_station_loses_what_mmck_loses() -> None:
+    answer = solve_network(finite_network([1.0], [5], [[0.0]], arrival_rates=[0.8]))
+    expected = mmck(0.8, 1.0, 1, 5)
+    assert answer.throughput == pytest.approx(expected.throughput, rel=1e-12)
+    assert answer.lost == pytest.approx(0.8 * expected.probability_of_loss, rel=1e-12)
+    assert answer.stations[0].in_system == pytest.approx(expected.in_system, rel=1e-12)
+
+
+def test_who_holds_the_blocked_record_is_told() -> None:
+    # one branch of the split is ten times slower, so it is the one that holds the source
+    routing = [[0.0, 0.5, 0.5], [0.0] * 3, [0.0] * 3]
+    answer = solve_network(finite_network([1.0, 10.0, 1.0], [1, 2, 2], routing, saturated=[0]))
+    source = answer.stations[0]
+    assert source.blocked == pytest.approx(sum(source.held_by))
+    assert source.held_by[1] > 10 * source.held_by[2]
+    assert answer.stations[1].throughput == pytest.approx(answer.stations[2].throughput)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from streamsim.analysis.queueing import checks
-from streamsim.analysis.queueing.phase_type import PhaseType, exponential
+from streamsim.analysis.queueing.phase_type import PhaseType, exponential, reached
 from streamsim.errors import ModelError
 
 if TYPE_CHECKING:
@@ -58,15 +58,12 @@ class MarkovProcess(msgspec.Struct, frozen=True):
         self._require_one_class()
 
     def _require_one_class(self) -> None:
-        count = len(self.silent)
-        for start in range(count):
-            reached = {start}
-            for _ in range(count):
-                reached |= {
-                    j for i in reached for j in range(count) if i != j and self.silent[i][j] + self.eventful[i][j] > 0
-                }
-            if len(reached) < count:
-                raise ModelError(f"silent: phase {start} never leads to phases {sorted(set(range(count)) - reached)}")
+        phases = range(len(self.silent))
+        after = [[j for j in phases if i != j and self.silent[i][j] + self.eventful[i][j] > 0] for i in phases]
+        before = [[i for i in phases if j in after[i]] for j in phases]
+        for following, missing in ((after, "is never reached from"), (before, "never leads back to")):
+            if lost := set(phases) - reached({0}, following):
+                raise ModelError(f"silent: phase {min(lost)} {missing} phase 0; all must lead to each other")
 
     @property
     def phases(self) -> int:

@@ -58,10 +58,8 @@ class PhaseType(msgspec.Struct, frozen=True):
         self._require_an_end()
 
     def _require_an_end(self) -> None:
-        ends = {i for i, rate in enumerate(self.exits) if rate > 0}
-        for _ in self.initial:
-            ends |= {i for i, row in enumerate(self.generator) if any(i != j and row[j] > 0 for j in ends)}
-        if len(ends) < len(self.initial):
+        before = [[i for i, row in enumerate(self.generator) if i != j and row[j] > 0] for j in range(self.phases)]
+        if len(reached({i for i, rate in enumerate(self.exits) if rate > 0}, before)) < self.phases:
             raise ModelError("generator: there are phases that never end; every phase needs a way out")
 
     @property
@@ -125,6 +123,20 @@ class PhaseType(msgspec.Struct, frozen=True):
         """
         factor = self.mean / checks.positive("mean", mean)
         return PhaseType(self.initial, tuple(tuple(rate * factor for rate in row) for row in self.generator))
+
+
+def reached(start: set[int], following: Sequence[Sequence[int]]) -> set[int]:
+    """Return all that can be reached from the start, along `following[i]`, the neighbours of i.
+
+    >>> sorted(reached({0}, [[1], [], [0]]))
+    [0, 1]
+    """
+    found, waiting = set(start), list(start)
+    while waiting:
+        more = [j for j in following[waiting.pop()] if j not in found]
+        found.update(more)
+        waiting += more
+    return found
 
 
 def _exit(row: Sequence[float], index: int) -> float:

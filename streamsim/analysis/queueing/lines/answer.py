@@ -19,8 +19,11 @@ class Solved(NamedTuple):
     station: int
 
 
-def shares_of(solved: Solved) -> StationShares:
-    """Return the time shares of a station's servers, and the mean number in the pipe before it."""
+def shares_of(solved: Solved, at_hand: float | None = None) -> StationShares:
+    """Return the time shares of a station's servers, and the mean numbers before it and at it.
+
+    `at_hand` is the mean number that waits for a section's first station or is in service there, where it is known.
+    """
     section, p, index = solved
     here = index - section.first
     servers = section.line.servers[index]
@@ -33,10 +36,13 @@ def shares_of(solved: Solved) -> StationShares:
         inside = section.inside(here - 1)
         waiting = inside - section.held[:, here - 1] - busy if after else np.maximum(inside - servers, 0)
         in_pipe = max(0.0, float(p @ waiting))
+    elif at_hand is not None:
+        in_pipe = max(0.0, at_hand - float(p @ busy))
     # the idle share is summed for itself: 1 − share would lose the digits of a small one
     return StationShares(
         running=float(p @ busy) / servers,
         blocked=float(p @ blocked) / servers,
         starved=float(p @ (servers - busy - blocked)) / servers,
         in_pipe=in_pipe,
+        in_system=None if in_pipe is None else in_pipe + float(p @ (busy + (section.held[:, here] if after else 0))),
     )

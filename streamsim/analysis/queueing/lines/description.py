@@ -66,14 +66,16 @@ class StationShares(msgspec.Struct, frozen=True, kw_only=True):
 
     A server is `running`, `blocked` (it holds a finished record, or may not begin one, because the pipe behind it is
     full) or `starved`. `in_pipe` is the mean number of records that wait in the pipe before the station: it counts
-    neither those in service nor those that a blocked server upstream still holds. It is None before the first station
-    of a saturated line, where as many wait as one likes.
+    neither those in service nor those that a blocked server upstream still holds. `in_system` adds those in service at
+    the station and those that its blocked servers hold. Both are None at the first station of a saturated line, where
+    as many wait as one likes.
     """
 
     running: float
     blocked: float
     starved: float
     in_pipe: float | None
+    in_system: float | None
 
 
 class LineAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +96,28 @@ class LineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     stations: tuple[StationShares, ...]
     states: int
     spread: float = 0.0
+
+
+class OpenLineAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The steady state of a line that records reach at random, or the answer that it has none.
+
+    Parameters
+    ----------
+    saturated : whether more arrives than the line can carry.
+    largest_rate : what it can carry, 1/s: the throughput of the saturated line.
+    throughput : 1/s.
+    response_time : mean time from arrival to the end of the last service, s; None where saturated.
+    stations : None where saturated.
+    """
+
+    method: str
+    exact: bool
+    saturated: bool
+    largest_rate: float
+    throughput: float
+    response_time: float | None
+    stations: tuple[StationShares, ...] | None
+    states: int
 
 
 def line(

@@ -68,7 +68,7 @@ def solve_line(line: Line, *, method: Method = "best", most_states: int = MOST_S
     0.8214
     """
     if line.stations == 1:
-        alone = StationShares(running=1.0, blocked=0.0, starved=0.0, in_pipe=None)
+        alone = StationShares(running=1.0, blocked=0.0, starved=0.0, in_pipe=None, in_system=None)
         return LineAnswer(method="one station", exact=True, throughput=line.capacities[0], stations=(alone,), states=1)
     from streamsim.analysis.queueing.lines.section import count_states
     from streamsim.analysis.queueing.lines.windows import solve_by_windows
@@ -128,5 +128,7 @@ def _constant(
     for index, capacity in enumerate(shape.capacities):
         idle = max(0.0, 1 - throughput / capacity)
         blocked = idle if index < slowest else 0.0
-        stations.append(StationShares(running=1 - idle, blocked=blocked, starved=idle - blocked, in_pipe=None))
+        stations.append(
+            StationShares(running=1 - idle, blocked=blocked, starved=idle - blocked, in_pipe=None, in_system=None)
+        )
     return LineAnswer(method="constant services", exact=True, throughput=throughput, stations=tuple(stations), states=1)

@@ -17,6 +17,8 @@ DENSE = 120
 """Below this many states a dense solution is quicker than a sparse one."""
 DIRECT = 4_000
 """Up to this many states the factors of the sparse matrix stay small whatever its pattern."""
+FAR = 1e6
+"""How much likelier than the reference a state may be before it takes its place."""
 ROUNDS = 400
 RESIDUAL = 1e-11
 
@@ -64,10 +66,21 @@ def _direct(source: Ints, target: Ints, rate: Floats, size: int) -> Floats:
     """Solve with p = 1 at the state that is entered most: what is left of the generator is nonsingular."""
     if size <= DENSE:
         return _dense(source, target, rate, size)
+    generator = _generator(source, target, rate, size).tocsc()
+    p = np.ones(size)
+    reference = int(np.bincount(target, rate, size).argmax())
+    for _ in range(3):
+        p = _relative(generator, reference, size)
+        likely = int(np.abs(p).argmax()) if np.isfinite(p).all() else reference
+        if abs(p[likely]) < FAR:
+            break
+        reference = likely  # every digit of p is relative to the reference, so it must not be a rare state
+    return p
+
+
+def _relative(generator: Any, reference: int, size: int) -> Floats:
     from scipy.sparse import linalg
 
-    generator = _generator(source, target, rate, size).tocsc()
-    reference = int(np.bincount(target, rate, size).argmax())
     kept = np.flatnonzero(np.arange(size) != reference)
     right = -generator[:, [reference]].toarray().ravel()[kept]
     p = np.ones(size)

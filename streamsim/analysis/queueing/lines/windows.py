@@ -12,7 +12,7 @@ Operations Research 36 (1988), 73-83, for pairs of stations; here for any number
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -40,6 +40,12 @@ PAIR_STATES = 20_000
 ROUNDS = 300
 PRECISION = 1e-8
 ENOUGH = 1e-4
+SEEN = 1e-12
+"""The share of time that states need for their conditional chances to be more than rounding."""
+LEAST = 1e-9
+"""Of the mean chance or rate; a smaller one is rounding too."""
+MOST_STATES = 50_000
+"""Of one window; phases and servers can make even a window of one pipe larger."""
 
 
 def solve_by_windows(line: Line, pipes: int | None = None) -> LineAnswer:
@@ -48,7 +54,22 @@ def solve_by_windows(line: Line, pipes: int | None = None) -> LineAnswer:
     Raises ModelError where the windows do not settle.
     """
     width = _width(line) if pipes is None else min(pipes, line.stations - 1)
+    largest = _largest(line, width)
+    if largest > MOST_STATES:
+        raise ModelError(
+            f"windows of {width} pipes of this line have up to {largest} states where at most {MOST_STATES} are "
+            "solved; fewer phases (a larger scv) or fewer servers would do"
+        )
     windows = [Section(line, first, first + width) for first in range(line.stations - width)]
+    solved, throughputs = settle(line, windows, _steady)
+    return _answer(line, windows, solved, throughputs)
+
+
+def settle(line: Line, windows: Sequence[Section], solve: Callable[[Section], Floats]) -> tuple[list[Floats], Floats]:
+    """Solve the windows in turn, there and back, until none changes what it tells its neighbours.
+
+    Returns the steady state and the throughput (1/s) of each. Raises ModelError where they do not settle.
+    """
     solved: list[Floats | None] = [None] * len(windows)
     _begin(line, windows)
     throughputs, change = np.zeros(len(windows)), np.inf
@@ -60,7 +81,7 @@ def solve_by_windows(line: Line, pipes: int | None = None) -> LineAnswer:
                 _ask_before(window, windows[index - 1], p)
             if index + 1 < len(windows) and (p := solved[index + 1]) is not None:
                 _ask_behind(window, windows[index + 1], p)
-            solved[index] = steady_state(window.source, window.target, window.rates, window.size)
+            solved[index] = solve(window)
         now = np.array([_throughput(window, p) for window, p in zip(windows, solved, strict=True)])
         change = float(np.abs(now / np.maximum(throughputs, 1e-300) - 1).max())
         throughputs = now
@@ -68,15 +89,22 @@ def solve_by_windows(line: Line, pipes: int | None = None) -> LineAnswer:
             break
     if change > ENOUGH and len(windows) > 1:
         raise ModelError(f"the windows of this line do not settle: throughput still moves by {change:.1e}")
-    return _answer(line, windows, [p for p in solved if p is not None], throughputs)
+    return [p for p in solved if p is not None], throughputs
+
+
+def _steady(window: Section) -> Floats:
+    return steady_state(window.source, window.target, window.rates, window.size)
 
 
 def _width(line: Line) -> int:
     for width in range(min(WIDEST, line.stations - 1), 1, -1):
-        most = max(count_states(line, first, first + width) for first in range(line.stations - width))
-        if most <= (PAIR_STATES if width == 2 else WIDE_STATES):
+        if _largest(line, width) <= (PAIR_STATES if width == 2 else WIDE_STATES):
             return width
     return 1
+
+
+def _largest(line: Line, width: int) -> int:
+    return max(count_states(line, first, first + width) for first in range(line.stations - width))
 
 
 def _begin(line: Line, windows: Sequence[Section]) -> None:
@@ -91,8 +119,8 @@ def _begin(line: Line, windows: Sequence[Section]) -> None:
 
 
 def _complete(window: Section) -> None:
-    window.boundary[KEEP_HAND] = 1 - window.boundary[LOSE_HAND]
-    window.boundary[STAY_FREE] = 1 - window.boundary[BE_HELD]
+    window.boundary[KEEP_HAND] = np.maximum(1 - window.boundary[LOSE_HAND], LEAST)
+    window.boundary[STAY_FREE] = np.maximum(1 - window.boundary[BE_HELD], LEAST)
 
 
 def _throughput(window: Section, p: Floats | None) -> float:
@@ -162,13 +190,21 @@ def _keys(pairs: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
 
 
 def _conditional(theirs: Ints, part: Floats, whole: Floats, mine: Ints, otherwise: Floats) -> Floats:
-    """Return Σ part / Σ whole over the states with the same key, for each of my keys."""
+    """Return Σ part / Σ whole over the states with the same key, for each of my keys.
+
+    Where a key has hardly any mass, what the solver left there is rounding: the mean over all keys stands in, so that
+    no chance or rate becomes 0 that is none, and no state becomes one that is never left.
+    """
     keys, group = np.unique(theirs, return_inverse=True)
     parts, wholes = np.bincount(group, part, len(keys)), np.bincount(group, whole, len(keys))
     place = np.minimum(np.searchsorted(keys, mine), len(keys) - 1)
-    known = (keys[place] == mine) & (wholes[place] > 1e-280)
+    known = (keys[place] == mine) & (wholes[place] > SEEN)
+    least = 0.0
+    if whole.sum() > SEEN and part.sum() > 0:
+        overall = part.sum() / whole.sum()
+        otherwise, least = np.full(len(mine), overall), LEAST * overall
     mean: Floats = np.where(known, parts[place] / np.where(wholes[place] > 0, wholes[place], 1.0), otherwise)
-    return mean
+    return np.maximum(mean, least)
 
 
 def _answer(line: Line, windows: Sequence[Section], solved: Sequence[Floats], throughputs: Floats) -> LineAnswer:
