@@ -15,7 +15,7 @@ from streamsim.errors import ScenarioError, nearest
 from streamsim.scenario import Host, Measure, Scenario, Simulate
 from streamsim.sections import convert, quantity
 from streamsim.steering import controller
-from streamsim.units import parse_seconds
+from streamsim.units import parse_bytes, parse_seconds
 
 
 def load(
@@ -152,14 +152,13 @@ def _assemble(
         key: controller(value, f"controllers.{key}", circuit)
         for key, value in sections.table(merged, "controllers").items()
     }
-    cores = top.host.cores or len(os.sched_getaffinity(0))
     return Scenario(
         name=name,
         title=top.title,
         file=file,
         circuit=circuit,
         loads=loads,
-        host=Host(cores=cores),
+        host=_host(top.host),
         measure=measure,
         simulate=Simulate(
             precision=top.simulate.precision, seed=top.simulate.seed, replications=top.simulate.replications
@@ -170,6 +169,12 @@ def _assemble(
         document=document,
         overrides=overrides,
     )
+
+
+def _host(section: sections.HostSection) -> Host:
+    growth = quantity(parse_bytes, section.pipe_growth, "host.pipe_growth")
+    cores = section.cores or len(os.sched_getaffinity(0))
+    return Host(cores=cores) if growth is None else Host(cores=cores, pipe_growth_bytes=growth)
 
 
 def _duration(value: str | float | None) -> float | None:

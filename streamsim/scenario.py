@@ -15,6 +15,10 @@ from streamsim.units import Rate
 Arrivals = Literal["even", "poisson", "bursty", "mmpp", "trace", "closed"]
 
 
+DEFAULT_GROWTH_BYTES = 64 << 20
+"""As much as Linux gives the pipes of an ordinary user together (pipe-user-pages-soft, pipe(7))."""
+
+
 class LoadState(msgspec.Struct, frozen=True, kw_only=True):
     """One state of an ``mmpp`` load: its rate relative to the mean rate, and how long it stays in it on average."""
 
@@ -48,9 +52,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine that the circuit may use."""
+    """The machine that the circuit may use; its pipes may grow by so much together where it would stand still."""
 
     cores: int = 1
+    pipe_growth_bytes: int = DEFAULT_GROWTH_BYTES
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,6 +129,10 @@ class HostSection(Section, frozen=True, kw_only=True):
     cores: Annotated[int, Meta(ge=1, le=4096, description="real runs are pinned to so many; default: all")] | None = (
         None
     )
+    pipe_growth: Annotated[
+        str | int | None,
+        _key("how much the pipes may grow, all together, where the circuit would stand still", "64 MiB"),
+    ] = None
 
 
 class MeasureSection(Section, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from streamsim.expansion import expand
 from streamsim.fusion import fused_groups
 from streamsim.real.circles import circles
 from streamsim.real.fusing import fuse_processes
-from streamsim.scenario import Load, Scenario
+from streamsim.scenario import DEFAULT_GROWTH_BYTES, Load, Scenario
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 READ_BYTES = 65536
@@ -80,12 +80,16 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All processes, upstream first, and what stands between them; ``pipes`` holds capacities in bytes."""
+    """All processes, upstream first, and what stands between them; ``pipes`` holds capacities in bytes.
+
+    ``growth_bytes`` is how much they may grow together where the circuit would stand still.
+    """
 
     processes: tuple[Process, ...]
     pipes: dict[str, int]
     sinks: dict[str, str]
     directory: str
+    growth_bytes: int = DEFAULT_GROWTH_BYTES
     name: str = ""
 
     @property
@@ -127,6 +131,7 @@ def make_plan(scenario: Scenario) -> Plan:
         sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None}
         | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None},
         directory=str(scenario.directory),
+        growth_bytes=scenario.host.pipe_growth_bytes,
         name=scenario.name,
     )
 

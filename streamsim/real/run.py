@@ -25,7 +25,9 @@ def run(
     record: Path | None = None,
     replay: tuple[Recorded, ...] = (),
 ) -> tuple[str, ...]:
-    """Run the circuit once, from a descriptor to a descriptor where the scenario names no file; returns warnings.
+    """Run the circuit once, from a descriptor to a descriptor where the scenario names no file.
+
+    Returns warnings: pipes that were made larger, or could not be had as large as asked, and what controllers say.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def run(
         supervise(crew, collected=False)
         if record is not None:
             write_recording(record, recorded_in(crew.directory))
-    return tuple(conductor.warnings) if conductor is not None else ()
+    return (*crew.warnings, *(conductor.warnings if conductor is not None else ()))
 
 
 def _has_terminal() -> bool:

@@ -15,7 +15,7 @@ from streamsim.real.leftovers import Leftovers
 from streamsim.real.standstill import Standstill
 
 _LOOK_S = 1.0
-"""How often the files of standard error, and whether anything moves, are looked at."""
+"""How often the files of standard error are looked at."""
 
 
 class Watcher(Protocol):
@@ -32,28 +32,26 @@ class Watcher(Protocol):
 
 
 def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = True) -> list[str]:
-    """Wait until all processes have ended; return warnings.
+    """Wait until all processes have ended; return warnings about them (what was done to the pipes goes to the crew's).
 
     Raises
     ------
-    RunError : a station failed; of several that failed at once, the one furthest upstream, for the others may have
-        failed of its silence.
+    RunError : the circuit stands still and no larger pipe would help; or a station failed: of several that failed at
+        once, the one furthest upstream, for the others may have failed of its silence.
     KeyboardInterrupt : a station died of the terminal's Ctrl-C.
     """
     warnings: list[str] = []
-    standstill, halted, leftovers = Standstill(crew.joints), Halted(), Leftovers(crew.joints)
+    standstill, halted, leftovers = Standstill(crew), Halted(), Leftovers(crew.joints)
     while crew.running:
         pause = watcher.sleep_s() if watcher is not None else _LOOK_S
-        gone = crew.ended(pause)
+        gone = crew.ended(min(pause, standstill.wait_s()))
         for child in gone:
             if watcher is not None:
                 watcher.ending(child)
             crew.reap(child)
         for child in gone:
             _judge(child, warnings)
-        stuck = standstill.look(crew.children)
-        if stuck is not None:
-            raise RunError(stuck)
+        standstill.look()
         halted.look(crew.children)
         leftovers.look(crew.children)
         if watcher is not None:
@@ -61,6 +59,7 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
         elif not gone and collected:
             for child in crew.children:
                 child.trim_stderr()
+    crew.warnings += standstill.warnings
     return warnings + halted.warnings()
 
 

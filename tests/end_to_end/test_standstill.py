@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,14 +27,57 @@ FORK_JOIN = {
 }
 
 
-def test_a_circuit_that_stands_still_is_named_and_ended() -> None:
-    with pytest.raises(RunError, match=r"stands still.*right cannot write right->join"):
-        run_once(load(FORK_JOIN))
+def test_a_full_pipe_that_stops_the_circuit_is_made_larger_and_named() -> None:
+    found = run_once(load(FORK_JOIN))
+    assert found.stations["join"].bytes_in[-1] == 2 * 1988895
+    (warning,) = [warning for warning in found.warnings if "pipe right->join was made larger" in warning]
+    assert "join waits for left->join" in warning
+    assert found.pipes["right->join"].capacity_bytes > found.pipes["left->join"].capacity_bytes == 65536
 
 
-def test_a_plain_run_that_stands_still_ends_too() -> None:
-    with open(os.devnull, "wb") as nowhere, pytest.raises(RunError, match="stands still"):
-        run(load(FORK_JOIN), stdout=nowhere.fileno())
+def test_a_plain_run_says_so_on_standard_error(tmp_path: Path) -> None:
+    with open(os.devnull, "wb") as nowhere:
+        warnings = run(load(FORK_JOIN), stdout=nowhere.fileno())
+    assert any("right->join was made larger" in warning for warning in warnings)
+
+
+def test_the_pipes_grow_within_their_bound_and_then_the_cycle_is_named() -> None:
+    with pytest.raises(RunError, match=r"stands still.*right cannot write right->join.*host\.pipe_growth"):
+        run_once(load(FORK_JOIN | {"host": {"pipe_growth": "256 KiB"}}))
+
+
+LONGER = {"sources": {"numbers": {"command": "seq 700000"}}}
+
+
+def test_the_kernel_s_bound_for_one_pipe_is_named_too() -> None:
+    """An ordinary user may have 1 MiB in one pipe; for root the test gives the capability to have more away."""
+    code = (
+        "import os; from streamsim.loading import load; from streamsim.real.run import run\n"
+        f"run(load({FORK_JOIN | LONGER!r}), stdout=os.open(os.devnull, os.O_WRONLY))\n"
+    )
+    ordinary = ["setpriv", "--bounding-set", "-sys_resource"] if os.getuid() == 0 else []
+    if ordinary and shutil.which("setpriv") is None:
+        pytest.skip("setpriv, of util-linux, is needed to run as an ordinary user")
+    if int(Path("/proc/sys/fs/pipe-max-size").read_text()) > 1 << 20:
+        pytest.skip("users may have larger pipes here")
+    found = subprocess.run([*ordinary, sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "The kernel lets" in found.stderr
+    assert "pipe-max-size" in found.stderr
+
+
+BUFFERED = {
+    "sources": {"a": {"command": "seq 100"}},
+    "stations": {
+        "b": {"operator": "route", "where": "int(record) % 7 == 0", "input": ["a", "c"]},
+        "c": {"command": "sed 's/.*/7/'", "one_to_one": True, "input": "b.rest"},
+        "d": {"command": "cat", "input": "b"},
+    },
+}
+
+
+def test_a_loop_with_a_tool_that_keeps_its_output_to_itself_is_named_and_ended() -> None:
+    with pytest.raises(RunError, match=r"the loop b -> c -> b stands still: c \(sed .*stdbuf -oL"):
+        run_once(load(BUFFERED))
 
 
 def test_a_larger_pipe_lets_the_same_circuit_through() -> None:
