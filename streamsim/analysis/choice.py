@@ -14,14 +14,21 @@ from streamsim.analysis.queueing import Queue, models
 from streamsim.analysis.queueing.gg1 import kraemer_langenbach_belz
 from streamsim.analysis.queueing.ggc import whitt
 from streamsim.analysis.queueing.gm1 import dm1, hyper_m1
+from streamsim.analysis.queueing.mapmap1 import ph_ph_1
+from streamsim.analysis.queueing.mdc import mdc
 from streamsim.analysis.queueing.mg1 import md1, mg1
 from streamsim.analysis.queueing.mm1 import mm1
 from streamsim.analysis.queueing.mmc import mmc
 from streamsim.analysis.response import Law
+from streamsim.errors import ModelError
 from streamsim.result import Alternative
 
 Kind = Literal["poisson", "even", "bursty", "general"]
 """What is known of the gaps: independent and exponential; constant; independent and two-phase; only their moments."""
+
+
+PHASES = ("hyperexponential", "erlang")
+"""Laws of service that two moments say all of, as phase-type laws do."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,12 @@ def choose(station: Station) -> Choice:
         queue = mm1(rate, time) if exponential else md1(rate, time) if scv == 0 else mg1(rate, time, scv)
     elif arrivals.kind == "poisson" and exponential:
         queue = mmc(rate, time, servers)
+    elif arrivals.kind == "poisson" and scv == 0:
+        queue = mdc(rate, time, servers)
     elif arrivals.kind in ("even", "bursty") and servers == 1 and exponential:
         queue = dm1(rate, time) if arrivals.kind == "even" else hyper_m1(rate, time, arrivals.scv)
+    elif arrivals.kind == "bursty" and servers == 1 and station.family in PHASES:
+        queue = ph_ph_1(rate, time, arrivals.scv, scv)
     elif servers == 1:
         queue = kraemer_langenbach_belz(rate, time, arrivals.scv, scv)
         why += "; no exact model is at hand, so by the first two moments"
@@ -107,9 +118,11 @@ def alternatives(station: Station, chosen: Queue) -> tuple[Alternative, ...]:
         if name == chosen.method or not wanted <= known.keys() or ("servers" in wanted) != (station.servers > 1):
             continue
         note = _assumes(name, station)
-        if name == "H2/M/1" and station.arrivals.scv < 1:
+        try:
+            queue = model(**{key: known[key] for key in wanted})
+        except ModelError as error:
+            found.append(Alternative(method=name, value=None, unit="s", note=f"does not apply: {error}"))
             continue
-        queue = model(**{key: known[key] for key in wanted})
         if queue.wait is not None:
             found.append(
                 Alternative(method=name, value=queue.wait, unit="s", exact=queue.exact and not note, note=note)
@@ -129,6 +142,9 @@ def _assumes(name: str, station: Station) -> str:
     kinds = {"M": "poisson", "D": "even", "H2": "bursty"}
     if gaps in kinds and station.arrivals.kind != kinds[gaps]:
         wrong.append({"M": "Poisson arrivals", "D": "even arrivals", "H2": "two-phase gaps"}[gaps])
+    renewal, laws = ("poisson", "bursty"), ("exponential", *PHASES)
+    if gaps == "PH" and (station.arrivals.kind not in renewal or station.family not in laws):
+        wrong.append("gaps and service of phase-type laws by two moments")
     if gaps == "Gamma":
         wrong.append("gaps of a gamma law")
     service = rest.partition("/")[0]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 ROUNDS = 200
-SETTLED = 1e-9
+SETTLED = 1e-7
 FULL = 0.999999
 """A server that wants a core all the time; beyond that the load is more than it can carry."""
 

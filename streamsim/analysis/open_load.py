@@ -21,6 +21,8 @@ from streamsim.circuit import Pipe
 from streamsim.traffic import arrival_times, shares
 
 NEARLY = 0.999
+ALONE = 1 + 1e-9
+"""Work stretched by less shares its core with nobody."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
             answers[name] = StationAnswer(0.0, 0.0, 0.0, 0.0, 0.0)
             leaving[name] = _thinned(arrivals, case, name, span)
             continue
-        asked = _asked(case, name, arrivals, time, shared=stretch[name] > 1 + 1e-9)
+        asked = _asked(case, name, arrivals, time, stretch[name])
         choice = choose(asked)
         waking = case.host.wake_far_s * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
         wait = choice.queue.wait
@@ -125,7 +127,7 @@ def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
         if asked.servers < wants.servers:
             departures = _merged([departures] * wants.servers)
         leaving[name] = _thinned(departures, case, name, span)
-    return _together(case, answers, span, startup)
+    return _together(case, answers, stretch, span, startup)
 
 
 def _own(case: Case, name: str, span: float) -> tuple[Wants, float]:
@@ -138,10 +140,17 @@ def _own(case: Case, name: str, span: float) -> tuple[Wants, float]:
     return Wants(each, work, servers), sleeping
 
 
-def _asked(case: Case, name: str, arrivals: Arrivals, time: float, *, shared: bool) -> Station:
-    """Return the station as the models see it; servers with pipes of their own are so many stations of one server."""
+def _asked(case: Case, name: str, arrivals: Arrivals, time: float, stretch: float) -> Station:
+    """Return the station as the models see it; servers with pipes of their own are so many stations of one server.
+
+    Work that shares the cores takes a time that scatters less with its own demand and more with what others want: its
+    scv is drawn to 1 by the part of the time that others take (processor sharing is insensitive to the demand's law).
+    """
     service, servers = case.profiles[name].service, case.servers[name]
-    one = Station(arrivals, time, service.scv, service.distribution.family, 1, shared)
+    scv, family = service.scv, service.distribution.family
+    if stretch > ALONE and family != "exponential":
+        scv, family = scv + (1 - scv) * crowded(stretch), "gamma"
+    one = Station(arrivals, time, scv, family, 1, shared=stretch > ALONE)
     if servers == 1:
         return one
     match case.partition(name):
@@ -221,7 +230,14 @@ def _thinned(stream: Arrivals, case: Case, name: str, span: float) -> Arrivals:
     return Arrivals(rate, factor * (1 + stream.scv) - 1, "general", "records come several at a time")
 
 
-def _together(case: Case, answers: dict[str, StationAnswer], span: float, startup: float) -> OpenAnswer:
+def crowded(stretch: float) -> float:
+    """Return the part of a station's time on the cores that others take from it: (stretch − 1) / stretch."""
+    return (stretch - 1) / stretch
+
+
+def _together(
+    case: Case, answers: dict[str, StationAnswer], stretch: dict[str, float], span: float, startup: float
+) -> OpenAnswer:
     path = _longest(case, answers)
     times = [answers[name].response_time_s for name in path]
     known = [time for time in times if time is not None]
@@ -229,7 +245,10 @@ def _together(case: Case, answers: dict[str, StationAnswer], span: float, startu
         return OpenAnswer(makespan=startup + span, saturated=True, stations=answers, path=path)
     mean = sum(known)
     exact = all(choice.exact for name in path if (choice := answers[name].choice) is not None)
-    p50, p95, p99 = quantiles(_laws(answers, path), (0.5, 0.95, 0.99))
+    together = (
+        sum(crowded(stretch[name]) * (answers[name].response_time_s or 0.0) for name in path) / mean if mean else 0
+    )
+    p50, p95, p99 = quantiles(_laws(answers, path), (0.5, 0.95, 0.99), correlation=together)
     return OpenAnswer(
         makespan=startup + span + mean,
         saturated=False,
@@ -240,7 +259,8 @@ def _together(case: Case, answers: dict[str, StationAnswer], span: float, startu
         exact=exact,
         notes=(
             "waits: every station by itself, by the most exact model that it allows (--explain says which)",
-            "response-time quantiles: the times at the stations of a path, as if independent",
+            "response-time quantiles: the times at the stations of a path, as if independent"
+            + (", but for the cores that they share" if together else ""),
         ),
     )
 

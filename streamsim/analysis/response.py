@@ -65,12 +65,13 @@ class Law:
         return second - mean**2 + self.service_scv * self.service**2
 
 
-def quantiles(laws: Sequence[Law], probabilities: Sequence[float]) -> list[float]:
-    """Return the quantiles (s) of the sum of independent times.
+def quantiles(laws: Sequence[Law], probabilities: Sequence[float], *, correlation: float = 0.0) -> list[float]:
+    """Return the quantiles (s) of the sum of times that are independent, or all correlated alike.
 
     Parameters
     ----------
     probabilities : above 0, below 1.
+    correlation : of any two of the times, 0 to 1; above 0 the sum counts as gamma, by its mean and variance.
 
     Inverts the product of the transforms (Abate and Whitt, "Numerical inversion of Laplace transforms of probability
     distributions", ORSA Journal on Computing 7, 1995, the Euler method) and looks for the root, from the quantile of
@@ -80,12 +81,15 @@ def quantiles(laws: Sequence[Law], probabilities: Sequence[float]) -> list[float
     [0.6931, 4.6052]
     """
     mean, variance = sum(law.mean for law in laws), sum(law.variance for law in laws)
+    variance += correlation * (sum(math.sqrt(law.variance) for law in laws) ** 2 - variance)
     if variance <= 1e-12 * mean**2:
         return [mean] * len(probabilities)
     from scipy.special import gammaincinv
 
     levels = np.asarray(probabilities, dtype=float)
     guess = np.asarray(gammaincinv(mean**2 / variance, levels) * variance / mean, dtype=np.float64)
+    if correlation > 0:
+        return [float(time) for time in guess]
     path = _Path(laws)
     return [float(time) for time in _roots(path, np.log1p(-levels), guess, mean + 60 * math.sqrt(variance))]
 
