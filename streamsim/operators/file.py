@@ -18,7 +18,7 @@ from streamsim.operators.source import Source
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import IO, Any
 
 _COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
@@ -66,22 +66,22 @@ class File(Source):
         else:
             handle = os.open(path, os.O_RDONLY)
             try:
-                yield from _descriptor(handle, self.block_bytes)
+                yield from _descriptor(os.read, handle, self.block_bytes)
             finally:
                 os.close(handle)
 
     def _stream(self) -> Iterator[bytes]:
         if self.deadline is None:
-            return _descriptor(self.input, self.block_bytes)
-        return _descriptor_until(self.input, self.block_bytes, self.deadline)
+            return _descriptor(self.read, self.input, self.block_bytes)
+        return _descriptor_until(self.read, self.input, self.block_bytes, self.deadline)
 
 
-def _descriptor(handle: int, size: int) -> Iterator[bytes]:
-    while chunk := os.read(handle, size):
+def _descriptor(read: Callable[[int, int], bytes], handle: int, size: int) -> Iterator[bytes]:
+    while chunk := read(handle, size):
         yield chunk
 
 
-def _descriptor_until(handle: int, size: int, deadline: float) -> Iterator[bytes]:
+def _descriptor_until(read: Callable[[int, int], bytes], handle: int, size: int, deadline: float) -> Iterator[bytes]:
     """Read a stream that may never end, or never say anything, until a moment on the monotonic clock."""
     from select import POLLIN, poll
     from time import monotonic
@@ -90,7 +90,7 @@ def _descriptor_until(handle: int, size: int, deadline: float) -> Iterator[bytes
     poller.register(handle, POLLIN)
     while (left := deadline - monotonic()) > 0:
         if poller.poll(min(left, 60.0) * 1000):
-            chunk = os.read(handle, size)
+            chunk = read(handle, size)
             if not chunk:
                 return
             yield chunk

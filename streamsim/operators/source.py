@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 
 from streamsim.operators.base import Base, Traits
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, ClassVar
 
     from streamsim.formats.base import Codec
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 class Source(Base):
     """Makes bytes. Each may be read once, from where a restored snapshot left off.
 
-    ``input`` is the file descriptor that it reads where it reads a stream at all, ``deadline`` when it stops
-    waiting for that (on the monotonic clock). ``block_bytes`` is about how much it makes or reads at once.
+    ``input`` is the file descriptor that it reads where it reads a stream at all, with ``read``: a server's way to do
+    so (os.read) also serves commands meanwhile. ``deadline`` is when it stops waiting for that (on the monotonic
+    clock). ``block_bytes`` is about how much it makes or reads at once.
     """
 
     traits = Traits(inputs=0, source=True)
     saved: ClassVar[tuple[str, ...]] = ("_position",)
     input = 0
+    read: Callable[[int, int], bytes] = staticmethod(os.read)
     deadline: float | None = None
     block_bytes = 65536  # what a default pipe takes: 16 slots of 4 KiB
 

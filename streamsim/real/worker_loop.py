@@ -324,7 +324,7 @@ def _work_source(
     visits: Visits,
     attention: Attention | Inattention,
 ) -> None:
-    source.input = descriptor
+    source.input, source.read = descriptor, attention.read
     duration, records, pace = spec.get("until_s"), spec.get("records"), spec.get("pace")
     until = None if duration is None else monotonic() + duration
     source.deadline = until

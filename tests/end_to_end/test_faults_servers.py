@@ -210,3 +210,13 @@ def test_a_station_that_exits_with_a_status_drops_the_output(status: int, tmp_pa
         run_once(scenario)
     assert list(tmp_path.iterdir()) == []
     assert no_children()
+
+
+@pytest.mark.parametrize("load_keys", [{"rate": "1000 records/s"}, {}], ids=["paced", "unpaced"])
+def test_a_command_that_pauses_does_not_end_its_source(load_keys: dict[str, Any], tmp_path: Path) -> None:
+    scenario = load({"sources": {"n": {"command": "bash -c 'echo 1; sleep 0.4; echo 2'", **load_keys}},
+                     "stations": {"a": {"operator": "copy"}}, "measure": {"records": 2},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    with launched(make_plan(scenario), Setting()) as crew:
+        supervise(crew)
+    assert (tmp_path / "out").read_bytes() == b"1\n2\n"
