@@ -75,9 +75,13 @@ class System:
         """Return its niceness, the cores that it may use, and the capacities of its input pipes (bytes)."""
         self._check()
         pid = self._server.pid
+        try:
+            niceness, cores = os.getpriority(os.PRIO_PROCESS, pid), sorted(os.sched_getaffinity(pid))
+        except OSError as error:
+            raise ControlError(f"station {self._server.name!r}: {error.strerror}") from None
         return {
-            "niceness": os.getpriority(os.PRIO_PROCESS, pid),
-            "cores": sorted(os.sched_getaffinity(pid)),
+            "niceness": niceness,
+            "cores": cores,
             "pipe": {label: self._with_pipe(fd, fcntl.F_GETPIPE_SZ) for fd, label in self._server.inputs.items()},
         }
 
@@ -141,7 +145,10 @@ class System:
             self._with_pipe(descriptor, fcntl.F_SETPIPE_SZ, int(size))
 
     def _with_pipe(self, descriptor: int, command: int, argument: int = 0) -> int:
-        held = os.open(f"/proc/{self._server.pid}/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            held = os.open(f"/proc/{self._server.pid}/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as error:  # it has ended, or closed that input
+            raise ControlError(f"station {self._server.name!r}: {error.strerror}") from None
         try:
             return fcntl.fcntl(held, command, argument)
         finally:
