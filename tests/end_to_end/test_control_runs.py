@@ -132,7 +132,7 @@ def test_a_controller_sheds_so_much_that_what_is_kept_is_served_in_time(tmp_path
     }
     with Session(cores=1) as session:
         held = session.run_once(load(document, overrides={"host.cores": 1}))
-    assert held.warnings == ()
+    assert not [warning for warning in held.warnings if "controller" in warning]
     assert {command.station for command in held.commands} == {"shed"}
     assert held.stations["make"].records_out == held.stations["shed"].records_in == 3000
     kept = held.stations["serve"].records_in
@@ -153,5 +153,6 @@ def test_a_controller_that_fails_is_stopped_and_the_run_goes_on(tmp_path: Path) 
     with Session(cores=1) as session:
         run = session.run_once(load(document, overrides={"host.cores": 1}))
     assert run.stations["keep"].records_in == 2000
-    assert len(run.warnings) == 1
-    assert "controller 'one' was stopped: parameter 'probability'" in run.warnings[0]
+    said = [warning for warning in run.warnings if "controller" in warning]
+    assert len(said) == 1
+    assert said[0].startswith("controller 'one' was stopped: parameter 'probability'")
