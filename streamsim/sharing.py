@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamsim import operators, sections
-from streamsim.circuit import Split, Station
+from streamsim.circuit import Circuit, Split, Station
 from streamsim.errors import ScenarioError, nearest
 from streamsim.insertion import Shape
 from streamsim.operators.base import MANY
@@ -155,3 +155,18 @@ def _route(section: sections.StationSection, path: str) -> dict[str, Any]:
     if section.split_key is not None and section.split != "key":
         raise ScenarioError("goes with split = 'key'", path=f"{path}.split_key")
     return {"by": section.split, **_key(section.split_key)}
+
+
+def partial_answers(circuit: Circuit) -> list[str]:
+    """Return a warning for each operator whose servers each keep a state of their own and are not given whole keys."""
+    found = []
+    for station in circuit.stations:
+        if station.parallelism == 1 or station.operator is None or station.partition == "key":
+            continue
+        traits = operators.find(station.operator).traits
+        if traits.state != "none" and traits.barrier:
+            found.append(
+                f"{station.name!r}: each of the {station.parallelism} servers answers for the records that it got; "
+                "partition = 'key' gives all records of a key to one of them, or a station behind adds the answers up"
+            )
+    return found

@@ -26,12 +26,13 @@ def check(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) 
     """Check a scenario, its files and its programs, and show the circuit; runs none of its commands."""
     from rich.text import Text
 
-    from streamsim.cli.output import say, show
+    from streamsim.cli.output import say, show, warn
     from streamsim.places import check_runnable
 
     loaded = one_scenario(scenario, shell, set_)
     show(Text(f"{loaded.name}: {one_line(loaded.title)}" if loaded.title else loaded.name), _stations(loaded.circuit))
     say("\n".join(_facts(loaded)))
+    warn(_dangers(loaded))
     check_runnable(loaded.circuit, standard_input=True, file=loaded.file)
     if any(feed.file == "-" for feed in loaded.circuit.feeds):
         say("ok for streamsim run; to measure it, give it a source: standard input cannot be read twice")
@@ -113,8 +114,24 @@ def _kind(station: Station) -> str:
     return "operator, barrier" if operators.find(station.operator).traits.barrier else "operator"
 
 
+def _dangers(scenario: Scenario) -> list[str]:
+    """Return where the circuit can stand still, and where several servers give several answers."""
+    from streamsim.deadlocks import risks
+    from streamsim.sharing import partial_answers
+    from streamsim.units import format_bytes
+
+    growth = scenario.host.pipe_growth_bytes
+    ending = (
+        f"a run makes its pipes larger then, by {format_bytes(growth)} at most (host.pipe_growth)"
+        if growth
+        else "host.pipe_growth = 0 lets no pipe grow"
+    )
+    return [f"{risk}; {ending}" for risk in risks(scenario)] + partial_answers(scenario.circuit)
+
+
 def _facts(scenario: Scenario) -> list[str]:
     """Return what follows from the shape, and the load, a line each."""
+    from streamsim.insertion import way_round
     from streamsim.units import format_bytes
 
     circuit = scenario.circuit
@@ -127,7 +144,11 @@ def _facts(scenario: Scenario) -> list[str]:
         )
         if names
     ]
+    for loop in circuit.loops():
+        lines.append(f"loop: {way_round(circuit, loop)}; it ends when nothing comes from outside and all has come out")
     for station in circuit.stations:
+        if station.parallelism > 1:
+            lines.append(f"servers {station.name}: {station.parallelism}, {_sharing(station)}")
         if station.role == "convert":
             lines.append(f"converted: {station.inputs[0]} writes {_format(station.format)}, {_converted(station)}")
         if station.dead_letter is not None:
@@ -141,6 +162,12 @@ def _facts(scenario: Scenario) -> list[str]:
         lines.append(f"sink {sink.name}: {sink.input} into {one_line(sink.file) if sink.file else 'nowhere'}")
     cores = scenario.host.cores
     return [*lines, f"host: {cores} core{'s' if cores != 1 else ''}"]
+
+
+def _sharing(station: Station) -> str:
+    ways = station.partition
+    way = ways if isinstance(ways, str) else ", ".join(f"{name} by {one}" for name, one in ways.items())
+    return f"records shared out by {way}, merged {station.merge}"
 
 
 def _format(format: str | dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamsim.circuit import Station
-from streamsim.commands import SEQUENTIAL, merges_sorted, tool_of
+from streamsim.deadlocks import Order, reading_order
 from streamsim.errors import ModelError
 from streamsim.models.pipe import PAGE
 from streamsim.scenario import Scenario
@@ -26,7 +26,6 @@ from streamsim.traffic import (
     totals,
 )
 
-Order = Literal["lockstep", "sequence", "ready"]
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
 
 
@@ -193,7 +192,7 @@ def _station_row(
     by_name = {scenario.circuit.pipes[k].upstream: k for k, pipe in enumerate(pipes) if pipe.downstream == index}
     offered = input_bytes(scenario, profiles, flows, name)
     inputs = [InputRow(name=key, pipe=by_name.get(key), total_bytes=size) for key, size in offered.items()]
-    order = _order(station)
+    order = reading_order(station)
     if order == "sequence" and station.command is not None:
         inputs.sort(key=lambda row: _position(station, row.name))
     return StationRow(
@@ -227,13 +226,6 @@ def _check(station: Station, profile: StationProfile, outputs: tuple[int, ...]) 
     numbers = [getattr(service, key) for key in ("setup", "per_record", "per_byte", "startup", "finish")]
     if min(numbers) < 0 or profile.record_bytes <= 0:
         raise ModelError(f"station {station.name!r}: a demand below 0, or records of no bytes: {service}")
-
-
-def _order(station: Station) -> Order:
-    if station.command is None:
-        return "ready"
-    one_by_one = tool_of(station.command) in SEQUENTIAL and not merges_sorted(station.command)
-    return "sequence" if one_by_one else "lockstep"
 
 
 def _position(station: Station, name: str) -> int:
