@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
 
-ACTIVE, STARVED, BLOCKED, WAITING = 0, 1, 2, 3
-"""What a look saw: on a core or wanting one; asleep for input; for room in the output; for anything else."""
+Array = NDArray[np.float64]
 
 _WINDOW_S = 0.05
 """A server of several threads may never be asleep as a whole; it is settled after so long. The kernel brings the

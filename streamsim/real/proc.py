@@ -16,7 +16,7 @@ import os
 import time
 from contextlib import suppress
 
-from streamsim.real.budget import ACTIVE, BLOCKED, STARVED, WAITING
+from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
 
 POLLING, EPOLLING = 4, 5
 """Asleep in poll(2) or its like, and in epoll_wait(2): for what, the pipes must tell."""

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from streamsim.errors import RunError
-from streamsim.real.budget import BLOCKED
 from streamsim.real.children import Child
 from streamsim.real.growth import grow, has_room
+from streamsim.real.states import BLOCKED
 from streamsim.real.waiting import Sleeper, Waits, sleeper_of
 from streamsim.units import format_bytes
 

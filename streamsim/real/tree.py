@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from streamsim.real.budget import WAITING
 from streamsim.real.proc import Process, opened, overall, read
+from streamsim.real.states import WAITING
 
 _LIST_S = 0.02
 """How often the children of a station that waits for something are listed."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from streamsim.real.budget import BLOCKED, STARVED
 from streamsim.real.children import Child
 from streamsim.real.proc import EPOLLING, POLLING, opened, read, state_of
+from streamsim.real.states import BLOCKED, STARVED
 
 
 class Sleeper(NamedTuple):

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamsim.real.budget import ACTIVE, BLOCKED, STARVED, WAITING, Ledger
+from streamsim.real.budget import Ledger
 from streamsim.real.children import Child
 from streamsim.real.gauge import Gauge
 from streamsim.real.proc import EPOLLING, POLLING, opened, read
+from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
 from streamsim.real.tree import Tree
 
 SWEEP, TIME, RCHAR, WCHAR, READS, WRITES, CPU, SHARES, SETTLED = 0, 1, 2, 3, 4, 5, 6, 7, 12

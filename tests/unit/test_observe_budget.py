@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamsim.real.budget import ACTIVE, BLOCKED, STARVED, WAITING, Ledger, complete, threads_used
+from streamsim.real.budget import Ledger, complete, threads_used
+from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
 
 
 def test_a_sleep_between_two_sights_of_the_same_state_is_all_of_that_state() -> None:
