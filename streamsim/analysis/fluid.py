@@ -41,11 +41,16 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """Stations that move together between two cuts; it starts when all of ``after`` have ended."""
+    """Stations that move together between two cuts; it starts when all of ``after`` have ended.
+
+    ``apart``: stretches of the progress (from, to) in which each has some work of its own to do and none waits for
+    another, as while a sorter works on a full buffer and the others fill the pipes (`rhythm`).
+    """
 
     name: str
     works: tuple[Work, ...]
     after: tuple[str, ...] = ()
+    apart: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -74,6 +79,7 @@ class _Piecewise:
         if any(len(work.at) > 2 for work in segment.works):
             marks = sorted({0.0, 1.0, *(point for work in segment.works for point in work.at)})
         columns = [_spread(work, marks) for work in segment.works]
+        self.apart = [any(start <= marks[k] < end for start, end in segment.apart) for k in range(len(marks) - 1)]
         pieces = range(len(marks) - 1)
         self.length = [marks[k + 1] - marks[k] for k in pieces]
         self.work = [[work[k] for work, _ in columns] for k in pieces]
@@ -168,7 +174,29 @@ def _times(current: list[tuple[_Piecewise, int]], host: HostProfile) -> tuple[li
         "host" if stretch > 1.0 + 1e-9 or time == 0 else piece.stations[times.index(time)]
         for (piece, _), times, time in zip(current, needs, alone, strict=True)
     ]
-    return [time * stretch for time in alone], guilty
+    found = []
+    for (piece, index), each, time in zip(current, needs, alone, strict=True):
+        slowed = together(each, host.available_cores) if piece.apart[index] else time
+        found.append(max(time * stretch, slowed))
+    return found, guilty
+
+
+def together(needs: list[float], available_cores: float) -> float:
+    """Return when the last of some tasks ends that start at once and share the cores equally, each on one at most (s).
+
+    The shares of those that have ended go to the others. Nobody knows which is the longest, so it is held up by the
+    short ones, even where the cores would be enough for all.
+
+    >>> together([10.0, 1.0, 1.0], 2.0), together([10.0, 1.0], 2.0), together([3.0, 1.0], 1.0)
+    (10.5, 10.0, 4.0)
+    """
+    now = done = 0.0
+    left = len(needs)
+    for need in sorted(needs):
+        now += (need - done) / min(1.0, available_cores / left)
+        done = need
+        left -= 1
+    return now
 
 
 def _account(

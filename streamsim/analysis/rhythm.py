@@ -19,10 +19,11 @@ _LAST = 1e-9
 
 
 class Curve(NamedTuple):
-    """The part of a station's work that is done (from 0 to 1) at each part of the stream."""
+    """The part of a station's work that is ``done`` (from 0 to 1) ``at`` each part of the stream; and the windows."""
 
     at: tuple[float, ...]
     done: tuple[float, ...]
+    windows: tuple[tuple[float, float], ...]
 
 
 class _Rhythm(NamedTuple):
@@ -65,18 +66,22 @@ def curve(rhythm: _Rhythm, window: float, end: float) -> Curve:
     A sorter has then done all the work on the buffer before, and the taking in for this one; a station before it what
     the pipes hold, and all of it. The last buffer is worked on when there is nothing left to take.
 
-    >>> at, done = curve(_Rhythm(2.0, 0.2, 0.0), 0.0, 0.2)
+    >>> at, done, windows = curve(_Rhythm(2.0, 0.2, 0.0), 0.0, 0.2)
     >>> [round(place, 6) for place in at], [round(part, 6) for part in done]
     ([0.0, 0.5, 0.6, 1.0, 1.0], [0.0, 0.1, 0.5, 0.6, 1.0])
+    >>> windows
+    ((0.5, 0.6),)
     """
     count = min(max(1, round(rhythm.fills)), _MOST_CYCLES)
     length = 1.0 / count
-    at, done = [0.0], [0.0]
+    at, done, windows = [0.0], [0.0], []
     for cycle in range(count):
+        if cycle:
+            windows.append((at[-1], (cycle + rhythm.width) * length))
         if cycle and rhythm.width < 1.0:
             at.append((cycle + rhythm.width) * length)
             done.append((cycle + window) * length)
         at.append((cycle + 1) * length)
         done.append((cycle + end) * length)
     at[-1] = 1.0 - _LAST
-    return Curve((*at, 1.0), (*done, 1.0))
+    return Curve((*at, 1.0), (*done, 1.0), tuple(windows))

@@ -58,7 +58,18 @@ def segments_of(case: Case) -> tuple[list[Segment], list[str]]:
             for name in case.order
         ),
     )
-    moving = [Segment(name=name, works=tuple(works.get(name, ())), after=tuple(sorted(after[name]))) for name in after]
+    apart: dict[str, list[tuple[float, float]]] = {}
+    for name, found in rhythm.items():
+        apart.setdefault(group[name, READS], []).extend(found.windows)
+    moving = [
+        Segment(
+            name=name,
+            works=tuple(works.get(name, ())),
+            after=tuple(sorted(after[name])),
+            apart=tuple(sorted(set(apart.get(name, ())))),
+        )
+        for name in after
+    ]
     return [startup, *moving, *finishes], warnings
 
 
@@ -96,10 +107,10 @@ def moved(flow: Flow) -> tuple[int, int]:
 
 
 def mean_chunk(profile: StationProfile) -> float:
-    """Return the mean size (bytes) of a chunk as the calibration saw it; what one read takes where it saw none."""
+    """Return the mean size (bytes) of a chunk as the calibration saw it; where it saw none, what one call moves."""
     chunks = sum(regime.chunks for regime in profile.service.regimes)
     if not chunks:
-        return max(profile.read_bytes, 1.0)
+        return max(profile.read_bytes if profile.bytes_in else profile.write_bytes, 1.0)
     return sum(regime.chunk_bytes * regime.chunks for regime in profile.service.regimes) / chunks
 
 
@@ -119,7 +130,7 @@ def _reading(case: Case, name: str, rhythm: Curve | None) -> Work:
             waiting=waiting,
             servers=servers,
         )
-    at, done = rhythm if rhythm is not None else ((0.0, 1.0), (0.0, 1.0))
+    at, done = (rhythm.at, rhythm.done) if rhythm is not None else ((0.0, 1.0), (0.0, 1.0))
     return Work(
         station=name,
         at=at,
