@@ -18,7 +18,7 @@ from streamsim.operators import check_policy
 from streamsim.places import expand_files, fill_in
 from streamsim.scenario import Load, LoadState, Measure
 from streamsim.sections import convert, quantity
-from streamsim.sharing import shape_of, station_keys
+from streamsim.sharing import merge_sketches, shape_of, station_keys
 from streamsim.units import Rate, parse_bytes, parse_rate, parse_seconds
 
 _NAME = "letters, digits, '-' and '_'"
@@ -212,6 +212,8 @@ class _Draft:
             **station_keys(section, value, path),
         )
         self.shapes[name] = shape_of(section, self.stations[name], path)
+        if "merge" not in value:
+            self.stations[name], self.shapes[name] = merge_sketches(self.stations[name], self.shapes[name])
 
     def add_sink(self, name: str, value: Any, above: str | None) -> None:
         path = f"sinks.{name}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from streamsim import operators, sections
 from streamsim.circuit import Circuit, Split, Station
 from streamsim.errors import ScenarioError, nearest
 from streamsim.insertion import Shape
+from streamsim.operators._sketch import Sketch
 from streamsim.operators.base import MANY
 
 BATCH = 512
@@ -70,6 +73,20 @@ def shape_of(section: sections.StationSection, station: Station, path: str) -> S
     Raises ScenarioError where the keys do not go together.
     """
     return Shape(_partitions(section, station, path), _merge(section, station, path), _route(section, path))
+
+
+def merge_sketches(station: Station, shape: Shape) -> tuple[Station, Shape]:
+    """Return the station and its shape so that its servers keep sketches, which one more puts together.
+
+    So the answer is that of one server. Nothing changes where the operator keeps none, or its parameters say already
+    what it reads and writes.
+    """
+    if station.operator is None or station.parallelism == 1 or {"reads", "writes"} & station.parameters.keys():
+        return station, shape
+    if not issubclass(operators.find(station.operator), Sketch):
+        return station, shape
+    servers = msgspec.structs.replace(station, parameters={**station.parameters, "writes": "sketch"})
+    return servers, shape._replace(merge=(station.operator, {**station.parameters, "reads": "sketches"}))
 
 
 def _partitions(section: sections.StationSection, station: Station, path: str) -> dict[str, dict[str, Any] | None]:

@@ -163,3 +163,20 @@ def test_a_wrong_format_of_a_source_is_refused(source: dict[str, Any], path: str
     with pytest.raises(ScenarioError) as caught:
         loaded(tmp_path, {"keep": KEEP}, source)
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("operator", "parameters"),
+    [
+        ("distinct", {"column": 1}),
+        ("top", {"k": 2, "column": 1}),
+        ("count-min", {"keys": ["k1"], "column": 1}),
+        ("moments", {"column": 2}),
+    ],
+)
+def test_several_servers_that_sketch_answer_as_one(operator: str, parameters: dict[str, Any], tmp_path: Path) -> None:
+    answers = []
+    for servers in (1, 3):
+        run(loaded(tmp_path, {"sketch": {"operator": operator, "parallelism": servers, **parameters}}))
+        answers.append((tmp_path / "out").read_bytes())
+    assert answers[0] == answers[1]
