@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 from streamsim.errors import ModelError, nearest
@@ -173,10 +174,9 @@ def _of_source(table: Table, number: int, station: Station) -> list[str]:
 
 def _holds_back(table: Table, number: int, station: Station) -> bool:
     """Whether a saturated source without an end must wait for anything."""
-    works = station.service is not None or station.base_s > 0 or station.per_byte_s > 0 or station.delay_s > 0
     full = [table.pipes[pipe].capacity is not None for pipe in table.outputs(number)]
     stops = any(full) if station.split == "copy" else all(full) and bool(full)
-    return works or (stops and station.when_full != "drop")
+    return _takes_time(station) or (stops and station.when_full != "drop")
 
 
 def _check_loops(table: Table) -> None:
@@ -184,11 +184,18 @@ def _check_loops(table: Table) -> None:
     for loop in range(max(loops, default=-1) + 1):
         members = [number for number, found in enumerate(loops) if found == loop]
         names = ", ".join(repr(table.stations[number].name) for number in members)
-        rows = [table.stations[number] for number in members]
         if not any(pipe.downstream in members and pipe.upstream not in members for pipe in table.pipes):
             raise ModelError(f"nothing feeds the loop of {names}")
-        if not any(row.service is not None or row.base_s > 0 or row.per_byte_s > 0 or row.delay_s > 0 for row in rows):
-            raise ModelError(f"nothing in the loop of {names} takes any time: records would circle at one instant")
+    timeless = {number for number, row in enumerate(table.stations) if not _takes_time(row)}
+    short = [pipe for pipe in table.pipes if pipe.upstream in timeless and pipe.downstream in timeless]
+    circling = [number for number, loop in enumerate(replace(table, pipes=tuple(short)).loops()) if loop >= 0]
+    if circling:
+        names = ", ".join(repr(table.stations[number].name) for number in circling)
+        raise ModelError(f"nothing in the loop of {names} takes any time: records would circle at one instant")
+
+
+def _takes_time(station: Station) -> bool:
+    return station.base_s > 0 or station.per_byte_s > 0 or station.delay_s > 0  # what is drawn is a factor on these
 
 
 def _wrong_weights(weights: tuple[float, ...], outputs: int) -> str | None:

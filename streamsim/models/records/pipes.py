@@ -73,11 +73,8 @@ class RecordPipe:
 
     @property
     def head_class(self) -> int:
-        """The class of the head; as many as there are classes where there is none."""
-        for number, queue in enumerate(self.queues):
-            if queue:
-                return number
-        return len(self.queues)
+        """The class of the head; there must be one."""
+        return next(number for number, queue in enumerate(self.queues) if queue)
 
     @property
     def over(self) -> bool:

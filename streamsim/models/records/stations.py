@@ -41,7 +41,7 @@ class StationState:
         self.active = len(self.servers)
         """How many of the servers take records; those above rest."""
         self.factor, self.gaps = 1.0, 1.0
-        self.bounds = _bounds(self.row.weights)
+        self.bounds = bounds_of(self.row.weights)
         self.claimed: dict[Server, RecordPipe] = {}
         self.kept: Record | None = None
         self.taken = self.given = self.lost = self.answers = 0
@@ -136,7 +136,7 @@ class StationState:
 
     def set_weights(self, weights: tuple[float, ...]) -> None:
         """Draw the output with these weights from now on."""
-        self.bounds = _bounds(weights)
+        self.bounds = bounds_of(weights)
 
     def end(self) -> None:
         """A server has ended; with the last one the outputs close."""
@@ -146,7 +146,7 @@ class StationState:
                 self.simulation.close(pipe)
 
 
-def _bounds(weights: tuple[float, ...]) -> list[float]:
+def bounds_of(weights: tuple[float, ...]) -> list[float]:
     """Return the cumulative probabilities."""
     total, bounds, below = sum(weights), [], 0.0
     for weight in weights:

@@ -58,11 +58,9 @@ class Inputs:
         inputs, pick = self.state.inputs, self.state.row.pick
         match pick:
             case "ready":
-                best = min(inputs, key=lambda pipe: pipe.head_class)
-                return best if best.head is not None else None
+                return min(self._full(), key=lambda pipe: pipe.head_class, default=None)
             case "arrival":
-                full = [pipe for pipe in inputs if pipe.head is not None]
-                return min(full, key=lambda pipe: pipe.head.stamp if pipe.head else 0, default=None)
+                return min(self._full(), key=lambda pipe: pipe.head.stamp if pipe.head else 0, default=None)
             case "turns":
                 return self._in_turn()
             case "sequence":
@@ -76,6 +74,9 @@ class Inputs:
                 return self._lowest(following=pick == "next")
             case "join":
                 return self._all()
+
+    def _full(self) -> list[RecordPipe]:
+        return [pipe for pipe in self.state.inputs if pipe.head is not None]
 
     def _in_turn(self) -> RecordPipe | None:
         inputs = self.state.inputs
@@ -119,13 +120,13 @@ class Inputs:
     def _fetch(self, pipe: RecordPipe) -> Record:
         if self.state.row.pick != "join":
             return pipe.take()
-        records = [each.take() for each in self.state.inputs]
-        first = records[0]
-        for other in records[1:]:
+        first = self.state.inputs[0].take()
+        for each in self.state.inputs[1:]:
+            other = each.take()
             first.born = min(first.born, other.born)
             first.size += other.size
             other.vanish()
-        self.state.simulation.loop_gives_up(self.state.number, len(records) - 1)
+        self.state.simulation.loop_gives_up(self.state.number, len(self.state.inputs) - 1)
         return first
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 from streamsim.models.records.streams import Variate
@@ -172,11 +173,11 @@ class Table:
 
     def inputs(self, station: int) -> tuple[int, ...]:
         """Return the pipes that a station reads, in their order."""
-        return tuple(number for number, pipe in enumerate(self.pipes) if pipe.downstream == station)
+        return self._ends[0][station]
 
     def outputs(self, station: int) -> tuple[int, ...]:
         """Return the pipes that a station writes, in their order."""
-        return tuple(number for number, pipe in enumerate(self.pipes) if pipe.upstream == station)
+        return self._ends[1][station]
 
     def servers(self, station: int) -> int:
         """Return how many servers a station has; a closed source has one for each record in flight."""
@@ -186,24 +187,50 @@ class Table:
 
     def loops(self) -> tuple[int, ...]:
         """Return for each station the number of the feedback loop that it is part of, −1 where of none."""
-        reach = [self._reachable(station) for station in range(len(self.stations))]
-        found = [-1] * len(self.stations)
-        count = 0
-        for station, beyond in enumerate(reach):
-            if found[station] < 0 and station in beyond:
-                for other in beyond:
-                    if station in reach[other]:
-                        found[other] = count
+        return self._loops
+
+    @cached_property
+    def _ends(self) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
+        reads: list[list[int]] = [[] for _ in self.stations]
+        writes: list[list[int]] = [[] for _ in self.stations]
+        for number, pipe in enumerate(self.pipes):
+            reads[pipe.downstream].append(number)
+            writes[pipe.upstream].append(number)
+        return tuple(map(tuple, reads)), tuple(map(tuple, writes))
+
+    @cached_property
+    def _loops(self) -> tuple[int, ...]:
+        """The strongly connected components with a pipe inside (Kosaraju: forwards, then backwards in that order)."""
+        forwards = [[self.pipes[pipe].downstream for pipe in self.outputs(k)] for k in range(len(self.stations))]
+        backwards = [[self.pipes[pipe].upstream for pipe in self.inputs(k)] for k in range(len(self.stations))]
+        seen: set[int] = set()
+        finished = [k for start in range(len(self.stations)) for k in _depth_first(start, forwards, seen)]
+        found, count = [-1] * len(self.stations), 0
+        seen = set()
+        for start in reversed(finished):
+            members = _depth_first(start, backwards, seen)
+            if len(members) > 1 or start in forwards[start]:
+                for member in members:
+                    found[member] = count
                 count += 1
         return tuple(found)
 
-    def _reachable(self, station: int) -> set[int]:
-        seen: set[int] = set()
-        todo = [station]
-        while todo:
-            for pipe in self.outputs(todo.pop()):
-                target = self.pipes[pipe].downstream
-                if target not in seen:
-                    seen.add(target)
-                    todo.append(target)
-        return seen
+
+def _depth_first(start: int, following: list[list[int]], seen: set[int]) -> list[int]:
+    """Return what is reachable and was not seen before, in the order in which the search is done with it."""
+    if start in seen:
+        return []
+    seen.add(start)
+    done: list[int] = []
+    stack = [(start, iter(following[start]))]
+    while stack:
+        node, rest = stack[-1]
+        for other in rest:
+            if other not in seen:
+                seen.add(other)
+                stack.append((other, iter(following[other])))
+                break
+        else:
+            stack.pop()
+            done.append(node)
+    return done

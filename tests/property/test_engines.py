@@ -1,0 +1,79 @@
+"""The engines against each other: the same random streams give the same departures, bit for bit."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from streamsim.models.records import engine as engines
+from tests.property.random_tables import difference, random_table
+
+SECONDS = 25.0
+"""How long the fuzzer runs here; benchmarks/fuzz_engines.py runs it for as long as asked."""
+
+
+def test_random_circuits_give_the_same_departures_in_both_engines() -> None:
+    began, number, compared = time.monotonic(), 0, 0
+    while time.monotonic() - began < SECONDS or number < 50:
+        rng = np.random.default_rng([20, number])
+        count, how = difference(random_table(rng, 400), number, rng, until_s=800.0)
+        assert not how, (
+            f"circuit {number}: {how}; python benchmarks/fuzz_engines.py --seed 20 --records 400 --only {number}"
+        )
+        compared += count
+        number += 1
+    assert compared > 20 * number
+
+
+def uncompiled_kernel() -> ModuleType:
+    """Load the text of the kernel as plain Python, as it runs where it was not built."""
+    file = Path(engines.__file__).with_name("kernel.py")
+    spec = importlib.util.spec_from_file_location("streamsim.models.records.plain_kernel", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_kernel_that_was_not_compiled_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = uncompiled_kernel()
+    assert not plain.COMPILED
+    monkeypatch.setattr(engines, "kernel", plain)
+    monkeypatch.setattr(engines, "_warned", True)
+    for number in range(40):
+        rng = np.random.default_rng([21, number])
+        assert difference(random_table(rng, 60), number, rng, until_s=100.0)[1] == "", f"circuit {number}"
+
+
+def test_where_the_kernel_was_not_compiled_one_warning_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_warned", False)
+    with pytest.warns(RuntimeWarning, match="install a C compiler"):
+        engines.warn_uncompiled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        engines.warn_uncompiled()
+
+
+def test_a_mutated_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer can fail: a kernel whose pipes hold one record more than they should differs within a few circuits."""
+    original = engines.pack
+
+    def roomier(*args: object, **options: object) -> object:
+        packed = original(*args, **options)  # type: ignore[arg-type]
+        for pipe in packed.pipes:
+            packed.n[pipe + 2] += 1
+        return packed
+
+    monkeypatch.setattr(engines, "pack", roomier)
+    found = []
+    for number in range(30):
+        rng = np.random.default_rng([22, number])
+        found.append(difference(random_table(rng, 60), number, rng, until_s=100.0)[1])
+    assert any(found)
