@@ -196,10 +196,14 @@ def test_a_server_loads_the_standard_library_and_itself() -> None:
     assert foreign == MADE_OF
 
 
+LONG_FOR_A_REASON = {"streamsim/models/records/kernel.py"}
+"""The kernel is one file because a C compiler only inlines what it sees (docs/decisions/0017)."""
+
+
 def test_no_file_is_longer_than_400_lines() -> None:
     files = [path for folder in ("streamsim", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
     lengths = {relative(path): len(path.read_text().splitlines()) for path in files}
-    assert {name: length for name, length in lengths.items() if length > 400} == {}
+    assert {name for name, length in lengths.items() if length > 400} == LONG_FOR_A_REASON
 
 
 def test_the_schema_of_scenarios_is_a_schema() -> None:
