@@ -356,6 +356,8 @@ def run_reporting(text: str) -> int:
         spec = read_spec(text)
         name = spec.get("name") or spec["operator"]
         sys.path += spec.get("path") or []
+        if spec.get("path") and not spec.get("site"):
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that nothing here uses
         if spec.get("site"):
             import site
 

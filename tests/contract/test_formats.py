@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streamsim import formats
 from streamsim.errors import RunError, ScenarioError
 from streamsim.formats.base import RECORD_LIMIT, Codec
+from streamsim.operators import create as create_operator
 
 FIELD = st.text(st.sampled_from('ab ,"\n\r'), max_size=5).map(str.encode)
 CSV_RECORD = st.lists(FIELD, min_size=2, max_size=4).map(lambda columns: formats.create("csv").row(columns, b","))
@@ -158,6 +159,43 @@ def test_damage_is_reported_with_record_and_byte() -> None:
         table.rest()
     with pytest.raises(RunError, match="3 bytes does not fit rows of 4"):
         rows.join([b"abc"])
+
+
+def test_damage_in_binary_formats_is_found() -> None:
+    packed = formats.create("msgpack")
+    record = packed.record([1, b"two"], b",")
+    packed.take(record + record[:3])
+    with pytest.raises(RunError, match="record 2, byte 6: the stream ends after 3 bytes of this object"):
+        packed.rest()
+    with pytest.raises(RunError, match="record 2, byte 6: no MessagePack object"):
+        formats.create("msgpack").take(record + b"\xc1")
+    writer = formats.create({"name": "arrow", "columns": ["a:i4"]})
+    stream = writer.head(["a"], None) + writer.join([b"1", b"2"])
+    cut = formats.create("arrow")
+    cut.take(stream[:-5])
+    with pytest.raises(RunError, match=r"record 1, byte [0-9]+: the stream ends after"):
+        cut.rest()
+    with pytest.raises(RunError, match=r"record 3, byte [0-9]+: no Arrow message: it starts with b'text'"):
+        formats.create("arrow").take(stream + b"text that follows")
+    other = formats.create({"name": "arrow", "columns": ["b:f8"]})
+    with pytest.raises(RunError, match=r"record 3, byte [0-9]+: another schema"):
+        formats.create("arrow").take(stream + other.head(["b"], None))
+
+
+def test_arrow_streams_of_the_library_are_read() -> None:
+    import pyarrow as pa
+
+    table = pa.table({"name": ["a", None, 'say "hi"'], "n": [1, 2, None], "day": pa.array([0, 1, 2], pa.date32())})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    stream = sink.getvalue().to_pybytes()
+    codec = formats.create("arrow")
+    block = codec.take(stream)
+    assert codec.split(block) == [b'"a",1,1970-01-01', b",2,1970-01-02", b'"say ""hi""",,1970-01-03']
+    assert codec.names == ["name", "n", "day"]
+    kept = create_operator("filter", {"where": "column(2) == '2'"}, "arrow").run(stream)
+    assert pa.ipc.open_stream(kept).read_all().to_pylist() == table.slice(1, 1).to_pylist()
 
 
 def test_a_quote_that_is_missing_does_not_swallow_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
