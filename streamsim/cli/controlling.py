@@ -55,7 +55,7 @@ def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
             methods = [str(method["name"]) for method in server.document()["methods"]]
     except ControlError:
         methods = []
-    return [word for word in dict.fromkeys(["get", "set", "watch", *methods]) if word.startswith(incomplete)]
+    return [word for word in dict.fromkeys(["get", "set", "watch", "scale", *methods]) if word.startswith(incomplete)]
 
 
 @example(
@@ -66,6 +66,7 @@ def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
     "streamsim ctl top-words long set 'where=len(record) > 7'",
     "streamsim ctl . sort pause",
     "streamsim ctl . long watch records_in --every 0.5",
+    "streamsim ctl . count scale 3",
 )
 def ctl(
     run: RunName = None,
@@ -79,7 +80,7 @@ def ctl(
         str | None,
         typer.Argument(
             metavar="ACTION",
-            help="get, set, watch, or a method of its API.",
+            help="get, set, watch, scale, or a method of its API.",
             show_default=False,
             autocompletion=_complete_actions,
         ),
@@ -102,6 +103,9 @@ def ctl(
         _list(runs(), json=json)
         return
     found = find(named(run))
+    if station is not None and action == "scale":
+        _scale(found, station, given or [], json=json)
+        return
     if station is None:
         _overview(found, json=json)
         return
@@ -114,6 +118,16 @@ def ctl(
             _print(_pick(_everything(server), given or []), json=json)
         else:
             _print(server.call(action, _parameters(given or [])), json=json)
+
+
+def _scale(run: RunEntry, station: str, given: list[str], *, json: bool) -> None:
+    from streamsim.cli.failures import UsageError
+    from streamsim.real.control.rescale import rescale
+
+    if len(given) != 1 or not given[0].isdigit():
+        raise UsageError("say how many servers: streamsim ctl RUN STATION scale 2")
+    moved = rescale(run, station, int(given[0]))
+    _print({f"keys moved to {station}.{place}": count for place, count in enumerate(moved, start=1)}, json=json)
 
 
 def named(word: object) -> str | None:

@@ -59,6 +59,8 @@ class Base(ABC):
     """How a server has to treat it: ``routing``, ``selective`` (see _shapes.py), ``loop``; empty: as a plain chain."""
     passes: ClassVar[bool] = False
     """Whether the output is the input byte for byte, so that full chunks may bypass `feed` uncounted."""
+    keyed: ClassVar[str | None] = None
+    """The saved attribute that holds the state of each key by itself, so that keys can move to another server."""
     adjustable: ClassVar[tuple[str, ...] | None] = None
     """The parameters that may change while it runs; None: all of them where it has no state, else none."""
 

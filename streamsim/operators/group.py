@@ -39,6 +39,7 @@ class Group(RecordOperator):
         DELIMITER,
     )
     saved = ("_groups",)
+    keyed = "_groups"
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)

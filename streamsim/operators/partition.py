@@ -39,21 +39,32 @@ class Partition(Routing):
         ),
         Parameter("key", "integer", None, "the column of the key, the first is 1; default: the whole record", least=1),
         DELIMITER,
+        Parameter("active", "integer", 0, "share them out among the first so many outputs only; 0: all", least=0),
         Parameter("batch", "integer", 0, "how many records go to one output in turn; 0: what one read gave", least=0),
     )
     saved = ("_turn", "_left")
+    adjustable = ("active",)
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
         self._delimiter = values["delimiter"].encode()
         self._key = -1 if values["key"] is None else values["key"] - 1
-        self._batch = values["batch"]
+        self._batch, self._active = values["batch"], values["active"]
         self._turn, self._left = 0, self._batch
         ways = {"key": self._by_key, "least-loaded": self._to_least, "copy": self._to_all}
         self._way = ways.get(values["by"], self._in_batches if self._batch else self._in_turn)
 
     def route(self, block: bytes) -> list[bytes]:
         return [block] if self.width == 1 else self._way(block)
+
+    @property
+    def _among(self) -> int:
+        """How many outputs share what comes."""
+        return min(self._active, self.width) if self._active else self.width
+
+    def _in_use(self) -> list[int]:
+        """Return the outputs that share what comes and that somebody reads; all that are read, if none of those is."""
+        return [output for output in self.open if output < self._among] or list(self.open)
 
     def _to_all(self, block: bytes) -> list[bytes]:
         return [block] * self.width
@@ -64,14 +75,15 @@ class Partition(Routing):
         return parts
 
     def _in_turn(self, block: bytes) -> list[bytes]:
-        output = self.open[self._turn % len(self.open)]
-        self._turn = (self._turn + 1) % len(self.open)
+        outputs = self._in_use()
+        output = outputs[self._turn % len(outputs)]
+        self._turn = (self._turn + 1) % len(outputs)
         return self._to(output, block)
 
     def _to_least(self, block: bytes) -> list[bytes]:
         levels = self.levels()
         self._turn = (self._turn + 1) % self.width
-        among = sorted(self.open, key=lambda output: (levels[output], (output - self._turn) % self.width))
+        among = sorted(self._in_use(), key=lambda output: (levels[output], (output - self._turn) % self.width))
         return self._to(among[0], block)
 
     def _in_batches(self, block: bytes) -> list[bytes]:
@@ -84,14 +96,14 @@ class Partition(Routing):
             done += len(taken)
             self._left -= len(taken)
             if not self._left:
-                self._turn, self._left = (self._turn + 1) % self.width, self._batch
+                self._turn, self._left = (self._turn + 1) % self._among, self._batch
         return [codec.join(part) for part in parts]
 
     def _by_key(self, block: bytes) -> list[bytes]:
         from zlib import crc32
 
-        codec, width, key, delimiter = self.codec, self.width, self._key, self._delimiter
-        parts: list[list[bytes]] = [[] for _ in range(width)]
+        codec, width, key, delimiter = self.codec, self._among, self._key, self._delimiter
+        parts: list[list[bytes]] = [[] for _ in range(self.width)]
         if key < 0:
             for record in codec.split(block):
                 parts[crc32(record) % width].append(record)

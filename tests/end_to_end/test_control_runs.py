@@ -18,6 +18,7 @@ from streamsim.loading import load
 from streamsim.real.control import runs
 from streamsim.real.control.reach import Server
 from streamsim.real.control.recording import read_recording
+from streamsim.real.control.rescale import rescale
 from streamsim.real.control.runs import RunEntry
 from streamsim.real.measure import Session
 
@@ -156,3 +157,37 @@ def test_a_controller_that_fails_is_stopped_and_the_run_goes_on(tmp_path: Path) 
     said = [warning for warning in run.warnings if "controller" in warning]
     assert len(said) == 1
     assert said[0].startswith("controller 'one' was stopped: parameter 'probability'")
+
+
+KEYED = """
+name = "numbers"
+[sources.make]
+operator = "generate"
+count = 60000
+rate = "15000 records/s"
+[stations.keys]
+operator = "map"
+to = "'key' + record"
+[stations.count]
+operator = "group"
+key = 1
+parallelism = 4
+partition = "key"
+"""
+
+
+def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: Path) -> None:
+    moved = []
+    with running(tmp_path, KEYED) as (_, run):
+        with connected(run, "count.split"):
+            pass
+        for servers in (2, 3, 1, 4):
+            time.sleep(0.15)
+            moved.append(sum(rescale(run, "count", servers)))
+        with pytest.raises(ControlError, match="ask for 1 to 4"):
+            rescale(run, "count", 5)
+        with pytest.raises(ControlError, match="has one server"):
+            rescale(run, "keys", 2)
+    counts = dict(line.split(b",") for line in (tmp_path / "out").read_bytes().split())
+    assert counts == {b"key%d" % number: b"1" for number in range(1, 60001)}
+    assert min(moved) > 0

@@ -6,9 +6,6 @@ controller that fails is stopped and said in the warnings; the run goes on.
 
 from __future__ import annotations
 
-import fcntl
-import os
-import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +16,7 @@ from streamsim import policies
 from streamsim.errors import ControlError, StreamsimError
 from streamsim.policies.base import Command, Observation, Policy, Sight
 from streamsim.real.control.page import ENDED, Reader
+from streamsim.real.control.pipe_levels import pipe_of
 from streamsim.real.control.reach import Server
 from streamsim.real.control.runs import RunEntry, ServerEntry, directory_of, find_by_directory
 from streamsim.real.launch import Crew
@@ -102,7 +100,7 @@ class Conductor:
         waiting, capacity = 0, 0
         for descriptor in entry.inputs:
             try:
-                level, size = _pipe_of(entry.pid, descriptor)
+                level, size = pipe_of(entry.pid, descriptor)
             except OSError:
                 return Sight(ended=True)
             waiting, capacity = waiting + level, capacity + size
@@ -141,16 +139,3 @@ def conducting(scenario: Scenario, crew: Crew, *, rest: bool = False) -> Iterato
         return
     with Conductor(find_by_directory(crew.directory), scenario.controllers) as conductor:
         yield conductor
-
-
-def _pipe_of(pid: int, descriptor: int) -> tuple[int, int]:
-    """Return how many bytes are in the pipe at this descriptor of a process, and how many it holds at most.
-
-    Its end is held for these two calls only: who holds one longer keeps a writer from hearing that its reader has gone.
-    """
-    held = os.open(f"/proc/{pid}/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        level = int.from_bytes(fcntl.ioctl(held, termios.FIONREAD, b"\0\0\0\0"), "little")
-        return level, fcntl.fcntl(held, fcntl.F_GETPIPE_SZ)
-    finally:
-        os.close(held)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 from bisect import insort
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
+from zlib import crc32
 
 import msgspec
 
@@ -16,8 +18,11 @@ from streamsim.operators.base import ByteOperator, control
 from streamsim.real.control.api import Api, readings
 from streamsim.real.control.attention import Attention
 
-_CHANGES_NOTHING = ("state", "metrics", "parameters", "adjustable", "snapshot", "at", "rpc.discover")
-"""Methods that leave a server as it was, or that do something later: they are not recorded."""
+_UNRECORDED = (
+    *("state", "metrics", "parameters", "adjustable", "snapshot", "at", "rpc.discover"),
+    *("hand_over", "take_over"),
+)
+"""Methods that leave a server as it was, do something later, or move keys between servers."""
 
 
 def make_api(attention: Attention, holder: Any) -> Api:
@@ -53,7 +58,7 @@ class Faculties:
     def log(self, method: str, parameters: dict[str, Any]) -> None:
         """Write down a command that has taken effect, and where in the input it did."""
         path = self._spec.get("control", {}).get("log")
-        if path is None or method in _CHANGES_NOTHING:
+        if path is None or method in _UNRECORDED:
             return
         entry = {
             "time_s": monotonic(),
@@ -169,6 +174,42 @@ class Faculties:
         self._exchange(operator, parameters, keep=state == "keep")
         self._spec["operator"] = operator
         return dict(self._holder.operator.values)
+
+    @control
+    def hand_over(self, place: int, among: int, directory: str) -> list[int]:
+        """Give away the keys that another of so many servers is to have: one file for each of them, named by its place.
+
+        A key belongs to the place that its CRC-32 modulo their number says, as for the operator ``partition``.
+        Returns how many keys each place gets. Only for operators that keep their state by keys.
+        """
+        state = self._keys()
+        parts: list[dict[bytes, Any]] = [{} for _ in range(among)]
+        for key in list(state):
+            owner = crc32(key) % among
+            if owner != place:
+                parts[owner][key] = state.pop(key)
+        for owner, part in enumerate(parts):
+            if part:
+                _write_new(f"{directory}/{owner}", pickle.dumps(part))
+        return [len(part) for part in parts]
+
+    @control
+    def take_over(self, file: str) -> int:
+        """Take the keys that another server gave away into a file; returns how many."""
+        path = Path(file)
+        _stat_own(path)
+        state, part = self._keys(), pickle.loads(path.read_bytes())
+        if common := state.keys() & part.keys():
+            raise ControlError(f"{len(common)} keys of {file} are here already, such as {min(common)!r}")
+        state.update(part)
+        return len(part)
+
+    def _keys(self) -> dict[bytes, Any]:
+        operator = self._holder.operator
+        if operator.keyed is None:
+            raise ControlError(f"operator '{self._spec['operator']}' does not keep its state by keys")
+        found: dict[bytes, Any] = getattr(operator, operator.keyed)
+        return found
 
     @control
     def at(

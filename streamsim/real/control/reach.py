@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Any
 
 from streamsim.errors import ControlError
 from streamsim.real.control.api import Api
 from streamsim.real.control.client import Client
-from streamsim.real.control.runs import RunEntry, ServerEntry, directory_of
+from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of
 from streamsim.real.control.tools import SYSTEM, System
 
 
@@ -23,7 +24,11 @@ class Server:
         self._system = Api(entry.name, System(entry), lambda: System(entry), f"A Unix command: {entry.program}.")
         self._client: Client | None = None
         if entry.socket is not None:
-            self._client = Client(directory_of(run) / entry.socket, timeout_s=timeout_s)
+            path = directory_of(run) / entry.socket
+            until = time.monotonic() + timeout_s
+            while not path.exists() and alive(entry) and time.monotonic() < until:
+                time.sleep(0.002)  # it is still starting
+            self._client = Client(path, timeout_s=timeout_s)
 
     def call(self, method: str, parameters: dict[str, Any] | None = None) -> Any:
         """Call a method; raises ControlError where it cannot be done, with the reason."""
