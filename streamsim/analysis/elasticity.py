@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamsim.analysis.case import Case
-from streamsim.analysis.fluid import solve
+from streamsim.analysis.finite import finite, throughput_of
+from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.open_load import open_load
 from streamsim.analysis.segments import segments_of
 
@@ -36,7 +37,18 @@ def throughput(case: Case) -> float:
     """
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
-    return _inverse(fluid.makespan - (fluid.ended.get("startup", 0.0) if case.scenario.open else 0.0))
+    if case.scenario.open:
+        return _inverse(fluid.makespan - fluid.ended.get("startup", 0.0))
+    return _inverse(_with_finite_pipes(case, fluid))
+
+
+def _with_finite_pipes(case: Case, fluid: FluidResult) -> float:
+    """Return the makespan (s) of a saturated circuit, with what full and empty pipes cost where that is known."""
+    circuit = finite(case)
+    if isinstance(circuit, str):
+        return fluid.makespan
+    rate = throughput_of(circuit, case.host.available_cores)
+    return max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / rate)
 
 
 def figures(case: Case) -> Figures:
@@ -44,7 +56,8 @@ def figures(case: Case) -> Figures:
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
     if not case.scenario.open:
-        return Figures(_inverse(fluid.makespan), fluid.makespan)
+        makespan = _with_finite_pipes(case, fluid)
+        return Figures(_inverse(makespan), makespan)
     answer = open_load(case, fluid)
     busy = fluid.makespan - fluid.ended.get("startup", 0.0)
     return Figures(_inverse(busy), answer.makespan, answer.response_quantiles_s[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.choice import alternatives
+from streamsim.analysis.finite import Finite, Paced, finite
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.open_load import OpenAnswer
 from streamsim.analysis.queueing.gg1 import kingman
@@ -12,9 +13,11 @@ from streamsim.result import Alternative, Dataflow, Method
 CIRCUIT = "circuit"
 
 
-def methods(case: Case, fluid: FluidResult, answer: OpenAnswer | None, flow: Dataflow | str) -> dict[str, Method]:
+def methods(
+    case: Case, fluid: FluidResult, answer: OpenAnswer | None, flow: Dataflow | str, pace: Paced | None = None
+) -> dict[str, Method]:
     """Return the method of the circuit, and of each station under an open load, each with its alternatives."""
-    found = {CIRCUIT: _saturated(case, fluid, flow) if answer is None or answer.saturated else _open(answer)}
+    found = {CIRCUIT: _saturated(case, fluid, flow, pace) if answer is None or answer.saturated else _open(answer)}
     for name, station in (answer.stations if answer is not None else {}).items():
         if station.asked is None or station.choice is None:
             continue
@@ -31,7 +34,7 @@ def methods(case: Case, fluid: FluidResult, answer: OpenAnswer | None, flow: Dat
     return found
 
 
-def _saturated(case: Case, fluid: FluidResult, flow: Dataflow | str) -> Method:
+def _saturated(case: Case, fluid: FluidResult, flow: Dataflow | str, pace: Paced | None) -> Method:
     scatter = [name for name in case.order if case.profiles[name].service.scv > 0]
     why = "every source gives as fast as it is taken: utilisation law on shared cores, piece by piece between barriers"
     if scatter:
@@ -43,6 +46,8 @@ def _saturated(case: Case, fluid: FluidResult, flow: Dataflow | str) -> Method:
         Alternative(method="all work on the cores", value=whole, unit="s", note="a bound: nothing is faster"),
         _by_dataflow(case, flow),
     ]
+    if pace is not None:
+        return _by_records(case, fluid, pace, found)
     return Method(
         method="fluid",
         exact=not scatter,
@@ -51,6 +56,29 @@ def _saturated(case: Case, fluid: FluidResult, flow: Dataflow | str) -> Method:
         value=fluid.makespan,
         unit="s",
         alternatives=tuple(found),
+    )
+
+
+def _by_records(case: Case, fluid: FluidResult, pace: Paced, bounds: list[Alternative]) -> Method:
+    circuit = finite(case)
+    records = circuit.records if isinstance(circuit, Finite) else 0.0
+    why = (
+        "every source gives as fast as it is taken, every record has a declared demand that scatters, pipes are finite"
+    )
+    others = [
+        Alternative(method=name, value=None, unit="s", note=f"does not apply: {said}")
+        if isinstance(said, str)
+        else Alternative(method=name, value=records / said, unit="s")
+        for name, said in pace.others.items()
+    ]
+    return Method(
+        method=pace.method,
+        exact=pace.exact,
+        why=why,
+        of="makespan",
+        value=fluid.makespan,
+        unit="s",
+        alternatives=(*others, *bounds),
     )
 
 

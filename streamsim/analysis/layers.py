@@ -28,7 +28,13 @@ class Wants:
     threads: float = 1.0
 
 
-def stretches(stations: Mapping[str, Wants], available_cores: float) -> dict[str, float]:
+def stretches(
+    stations: Mapping[str, Wants],
+    available_cores: float,
+    *,
+    start: Mapping[str, float] | None = None,
+    rounds: int = ROUNDS,
+) -> dict[str, float]:
     """Return how many times as long the work of each station takes because others want the cores too; at least 1.
 
     With k others at work a server gets min(1, m/(k+1)) of a core, m the available cores. By the arrival theorem a
@@ -38,6 +44,7 @@ def stretches(stations: Mapping[str, Wants], available_cores: float) -> dict[str
     Parameters
     ----------
     available_cores : above 0, what background load and the hypervisor leave; fractions count.
+    start, rounds : what to begin with, and how often to go round at most, for callers that come back with better rates.
 
     Source: Rolia and Sevcik, "The Method of Layers", IEEE Transactions on Software Engineering 21(8), 1995,
     689-700 (software servers as customers of the devices, by approximate MVA); processor sharing of the cores in place
@@ -51,12 +58,12 @@ def stretches(stations: Mapping[str, Wants], available_cores: float) -> dict[str
     >>> stretches({"a": Wants(0.4, 1.0), "b": Wants(0.4, 1.0)}, 2.0)["a"]
     1.0
     """
-    stretch = dict.fromkeys(stations, 1.0)
+    stretch = {**dict.fromkeys(stations, 1.0), **(start or {})}
     if sum(one.servers * one.threads for one in stations.values() if one.work > 0) <= available_cores:
         return stretch
     names = [name for name, one in stations.items() if one.work > 0 and one.rate > 0]
     slow = [max(1.0, (others + 1) / available_cores) for others in range(sum(stations[n].servers for n in names) + 1)]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         wanting = {name: min(stations[name].rate * stations[name].work * stretch[name], FULL) for name in names}
         law = number_wanting([(wanting[name], stations[name].servers) for name in names])
         settled = True

@@ -1,6 +1,7 @@
 """Predict: queueing theory on the circuit of a scenario, with the service models of its profile.
 
-Saturated circuits (every source gives as fast as it is taken) are answered by the fluid model of `fluid`; circuits
+Saturated circuits (every source gives as fast as it is taken) are answered by the fluid model of `fluid`, and record by
+record where the demand of every record is declared, so that finite pipes count (`finite`); circuits
 with a load of their own by decomposition into stations (`open_load`), each answered by the most exact model that its
 assumptions allow (`choice`). Both start from the same traffic equations.
 """
@@ -12,6 +13,7 @@ import msgspec
 from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
+from streamsim.analysis.finite import Finite, finite, pace_of
 from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.segments import moved, reading_demand, segments_of
@@ -47,18 +49,23 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     segments, warnings = segments_of(case)
     fluid = solve(segments, case.host)
     notes = ["makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)"]
-    answer = None
+    answer = pace = None
+    circuit = finite(case)
     if case.scenario.open:
         answer = open_load(case, fluid)
         notes += list(answer.notes)
         warnings += list(answer.warnings)
-    result = _result(case, fluid, answer, notes, warnings)
+    elif isinstance(circuit, Finite):
+        pace = pace_of(case, circuit)
+        fluid.makespan = max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / pace.rate)
+        notes.append(f"what full and empty pipes cost, record by record: {pace.method}")
+    result = _result(case, fluid, answer, notes, warnings, engine="finite pipes" if pace else None)
     if not explain:
         return result
     flow = dataflow(case)
     return msgspec.structs.replace(
         result,
-        methods=methods(case, fluid, answer, flow),
+        methods=methods(case, fluid, answer, flow, pace),
         dataflow=flow if isinstance(flow, Dataflow) else None,
     )
 
@@ -73,6 +80,7 @@ def _result(
     answer: OpenAnswer | None,
     notes: list[str],
     warnings: list[str],
+    engine: str | None,
 ) -> Result:
     scenario, profiles, flows, host = case.scenario, case.profiles, case.flows, case.host
     makespan = answer.makespan if answer is not None else fluid.makespan
@@ -83,7 +91,7 @@ def _result(
     saturated = answer is None or answer.saturated
     return Result(
         world="predicted",
-        engine="fluid" if answer is None else "decomposition",
+        engine=engine or ("fluid" if answer is None else "decomposition"),
         scenario=scenario.key,
         host=HostResult(cores=host.cores, available_cores=host.available_cores, speed=host.speed),
         circuit=CircuitResult(

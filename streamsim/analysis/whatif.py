@@ -240,8 +240,10 @@ def evaluate(case: Case) -> _Found:
 def _checked(scenario: Scenario, profile: Profile, found: _Found, original: Case) -> Variant | None:
     """Ask theory again about the scenario that the changes make, splits and merges included; None where it is none."""
     changes = changes_of(found.case, original)
+    apart = {path: value for path, value in changes.items() if not path.endswith(".fuse")}
     try:
-        made = variant_of(scenario, changes)
+        variant_of(scenario, changes)
+        made = variant_of(scenario, apart)  # what shares a process is put together below
         known, _ = complete(profile, made)
         case = case_of(made, known, host=found.case.host)
     except ScenarioError:

@@ -1,0 +1,192 @@
+"""Finite pipes, record by record: a saturated circuit whose stations are declared by what each record needs.
+
+Where the demand of every station is known for each record and scatters, a full or an empty pipe costs throughput that
+the fluid model cannot see. How much is answered by decomposition (`blocking`) in a millisecond, and for short lines of
+small pipes by the exact chain (`queueing.lines`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from streamsim.analysis.blocking import Joint, Server, saturated_throughput
+from streamsim.analysis.case import Case
+from streamsim.analysis.dataflow.circuit import service_time
+from streamsim.analysis.layers import Wants, stretches
+from streamsim.errors import ModelError
+from streamsim.traffic import shares
+
+PAGE = 4096
+STATES = 100_000
+"""The exact chain is asked where it has about so many states at most."""
+NEGLIGIBLE = 500
+"""Pipes of more records than this are left to the decomposition: blocking is then below a few thousandths."""
+DECOMPOSITION = "decomposition of finite pipes"
+ROUNDS, SETTLED = 16, 1e-5
+"""Of the fixed point of the circuit and the host."""
+
+
+@dataclass(frozen=True)
+class Finite:
+    """A circuit as servers and pipes of records; ``records`` pass in a whole run."""
+
+    servers: tuple[Server, ...]
+    pipes: tuple[Joint, ...]
+    records: float
+
+
+def finite(case: Case) -> Finite | str:
+    """Return the circuit record by record, or why it cannot be taken so."""
+    refused = _refusal(case)
+    if refused:
+        return refused
+    starts = [name for name in case.order if not case.inputs[name]]
+    records = max(case.flows[name].records_out for name in starts)
+    if not records:
+        return "no records pass"
+    place = {name: number for number, name in enumerate(case.order)}
+    servers = tuple(
+        Server(
+            time=service_time(case, name),
+            scv=case.profiles[name].service.scv,
+            servers=case.servers[name],
+            visits=(case.flows[name].records_in or case.flows[name].records_out) / records,
+            merges=case.scenario.circuit.station(name).operator is not None,
+        )
+        for name in case.order
+    )
+    pipes = []
+    for pipe in case.scenario.circuit.pipes:
+        flow = case.flows[pipe.upstream]
+        part = shares(case.scenario.circuit, case.profiles[pipe.upstream], pipe.upstream)[pipe.label]
+        size = flow.bytes_out / max(flow.records_out, 1)
+        several = max(case.servers[pipe.upstream], case.servers[pipe.downstream])  # each server has a pipe of its own
+        places = records_in_pages(case.capacities[pipe.label], size) * several
+        pipes.append(Joint(place[pipe.upstream], place[pipe.downstream], places, flow.records_out * part / records))
+    return Finite(servers, tuple(pipes), records)
+
+
+def records_in_pages(capacity_bytes: int, record_bytes: float) -> int:
+    """Return how many records of one size a Linux pipe holds, each written by itself; at least 1.
+
+    A record joins the last page where it fits there whole; one of more than a page counts as taking pages of its own,
+    which is a little less than the kernel packs.
+
+    >>> records_in_pages(65536, 100), records_in_pages(65536, 2049), records_in_pages(4096, 10000)
+    (640, 16, 1)
+    """
+    slots = capacity_bytes // PAGE
+    size = max(1, math.ceil(record_bytes))
+    return max(1, slots * (PAGE // size) if size <= PAGE else slots // -(-size // PAGE))
+
+
+@dataclass(frozen=True)
+class Paced:
+    """The pace of a circuit with finite pipes: ``rate`` (records/s), by which method, and whether that is exact.
+
+    ``others`` are what the other methods say, or why they do not apply.
+    """
+
+    rate: float
+    method: str
+    exact: bool
+    others: dict[str, float | str]
+
+
+def pace_of(case: Case, circuit: Finite) -> Paced:
+    """Return the pace by the most exact method that applies: the chain of a line, else decomposition."""
+    decomposed = throughput_of(circuit, case.host.available_cores)
+    by_line: tuple[float, str, bool] | str = "servers wait for cores"
+    if sum(one.servers for one in circuit.servers if one.time > 0) <= case.host.available_cores:
+        by_line = exact_throughput(circuit)
+    if isinstance(by_line, str):
+        return Paced(decomposed, DECOMPOSITION, False, {"the chain of a line": by_line})
+    return Paced(*by_line, others={DECOMPOSITION: decomposed})
+
+
+def throughput_of(circuit: Finite, available_cores: float) -> float:
+    """Return the records per second that get through, by decomposition, on cores that the stations share.
+
+    The servers hold their places while they wait for a core: a fixed point of the circuit and the host (`layers`).
+    """
+    found = saturated_throughput(circuit.servers, circuit.pipes)
+    work = sum(one.time * one.visits for one in circuit.servers)
+    limit = available_cores / work if work else math.inf
+    found = min(found, limit)
+    if sum(one.servers for one in circuit.servers if one.time > 0) <= available_cores or not math.isfinite(found):
+        return found
+    at_work = [place for place, one in enumerate(circuit.servers) if one.time > 0]
+    stretch: dict[str, float] = {}
+    for _ in range(ROUNDS):
+        wants = {
+            str(place): Wants(found * one.visits / one.servers, one.time, one.servers)
+            for place in at_work
+            for one in (circuit.servers[place],)
+        }
+        stretch = stretches(wants, available_cores, start=stretch, rounds=8)
+        slowed = list(circuit.servers)
+        for place in at_work:
+            slowed[place] = dataclasses.replace(slowed[place], time=slowed[place].time * stretch[str(place)])
+        following = min(limit, saturated_throughput(slowed, circuit.pipes))
+        if abs(following - found) <= SETTLED * found:
+            break
+        found = math.sqrt(found * following)
+    return found
+
+
+def exact_throughput(circuit: Finite) -> tuple[float, str, bool] | str:
+    """Return the records per second of a line by the best solver for lines, its name and whether it is exact.
+
+    A str says why there is none: no line, several servers, pipes that never fill.
+    """
+    from streamsim.analysis.queueing.lines import saturated_line
+
+    busy = [number for number, one in enumerate(circuit.servers) if one.time > 0]
+    chain = [(pipe.upstream, pipe.downstream) for pipe in circuit.pipes]
+    if chain != [(number, number + 1) for number in range(len(circuit.servers) - 1)]:
+        return "it is no line"
+    if any(abs(one.visits - 1) > 1e-9 for one in circuit.servers):
+        return "records drop out or multiply on the way"
+    if any(circuit.servers[number].scv < 0.05 for number in busy):
+        return "service that is (nearly) constant has no phases"
+    if len(busy) < 2:
+        return "only one station takes any time"
+    places, waiting = [], 0.0
+    for pipe in circuit.pipes[busy[0] : busy[-1]]:
+        waiting += pipe.places
+        if pipe.downstream in busy:
+            places.append(int(waiting))
+            waiting = 0.0
+        else:
+            waiting += 1  # what passes at once holds one record while it waits for room
+    if max(places) > NEGLIGIBLE:
+        return f"its pipes hold {max(places)} records, more than the solvers for lines are asked about"
+    states = math.prod(place + 3.0 for place in places)
+    try:
+        answer = saturated_line(
+            [circuit.servers[number].time for number in busy],
+            places,
+            service_scvs=[circuit.servers[number].scv for number in busy],
+            servers=[circuit.servers[number].servers for number in busy],
+            method="best" if states <= STATES else "windows",
+        )
+    except ModelError as error:
+        return str(error)
+    return answer.throughput, answer.method, answer.exact
+
+
+def _refusal(case: Case) -> str:
+    if case.scenario.open:
+        return "records come at their own times"
+    for name in case.order:
+        profile = case.profiles[name]
+        service = profile.service
+        if profile.source != "declared":
+            return f"'{name}' was measured by the chunk, not by the record"
+        if service.setup or service.per_byte or profile.barrier or service.curve:
+            return f"the demand of '{name}' is not one for each record"
+    if all(case.profiles[name].service.scv == 0 for name in case.order):
+        return "no service scatters, so that pipes cost nothing"
+    return ""
