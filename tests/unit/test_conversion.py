@@ -180,3 +180,18 @@ def test_several_servers_that_sketch_answer_as_one(operator: str, parameters: di
         run(loaded(tmp_path, {"sketch": {"operator": operator, "parallelism": servers, **parameters}}))
         answers.append((tmp_path / "out").read_bytes())
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("to", "path", "message"),
+    [
+        ("rowz", "stations.a.to", "did you mean 'rows'"),
+        ({"name": "rows", "columns": ["i3"]}, "stations.a.to.columns", "'i3' is no type"),
+        ({"name": "csv", "heder": True}, "stations.a.to.heder", "did you mean 'header'"),
+        (7, "stations.a.to", "7 is not a format"),
+    ],
+)
+def test_a_wrong_format_to_convert_to_is_refused(to: Any, path: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=message) as caught:
+        loaded(tmp_path, {"a": {"operator": "convert", "to": to}})
+    assert caught.value.path == path
