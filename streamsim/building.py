@@ -126,6 +126,10 @@ class _Draft:
             if section.command is not None:
                 raise ScenarioError("goes with file, files or operator", path=f"{path}.format")
             _within(path, formats.check, section.format)
+            makes = section.operator is not None and not operators.find(section.operator).any_format
+            if makes and not formats.is_text(section.format):
+                message = "it makes texts: leave the format out, and a converter is put before who reads another"
+                raise ScenarioError(message, path=f"{path}.format")
             self.formats[name] = section.format
         limited = load.open or load.records is not None or load.duration_s is not None
         self.made.append(name)

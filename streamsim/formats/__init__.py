@@ -106,6 +106,16 @@ def normal_format(format: str | Mapping[str, Any]) -> dict[str, Any]:
     return {"name": kind.name, **values}
 
 
+def is_text(format: str | Mapping[str, Any]) -> bool:
+    """Return whether any text can be a record of a format.
+
+    >>> is_text("frames"), is_text("arrow")
+    (True, False)
+    """
+    kind, values = _chosen(format)
+    return kind.is_text(values)
+
+
 def answer_format(format: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     """Return the format of what operators write that make columns of their own from records of this one.
 

@@ -137,6 +137,11 @@ class Codec(ABC):
         """Return the format of what operators write that make columns of their own; None: this one."""
         return None
 
+    @classmethod
+    def is_text(cls, values: Mapping[str, Any]) -> bool:
+        """Return whether any text can be a record."""
+        return cls.answer_format(values) is None
+
     def answers(self) -> Codec:
         """Return the codec of that format."""
         name = self.answer_format(self.values)

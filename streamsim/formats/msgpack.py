@@ -28,6 +28,10 @@ class Msgpack(Codec):
     def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
         return ("msgpack",)
 
+    @classmethod
+    def is_text(cls, values: Mapping[str, Any]) -> bool:
+        return False
+
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(values)
         import msgpack

@@ -14,13 +14,15 @@ from __future__ import annotations
 from itertools import accumulate, islice, product
 
 from streamsim.formats.parameters import Parameter
-from streamsim.operators.base import Traits
+from streamsim.operators.base import Traits, bad_value
 from streamsim.operators.source import Source
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
+
+    from streamsim.formats.base import Codec
 
 
 class Generate(Source):
@@ -40,6 +42,11 @@ class Generate(Source):
         Parameter("keys", "integer", 1000, "how many different words there are", least=1),
         Parameter("seed", "integer", 1, "where the random choices start"),
     )
+
+    def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
+        super().__init__(values, codec)
+        if not codec.is_text(codec.values):
+            raise bad_value("format", f"it makes texts, no records of '{codec.name}': put 'convert' behind it")
 
     def blocks(self) -> Iterator[bytes]:
         kind, size = self.values["kind"], self.values["size"]

@@ -156,6 +156,7 @@ def test_libraries_of_fused_operators_are_found(tmp_path: Path) -> None:
     [
         ({"command": "seq 3", "format": "lines"}, "sources.data.format"),
         ({"file": "data.csv", "format": "lins"}, "sources.data.format"),
+        ({"operator": "generate", "count": 3, "format": "msgpack"}, "sources.data.format"),
         ({"file": "data.csv", "format": {"name": "rows"}}, "sources.data.format.width"),
     ],
 )
