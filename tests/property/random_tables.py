@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamsim.errors import ModelError
 from streamsim.models.records import layout as at
@@ -213,14 +214,17 @@ def difference(table: Table, seed: int, rng: Rng, *, until_s: float = 400.0) -> 
     count = len(slow.departures)
     if more[0] != more[1]:
         return count, f"more to come: {more}"
+    stations, exits = fast.exits()
     for name, found, wanted in (
-        ("departure", _rows(fast.departures()), [((s, i), (t,)) for s, t, i in slow.departures]),
-        ("visit", _rows(fast.visits()), [(row[:2], row[2:]) for row in slow.visits]),
-        ("exit", _rows((fast.exits()[0].reshape(-1, 1), fast.exits()[1])), [((s,), (t, b)) for t, b, s in slow.exits]),
+        ("departure", _joined(*fast.departures()), [(s, i, t) for s, t, i in slow.departures]),
+        ("visit", _joined(*fast.visits()), slow.visits),
+        ("exit", _joined(stations.reshape(-1, 1), exits), [(s, t, due) for t, due, s in slow.exits]),
     ):
-        if found != wanted:
-            place = next((k for k, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), len(wanted))
-            return count, f"{name} {place}: kernel {found[place : place + 1]}, SimPy {wanted[place : place + 1]}"
+        expected = np.array(wanted, np.float64).reshape(len(wanted), found.shape[1])
+        if not np.array_equal(found, expected):
+            both = min(len(found), len(expected))
+            place = int(np.argmax([*(found[:both] != expected[:both]).any(axis=1), True]))
+            return count, f"{name} {place}: kernel {found[place : place + 1]}, SimPy {expected[place : place + 1]}"
     return count, _different_state(slow, fast)
 
 
@@ -238,8 +242,9 @@ def _run(engine: Interpreter | Kernel, commands: Sequence[Command], stops: Seque
     return engine.run(stops[-1]) if times and times[-1][1] is not None else more
 
 
-def _rows(log: tuple[np.ndarray, np.ndarray]) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:  # type: ignore[type-arg]
-    return [(tuple(a), tuple(b)) for a, b in zip(log[0].tolist(), log[1].tolist(), strict=True)]
+def _joined(numbers: NDArray[np.int64], reals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole numbers (below 2^53, so that they are exact) and reals side by side."""
+    return np.hstack([numbers.astype(np.float64), reals])
 
 
 def _different_state(slow: Interpreter, fast: Kernel) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamsim.errors import ModelError
 from streamsim.models.records import kernel
 from streamsim.models.records import layout as at
-from streamsim.models.records.pack import add_records, pack
+from streamsim.models.records.pack import Log, add_records, pack
 from streamsim.models.records.stations import bounds_of
 from streamsim.models.records.streams import ended
 from streamsim.models.records.table import Command, Table
@@ -27,8 +27,16 @@ class Kernel:
     Parameters
     ----------
     buffer : numbers that are drawn of each stream at a time; no result depends on it.
-    log : how many departures, exits and visits are noted before they are fetched; 0 notes none.
-    compiled : None takes the compiled kernel where it was built, and says so once where it was not.
+    log : what is noted: ``"all"`` (departures, exits and visits), ``"exits"`` alone, or ``"none"``.
+
+    Where the kernel was not compiled it runs as plain Python, and one warning says so.
+
+    >>> from streamsim.models.records.table import Pipe, Source, Station
+    >>> table = Table(stations=(Station(name="make", base_s=0.0, source=Source(records=3)),
+    ...                         Station(name="take", base_s=2.0)), pipes=(Pipe(upstream=0, downstream=1, capacity=1),))
+    >>> one = Kernel(table, np.random.SeedSequence(1), log="exits"); one.run(); one.exits()[1].tolist()
+    False
+    [[2.0, 0.0], [4.0, 0.0], [6.0, 0.0]]
     """
 
     def __init__(
@@ -36,27 +44,31 @@ class Kernel:
         table: Table,
         seed: np.random.SeedSequence,
         *,
-        log: bool = True,
+        log: Log = "all",
         buffer: int | None = None,
     ) -> None:
         self.table = table
         streams = sum(1 for _ in table.stations)
-        size = buffer if buffer is not None else max(256, min(8192, 262144 // max(1, streams)))
-        packed = pack(table, seed, buffer=size, log=16384 if log else 0)
+        size = buffer if buffer is not None else max(256, min(8192, 131072 // max(1, streams)))
+        packed = pack(table, seed, buffer=size, log=log)
         self.stations, self.servers, self.pipes, self.hosts = (
             packed.stations, packed.servers, packed.pipes, packed.hosts,
         )  # fmt: skip
         self._streams, self._buffer = packed.streams, size
         self._records = 0
+        room = packed.rooms()
         self._n: Any = packed.n
         self._x: Any = packed.x
         self._departures: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         self._exits: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         self._visits: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         if kernel.COMPILED:
-            self._n, self._x = np.array(packed.n, np.int64), np.array(packed.x, np.float64)
+            self._n = np.concatenate([np.array(packed.n, np.int64), np.zeros(room, np.int64)])
+            self._x = np.concatenate([np.array(packed.x, np.float64), np.zeros(room)])
         else:
             warn_uncompiled()
+            self._n += [0] * room
+            self._x += [0.0] * room
         self._grow(64 + 4 * len(self.servers))
 
     @property

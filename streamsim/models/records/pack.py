@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from streamsim.models.records.streams import ROLES, Stream, variate_of
 from streamsim.models.records.table import Arrivals, Pick, Pipe, Split, Station, Table, WhenFull
 
 UNLIMITED = 1 << 62
+Log = Literal["all", "exits", "none"]
+LOGGED = 16384
+"""Entries that the kernel notes in each log before it hands them over."""
 ROLE_FIELDS = dict(zip(ROLES, (at.SERVICE, at.YIELDS, at.SIZES, at.ROUTE, at.ARRIVALS, at.KEYS), strict=True))
 
 
@@ -33,6 +36,17 @@ class Packed:
     """The streams by their handles, with the names of their stations and roles."""
     buffer: int = 0
     """Numbers that the kernel holds of each stream."""
+
+    room: list[tuple[int, int]] = field(default_factory=list)
+    """What lies behind the rows, all zeros at first: the cell that says where, and how many cells."""
+
+    def rooms(self) -> int:
+        """Say where each room begins, and return how many cells there are behind the rows."""
+        begin = len(self.n)
+        for cell, cells in self.room:
+            self.n[cell] = begin
+            begin += cells
+        return begin - len(self.n)
 
     def row(self, cells: int) -> int:
         """Add a row of zeros and return its handle."""
@@ -54,13 +68,13 @@ class Packed:
         return handle
 
 
-def pack(table: Table, seed: np.random.SeedSequence, *, buffer: int, log: int) -> Packed:
+def pack(table: Table, seed: np.random.SeedSequence, *, buffer: int, log: Log) -> Packed:
     """Pack a table that `check` has let through.
 
     Parameters
     ----------
     buffer : how many numbers of each stream the kernel holds; no result depends on it.
-    log : departures, exits and visits that it can note before it returns; 0 notes none.
+    log : what it notes, `"all"` (departures, exits and visits), `"exits"`, or nothing.
     """
     packed = Packed(buffer=buffer)
     packed.row(at.SIMULATION_CELLS)
@@ -172,7 +186,7 @@ def _pack_stream(packed: Packed, station: Station, role: str, outputs: int, seed
     if variate is None:
         return 0
     handle = packed.row(at.STREAM_CELLS)
-    packed.n[handle + at.AT] = packed.row(packed.buffer)
+    packed.room.append((handle + at.AT, packed.buffer))
     packed.streams[handle] = (Stream(variate, named_stream(seed, station.name, role)), station.name, role)
     return handle
 
@@ -261,15 +275,15 @@ def _pack_host(packed: Packed, table: Table, number: int) -> None:
     packed.x[handle + at.FAR] = host.profile.wake_far_s
 
 
-def _pack_logs(packed: Packed, log: int, servers: int) -> None:
-    if log:
-        most = max(log, 4 * (servers + 2))
-        for cells, start, limit in (
-            (2, at.DEPARTURES, at.DEPARTURES_MOST),
-            (2, at.EXITS, at.EXITS_MOST),
-            (4, at.VISITS, at.VISITS_MOST),
-        ):
-            packed.n[start] = packed.row(cells * most)
+def _pack_logs(packed: Packed, log: Log, servers: int) -> None:
+    most = max(LOGGED, 4 * (servers + 2))
+    for name, cells, start, limit in (
+        ("departures", 2, at.DEPARTURES, at.DEPARTURES_MOST),
+        ("exits", 2, at.EXITS, at.EXITS_MOST),
+        ("visits", 4, at.VISITS, at.VISITS_MOST),
+    ):
+        if log in ("all", name):
+            packed.room.append((start, cells * most))
             packed.n[limit] = most
 
 
