@@ -145,6 +145,8 @@ class Station:
 class Command:
     """A control message: at `time_s`, before whatever else happens then, a parameter of a station or host changes.
 
+    Only the first hand-overs of all, those at 0 s, come before a command of 0 s.
+
     ``"service"``: a factor on the work of records taken from then on; ``"servers"``: how many of its servers take
     records (those above finish theirs and rest); ``"weights"``: of a drawn split; ``"gaps"``: a factor on the gaps of a
     source; ``"background"`` (target: a host): cores that others use.
