@@ -18,6 +18,7 @@ from streamsim.analysis.queueing.lines import (
     solve_network,
     solve_open_line,
 )
+from streamsim.analysis.queueing.lines.network_windows import solve_network_by_windows
 from streamsim.analysis.queueing.lines.section import count_states
 from streamsim.analysis.queueing.lines.windows import solve_by_windows
 from streamsim.analysis.queueing.map_process import mmpp, poisson
@@ -217,3 +218,50 @@ def test_who_holds_the_blocked_record_is_told() -> None:
     assert source.blocked == pytest.approx(sum(source.held_by))
     assert source.held_by[1] > 10 * source.held_by[2]
     assert answer.stations[1].throughput == pytest.approx(answer.stations[2].throughput)
+
+
+def _branches(count: int, scv: float, places: int) -> Any:
+    """Return a source, branches, a merge and a tail, the branches unlike each other."""
+    stations = count + 3
+    routing = [[0.0] * stations for _ in range(stations)]
+    for branch in range(1, count + 1):
+        routing[0][branch], routing[branch][count + 1] = 1 / count, 1.0
+    routing[count + 1][count + 2] = 1.0
+    times = [1.0, *(count * (0.8 + 0.1 * branch) for branch in range(count)), 1.0, 0.9]
+    rooms = [1, *[places] * (stations - 1)]
+    return finite_network(times, rooms, routing, saturated=[0], service_scvs=[scv] * stations)
+
+
+@pytest.mark.parametrize(
+    ("count", "scv", "places", "wide"), [(2, 1.0, 2, 200), (2, 1.0, 4, 500), (2, 0.5, 2, 1500), (3, 1.0, 2, 1500)]
+)
+def test_windows_of_splits_and_merges_come_near_the_exact_chain(count: int, scv: float, places: int, wide: int) -> None:
+    network = _branches(count, scv, places)
+    exact = solve_network(network, method="exact")
+    windows = solve_network_by_windows(network, wide_states=wide)
+    assert not windows.exact
+    assert windows.throughput == pytest.approx(exact.throughput, rel=0.01)
+    for one, other in zip(windows.stations, exact.stations, strict=True):
+        assert (one.running, one.blocked) == pytest.approx((other.running, other.blocked), abs=0.01)
+        assert one.held_by == pytest.approx(other.held_by, abs=0.01)
+
+
+def test_a_network_too_large_for_its_chain_is_answered_by_windows_or_says_why_not() -> None:
+    network = _branches(2, 1.0, 4)
+    answer = solve_network(network, most_states=1000)
+    assert answer.method.startswith("windows")
+    assert answer.throughput == pytest.approx(solve_network(network).throughput, rel=0.01)
+    with pytest.raises(ModelError, match="more than 50 states"):
+        solve_network(network, method="exact", most_states=50)
+    loop = finite_network([1.0, 1.0, 1.0], [1, 9, 9], [[0, 1, 0], [0, 0, 1], [0, 0.3, 0]], saturated=[0])
+    with pytest.raises(ModelError, match="more than 50 states; routing: there is a loop"):
+        solve_network(loop, most_states=50)
+
+
+def test_long_pipes_with_tails_below_any_float_keep_their_digits() -> None:
+    # the slowest of three is in the middle, so the first pipe is full and the second empty but for 1e-60
+    answer = saturated_line([0.925, 1.393, 1.115], [595, 368])
+    assert not answer.exact
+    assert answer.throughput == pytest.approx(1 / 1.393, rel=1e-9)
+    assert answer.stations[0].blocked == pytest.approx(1 - 0.925 / 1.393, rel=1e-9)
+    assert answer.stations[2].starved == pytest.approx(1 - 1.115 / 1.393, rel=1e-9)

@@ -15,7 +15,7 @@ from streamsim.analysis.queueing.map_process import MarkovProcess, mmpp, poisson
 from streamsim.analysis.queueing.mapmap1 import map_map_1, ph_ph_1, ph_ph_1_of
 from streamsim.analysis.queueing.mdc import _by_roots, _by_series, mdc
 from streamsim.analysis.queueing.mg1 import md1, mg1
-from streamsim.analysis.queueing.mm1 import mm1
+from streamsim.analysis.queueing.mm1 import mm1, wait_asymptotic_variance
 from streamsim.analysis.queueing.phase_type import erlang, exponential, fit_three_moments
 from streamsim.analysis.queueing.priority import nonpreemptive, preemptive_resume
 from streamsim.analysis.queueing.transient import mm1_transient
@@ -50,6 +50,15 @@ def _vacation(p: Row) -> Row:
     return {"Wq": multiple_vacations(p["lam"], p["s_mean"], 1.0, vacation_time=2.0, vacation_scv=1.0).wait}
 
 
+def _planning(p: Row) -> Row:
+    variance = wait_asymptotic_variance(p["lam"], 1 / p["mu"])
+    wait = mm1(p["lam"], 1 / p["mu"]).wait
+    assert variance is not None
+    assert wait is not None
+    # ±1 % at 95 %: the row's 1.96 standard errors
+    return {"n_var_mean_Wq": variance, "customers_for_1pct_95ci_of_Wq": (1.96 / 0.01) ** 2 * variance / wait**2}
+
+
 STATIONS: dict[str, Callable[[Row], Row]] = {
     "mm1_prio_nonpreemptive": _cobham,
     "mm1_prio_preemptive_resume": _preemptive,
@@ -58,6 +67,7 @@ STATIONS: dict[str, Callable[[Row], Row]] = {
     "h2h2_1_rho08": _phases,
     "mmpp2_m_1": _bursts,
     "mg1_vacation": _vacation,
+    "mm1_asymptotic_variance_Wq": _planning,
 }
 
 

@@ -12,6 +12,7 @@ file                what it holds
 ``windows``         overlapping windows, each exact with what its neighbours know
 ``network``         splits, merges, loops, closed lines: `FiniteNetwork`, the question, and `FiniteAnswer`
 ``network_chain``   their Markov chain, state by state
+``network_windows`` splits and merges too large for one chain, by windows of some stations (``network_window``)
 ``steady``          the steady state of a finite chain: dense, sparse, or by aggregation
 ``answer``          from the solved chain to the time shares of a station
 ==================  ================================================================================

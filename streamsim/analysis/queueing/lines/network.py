@@ -152,15 +152,20 @@ def finite_network(
     )
 
 
-def solve_network(network: FiniteNetwork, *, most_states: int = MOST_STATES) -> FiniteAnswer:
-    """Solve a network with finite places exactly, by its Markov chain.
+def solve_network(
+    network: FiniteNetwork, *, method: Literal["best", "exact", "windows"] = "best", most_states: int = MOST_STATES
+) -> FiniteAnswer:
+    """Solve a network with finite places: exactly by its Markov chain, or by windows where that is too large.
 
     Parameters
     ----------
     network : made by `finite_network` or `closed_line`.
+    method : "exact" for the chain of all stations, "windows" for its decomposition (`network_windows`: open networks
+        without loops, blocking after service), "best" for the chain where it has at most `most_states` states.
     most_states : the largest chain that is solved.
 
-    Raises ModelError for a larger chain, and for a network that can come to stand still for ever.
+    Raises ModelError for a larger chain that windows cannot answer either, and for a network that can come to stand
+    still for ever.
 
     >>> split = finite_network([1.0, 2.0, 2.0], [1, 2, 2], [[0, 0.5, 0.5], [0] * 3, [0] * 3], saturated=[0])
     >>> answer = solve_network(split)
@@ -168,9 +173,22 @@ def solve_network(network: FiniteNetwork, *, most_states: int = MOST_STATES) -> 
     (0.631068, 15)
     """
     checks.whole("most_states", most_states, least=1)
-    from streamsim.analysis.queueing.lines.network_chain import solve_chain
+    if method not in ("best", "exact", "windows"):
+        raise ModelError(f"method: {method!r} stands where 'best', 'exact' or 'windows' belongs")
+    from streamsim.analysis.queueing.lines.network_chain import TooLarge, solve_chain
+    from streamsim.analysis.queueing.lines.network_windows import solve_network_by_windows
 
-    return solve_chain(network, most_states)
+    if method == "windows":
+        return solve_network_by_windows(network)
+    try:
+        return solve_chain(network, most_states)
+    except TooLarge as large:
+        if method == "exact":
+            raise
+        try:
+            return solve_network_by_windows(network)
+        except ModelError as refusal:
+            raise ModelError(f"{large}; {refusal}") from None
 
 
 def closed_line(

@@ -18,6 +18,10 @@ Bools = NDArray[np.bool_]
 IDLE = 0
 
 
+class TooLarge(ModelError):
+    """The chain has more states than are solved."""
+
+
 class State(NamedTuple):
     """Records at each station; what each server does (a phase from 1, `IDLE`, or −1−j: held by j); who waits for j."""
 
@@ -135,7 +139,7 @@ def _start(network: FiniteNetwork) -> State:
 def solve_chain(network: FiniteNetwork, most_states: int) -> FiniteAnswer:
     """Return the steady state of a network.
 
-    Raises ModelError for more than `most_states` states, and for a network that can come to stand still.
+    Raises TooLarge for more than `most_states` states, and ModelError for a network that can come to stand still.
     """
     places: dict[State, int] = {_start(network): 0}
     states = list(places)
@@ -145,7 +149,7 @@ def solve_chain(network: FiniteNetwork, most_states: int) -> FiniteAnswer:
         for speed, after in moves(network, state):
             if after not in places:
                 if len(states) >= most_states:
-                    raise ModelError(f"the exact chain of this network has more than {most_states} states")
+                    raise TooLarge(f"the exact chain of this network has more than {most_states} states")
                 places[after] = len(states)
                 states.append(after)
             source.append(number)

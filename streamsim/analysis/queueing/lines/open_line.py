@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_PHASES: Final = 1_000
 """Of the line times the arrivals: the matrices of the levels have the square of that, and are full."""
+OPEN_APART: Final = 0.1
+"""How far the throughputs of windows may differ: those behind the first see of its endless queue only its end."""
 WINDOW_PHASES: Final = 300
 """The first window is solved once a round, so it is kept smaller."""
 
@@ -142,7 +144,7 @@ def _by_windows(fed: Line, arrivals: MarkovProcess, capacity: LineAnswer) -> Ope
         at_hand = solved.at_hand
         return solved.shares
 
-    shares, _ = settle(fed, windows, solve)
+    shares, _ = settle(fed, windows, solve, OPEN_APART)
     found = []
     for index in range(1, stations + 1):
         nearest = min(range(len(windows)), key=lambda w: abs(2 * index - windows[w].first - windows[w].last))

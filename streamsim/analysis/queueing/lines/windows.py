@@ -40,7 +40,9 @@ PAIR_STATES = 20_000
 ROUNDS = 300
 PRECISION = 1e-8
 ENOUGH = 1e-4
-SEEN = 1e-12
+APART = 0.02
+"""Windows whose throughputs differ by more than this do not describe one line."""
+SEEN = 1e-200
 """The share of time that states need for their conditional chances to be more than rounding."""
 LEAST = 1e-9
 """Of the mean chance or rate; a smaller one is rounding too."""
@@ -65,14 +67,17 @@ def solve_by_windows(line: Line, pipes: int | None = None) -> LineAnswer:
     return _answer(line, windows, solved, throughputs)
 
 
-def settle(line: Line, windows: Sequence[Section], solve: Callable[[Section], Floats]) -> tuple[list[Floats], Floats]:
+def settle(
+    line: Line, windows: Sequence[Section], solve: Callable[[Section], Floats], apart: float = APART
+) -> tuple[list[Floats], Floats]:
     """Solve the windows in turn, there and back, until none changes what it tells its neighbours.
 
-    Returns the steady state and the throughput (1/s) of each. Raises ModelError where they do not settle.
+    Returns the steady state and the throughput (1/s) of each. Raises ModelError where they do not settle, or where
+    their throughputs end further apart than the share `apart`.
     """
     solved: list[Floats | None] = [None] * len(windows)
     _begin(line, windows)
-    throughputs, change = np.zeros(len(windows)), np.inf
+    throughputs, change, calm = np.zeros(len(windows)), np.inf, 0
     for number in range(ROUNDS):
         forth = range(len(windows))
         for index in forth if number % 2 == 0 else reversed(forth):
@@ -85,10 +90,15 @@ def settle(line: Line, windows: Sequence[Section], solve: Callable[[Section], Fl
         now = np.array([_throughput(window, p) for window, p in zip(windows, solved, strict=True)])
         change = float(np.abs(now / np.maximum(throughputs, 1e-300) - 1).max())
         throughputs = now
-        if change < PRECISION or len(windows) == 1:
+        calm = calm + 1 if change < PRECISION else 0
+        if calm == 2 or len(windows) == 1:  # news travels one way in each round, so one calm round proves nothing
             break
-    if change > ENOUGH and len(windows) > 1:
-        raise ModelError(f"the windows of this line do not settle: throughput still moves by {change:.1e}")
+    spread = float(np.ptp(throughputs) / throughputs.mean())
+    if (change > ENOUGH or spread > apart) and len(windows) > 1:
+        raise ModelError(
+            f"the windows of this line do not settle: throughput still moves by {change:.1e}, and they differ by "
+            f"{spread:.1e}"
+        )
     return [p for p in solved if p is not None], throughputs
 
 
@@ -141,12 +151,15 @@ def _ask_before(window: Section, before: Section, p: Floats) -> None:
     )
     at_hand = before.inside(0)
     enough = at_hand >= servers
-    window.boundary[LOSE_HAND] = _conditional(
+    window.boundary[LOSE_HAND] = conditional(
         theirs[enough], p[enough] * (at_hand[enough] == servers), p[enough], mine, window.boundary[LOSE_HAND]
     )
+    few = at_hand < servers
     mine = mine * (servers + 1) + window.at_hand()
     theirs = theirs * (servers + 1) + np.minimum(at_hand, servers)
-    window.boundary[GAIN_HAND] = _conditional(theirs, p * before.completing(0), p, mine, window.boundary[GAIN_HAND])
+    window.boundary[GAIN_HAND] = conditional(
+        theirs[few], p[few] * before.completing(0)[few], p[few], mine, window.boundary[GAIN_HAND]
+    )
     _complete(window)
 
 
@@ -164,13 +177,13 @@ def _ask_behind(window: Section, behind: Section, p: Floats) -> None:
     )
     after = behind.held_up(_one_more(behind, station))[:, station] > 0
     free = behind.held[:, station] == 0
-    window.boundary[BE_HELD] = _conditional(
-        theirs[free], p[free] * after[free], p[free], mine, window.boundary[BE_HELD]
-    )
+    window.boundary[BE_HELD] = conditional(theirs[free], p[free] * after[free], p[free], mine, window.boundary[BE_HELD])
     source, target = behind.source, behind.target
     freeing = behind.held[target, station] < behind.held[source, station]
     rates = np.bincount(source[freeing], behind.rates[freeing], behind.size)
-    window.boundary[BE_FREED] = _conditional(theirs, p * rates, p, mine, window.boundary[BE_FREED])
+    window.boundary[BE_FREED] = conditional(
+        theirs[~free], p[~free] * rates[~free], p[~free], mine, window.boundary[BE_FREED]
+    )
     _complete(window)
 
 
@@ -189,18 +202,19 @@ def _keys(pairs: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     return mine, theirs
 
 
-def _conditional(theirs: Ints, part: Floats, whole: Floats, mine: Ints, otherwise: Floats) -> Floats:
+def conditional(theirs: Ints, part: Floats, whole: Floats, mine: Ints, otherwise: Floats) -> Floats:
     """Return Σ part / Σ whole over the states with the same key, for each of my keys.
 
-    Where a key has hardly any mass, what the solver left there is rounding: the mean over all keys stands in, so that
-    no chance or rate becomes 0 that is none, and no state becomes one that is never left.
+    A key that the other side never has gets the mean over all its keys.
     """
+    if len(theirs) == 0:
+        return otherwise
     keys, group = np.unique(theirs, return_inverse=True)
     parts, wholes = np.bincount(group, part, len(keys)), np.bincount(group, whole, len(keys))
     place = np.minimum(np.searchsorted(keys, mine), len(keys) - 1)
     known = (keys[place] == mine) & (wholes[place] > SEEN)
     least = 0.0
-    if whole.sum() > SEEN and part.sum() > 0:
+    if whole.sum() > SEEN:
         overall = part.sum() / whole.sum()
         otherwise, least = np.full(len(mine), overall), LEAST * overall
     mean: Floats = np.where(known, parts[place] / np.where(wholes[place] > 0, wholes[place], 1.0), otherwise)
