@@ -44,6 +44,7 @@ _ROLES = {
     "copy": "copies its input to every reader",
     "split": "shares its input out",
     "merge": "makes one stream of several",
+    "convert": "turns one format into another",
     "loop": "where a loop begins",
     "station": "",
 }

@@ -93,7 +93,7 @@ class _Translator:
             return repr(encoded), TEXT, 0
         if isinstance(value, int) and value.bit_length() > _LONGEST:
             raise _Unlike
-        return repr(value), NUMBER, value.bit_length() if isinstance(value, int) else 0
+        return repr(value), NUMBER, max(1, value.bit_length()) if isinstance(value, int) else 0
 
     def _boolop(self, node: Any) -> Term:
         sign = " & " if type(node.op).__name__ == "And" else " | "
@@ -103,6 +103,8 @@ class _Translator:
         if type(node.op).__name__ == "Not":
             return f"(~{self.truth(node.operand)})", TRUTH, 0
         source, _, bits = self.translate(node.operand)
+        if bits > _LONGEST:  # the least number of 64 bits has no opposite
+            raise _Unlike
         return f"(-{source})", NUMBER, bits
 
     def _binop(self, node: Any) -> Term:
@@ -111,8 +113,10 @@ class _Translator:
             raise _Unlike
         name = type(node.op).__name__
         whole = a > 0 and b > 0
-        if name in ("FloorDiv", "Mod") and whole:
-            return f"({left} {'//' if name == 'FloorDiv' else '%'} {right})", NUMBER, max(a, b) + 1
+        if name == "Mod" and whole:
+            return f"({left} % {right})", NUMBER, b
+        if name == "FloorDiv" and whole and a <= _LONGEST:
+            return f"({left} // {right})", NUMBER, a
         if name == "Div" and max(a, b) <= _EXACT:
             return f"({left} / {right})", NUMBER, 0
         if name not in ("Add", "Sub", "Mult") or (not whole and max(a, b) > _EXACT):
