@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from zlib import crc32
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -26,7 +27,12 @@ def write_constants() -> None:
         for target in node.targets
         if isinstance(target, ast.Name)
     ]
-    (RECORDS / "kernel.pxd").write_text("cdef enum:\n" + "\n".join(found) + "\n")
+    # That a kernel of another version is noticed, and not run on rows that it does not know (built.py).
+    signature = crc32((RECORDS / "layout.py").read_bytes() + (RECORDS / "kernel.py").read_bytes())
+    text = (
+        "cdef enum:\n" + "\n".join(found) + f'\n\ncdef extern from *:\n    """\n    #define SIGNATURE {signature}LL\n'
+    )
+    (RECORDS / "kernel.pxd").write_text(text + '    """\n    const long long SIGNATURE\n')
 
 
 write_constants()

@@ -16,7 +16,7 @@ import numpy as np
 from common import machine
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from streamsim.models.records import kernel
+from streamsim.models.records.built import kernel_module
 from tests.property.random_tables import difference, random_table
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     if options.only is not None:
         print(compare(options.seed, options.only, options.records))
         return
-    print(f"{machine()}; kernel {'compiled' if kernel.COMPILED else 'interpreted'}", flush=True)
+    print(f"{machine()}; kernel {'compiled' if kernel_module().COMPILED else 'interpreted'}", flush=True)
     began, compared, number, different = time.monotonic(), 0, options.first, 0
     while compared < options.departures and time.monotonic() - began < options.seconds:
         count, how = compare(options.seed, number, options.records)

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from common import alternate, machine, median_ratio
 
-from streamsim.models.records import kernel
 from streamsim.models.records import layout as at
+from streamsim.models.records.built import kernel_module
 from streamsim.models.records.check import check
 from streamsim.models.records.engine import Kernel
 from streamsim.models.records.interpret import Interpreter
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--most", type=float, default=1e8)
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
-    print(f"{machine()}; kernel {'compiled' if kernel.COMPILED else 'not compiled'}\n")
+    print(f"{machine()}; kernel {'compiled' if kernel_module().COMPILED else 'not compiled'}\n")
     parts = {"ratio", "stations", "records", "start"} if options.part == "all" else {options.part}
     if "ratio" in parts:
         against_simpy(options.rounds)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 import warnings
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from streamsim.models.records import built
 from streamsim.models.records import engine as engines
 from tests.property.random_tables import difference, random_table
 
@@ -31,34 +31,37 @@ def test_random_circuits_give_the_same_departures_in_both_engines() -> None:
     assert compared > 20 * number
 
 
-def uncompiled_kernel() -> ModuleType:
-    """Load the text of the kernel as plain Python, as it runs where it was not built."""
-    file = Path(engines.__file__).with_name("kernel.py")
-    spec = importlib.util.spec_from_file_location("streamsim.models.records.plain_kernel", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+FOLDER = Path(engines.__file__).parent
 
 
 def test_the_kernel_that_was_not_compiled_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = uncompiled_kernel()
+    plain = built.plain_kernel(FOLDER)
     assert not plain.COMPILED
-    monkeypatch.setattr(engines, "kernel", plain)
-    monkeypatch.setattr(engines, "_warned", True)
+    monkeypatch.setattr(engines, "kernel_module", lambda: plain)
     for number in range(40):
         rng = np.random.default_rng([21, number])
         assert difference(random_table(rng, 60), number, rng, until_s=100.0)[1] == "", f"circuit {number}"
 
 
 def test_where_the_kernel_was_not_compiled_one_warning_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_warned", False)
+    monkeypatch.setattr(built, "imported", built.plain_kernel(FOLDER))
+    built.kernel_module.cache_clear()
     with pytest.warns(RuntimeWarning, match="install a C compiler"):
-        engines.warn_uncompiled()
+        built.kernel_module()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        engines.warn_uncompiled()
+        built.kernel_module()
+    built.kernel_module.cache_clear()
+
+
+def test_a_kernel_compiled_from_another_text_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = SimpleNamespace(COMPILED=True, signature=lambda: 1, __file__=str(FOLDER / "kernel.abi3.so"))
+    monkeypatch.setattr(built, "imported", stale)
+    built.kernel_module.cache_clear()
+    with pytest.warns(RuntimeWarning, match="another version"):
+        module = built.kernel_module()
+    built.kernel_module.cache_clear()
+    assert not module.COMPILED
 
 
 def test_a_mutated_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamsim.errors import ModelError
-from streamsim.models.records import kernel
 from streamsim.models.records import layout as at
+from streamsim.models.records.built import kernel_module
 from streamsim.models.records.pack import Log, add_records, pack
 from streamsim.models.records.stations import bounds_of
 from streamsim.models.records.streams import ended
@@ -47,7 +46,7 @@ class Kernel:
         log: Log = "all",
         buffer: int | None = None,
     ) -> None:
-        self.table = table
+        self.table, self._kernel = table, kernel_module()
         streams = sum(1 for _ in table.stations)
         size = buffer if buffer is not None else max(256, min(8192, 131072 // max(1, streams)))
         packed = pack(table, seed, buffer=size, log=log)
@@ -62,11 +61,10 @@ class Kernel:
         self._departures: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         self._exits: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         self._visits: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
-        if kernel.COMPILED:
+        if self._kernel.COMPILED:
             self._n = np.concatenate([np.array(packed.n, np.int64), np.zeros(room, np.int64)])
             self._x = np.concatenate([np.array(packed.x, np.float64), np.zeros(room)])
         else:
-            warn_uncompiled()
             self._n += [0] * room
             self._x += [0.0] * room
         self._grow(64 + 4 * len(self.servers))
@@ -85,7 +83,7 @@ class Kernel:
         """Run all that happens before a time, or until so many records have left; whether more is to come."""
         most = 1 << 62 if exits is None else exits
         while True:
-            match kernel.run(self._n, self._x, until_s, most):
+            match self._kernel.run(self._n, self._x, until_s, most):
                 case at.QUIET:
                     return False
                 case at.REACHED:
@@ -152,7 +150,7 @@ class Kernel:
     def _fill(self, stream: int) -> None:
         numbers = self._streams[stream][0].take(self._buffer)
         place = int(self._n[stream + at.AT])
-        self._x[place : place + len(numbers)] = numbers if kernel.COMPILED else numbers.tolist()
+        self._x[place : place + len(numbers)] = numbers if self._kernel.COMPILED else numbers.tolist()
         self._n[stream + at.PLACE], self._n[stream + at.LENGTH] = 0, len(numbers)
         if len(numbers) == 0:
             self._n[stream + at.STREAM_ENDED] = 1
@@ -164,7 +162,7 @@ class Kernel:
                 "give its pipes a capacity, or end the run earlier"
             )
         first, cells = len(self._n), count * at.RECORD_CELLS
-        if kernel.COMPILED:
+        if self._kernel.COMPILED:
             self._n = np.concatenate([self._n, np.zeros(cells, np.int64)])
             self._x = np.concatenate([self._x, np.zeros(cells)])
             links = first + at.NEXT + at.RECORD_CELLS * np.arange(count)
@@ -248,19 +246,3 @@ class Kernel:
         if not n[handle + at.CHANGED]:
             n[handle + at.CHANGED], n[handle + at.CHANGED_NEXT] = 1, n[at.UNSETTLED]
             n[at.UNSETTLED] = handle
-
-
-_warned = False
-
-
-def warn_uncompiled() -> None:
-    """Say once that the kernel was not compiled here."""
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            "streamsim's simulation kernel was not compiled on this machine and runs about 100 times slower; "
-            "install a C compiler and Python's headers (Debian: gcc python3-dev), then reinstall streamsim",
-            RuntimeWarning,
-            stacklevel=4,
-        )

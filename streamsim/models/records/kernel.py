@@ -18,9 +18,17 @@ except ImportError:  # Cython is needed to build, not to run
 if not cython.compiled:
     from streamsim.models.records.layout import *
 
+    SIGNATURE = 0
+
 COMPILED = cython.compiled
 
 INF = cython.declare(cython.double, float("inf"))
+
+
+@cython.ccall
+def signature() -> cython.longlong:
+    """Return which version of the text this was compiled from (`built.signature_of`)."""
+    return SIGNATURE
 
 
 @cython.cfunc
