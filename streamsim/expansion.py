@@ -14,8 +14,8 @@ def expand(circuit: Circuit) -> Circuit:
     """Return the circuit in which every station is one process.
 
     A station X of n servers becomes ``X.1`` … ``X.n``, whose ``server_of`` is X; what stands before and behind them
-    (``X.split``, ``X.merge``) is joined to each. Their dead letters go to files of their own. A circuit without such
-    stations is returned as it is.
+    (``X.split``, ``X.merge``) is joined to each. A circuit without such stations is returned as
+    it is.
 
     >>> split, x = Station(name="x.split", operator="partition"), Station(name="x", command="sort", parallelism=2,
     ...                                                                   inputs=("x.split",))
