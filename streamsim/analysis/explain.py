@@ -114,6 +114,8 @@ def _open(answer: OpenAnswer) -> Method:
         why += f"; {_names(inexact)} {'is' if len(inexact) == 1 else 'are'} approximated"
     elif len(asked) > 1:
         why += ", each exact (Jackson's theorem)"
+    if not inexact and not answer.exact:
+        why += "; what it takes to wake a reader that sleeps comes on top, by its mean"
     return Method(
         method="decomposition",
         exact=answer.exact,

@@ -256,7 +256,7 @@ def _together(
         path=path,
         response_mean_s=mean,
         response_quantiles_s=(p50, p95, p99),
-        exact=exact,
+        exact=exact and case.host.wake_far_s == 0,
         notes=(
             "waits: every station by itself, by the most exact model that it allows (--explain says which)",
             "response-time quantiles: the times at the stations of a path, as if independent"

@@ -1,0 +1,116 @@
+"""The analyst's verbs as somebody types them: bottleneck, whatif and predict --explain."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.command_line import Run, one_line
+
+PACED = """
+[sources.in]
+operator = "generate"
+count = 5000
+kind = "fixed"
+size = 100
+rate = "400 records/s"
+arrivals = "poisson"
+[stations.a]
+operator = "work"
+service = "1 ms"
+[stations.b]
+operator = "work"
+service = "2 ms"
+[host]
+cores = 8
+[service.in]
+bytes = 500000
+record_bytes = 100
+[service.a]
+per_record = "1 ms"
+scv = 1.0
+record_bytes = 100
+[service.b]
+per_record = "2 ms"
+scv = 1.0
+record_bytes = 100
+"""
+
+
+@pytest.fixture
+def paced(here: Path) -> str:
+    (here / "paced.toml").write_text(PACED)
+    return "paced.toml"
+
+
+def test_bottleneck_names_it_and_writes_what_it_found(here: Path, run: Run, paced: str) -> None:
+    ran = run("bottleneck", paced)
+    assert ran.status == 0
+    assert re.search(r"bottleneck: station 'b'.*1 % more throughput", ran.out)
+    assert "the largest load that holds: 500 records/s" in ran.out
+    assert re.search(r"next: station 'a', once it needs (49|50) % of what it needs now", ran.out)
+    found = json.loads((here / "reports/paced/bottleneck.json").read_text())
+    assert found["schema"] == "streamsim.bottleneck/1" and found["causes"][0]["station"] == "b"
+    assert (here / "reports/paced/elasticity.svg").read_text().startswith("<?xml")
+
+
+def test_bottleneck_as_json_is_the_file_and_nothing_else(here: Path, run: Run, paced: str) -> None:
+    ran = run("bottleneck", paced, "--json", "--set", "host.cores=1")
+    assert json.loads(ran.out) == json.loads((here / "reports/paced/bottleneck.json").read_text())
+    assert json.loads(ran.out)["causes"][0]["station"] == "host"
+
+
+def test_whatif_gives_words_that_can_be_typed_again(here: Path, run: Run, paced: str) -> None:
+    ran = run("whatif", paced, "--rate", "1500 records/s", "--p99", "20 ms", "--top", "1")
+    assert ran.status == 0
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("1  --set")]
+    words = shlex.split(line)[1:]
+    assert "sources.in.rate=1500 records/s" in words
+    variant = json.loads((here / "reports/paced/whatif.json").read_text())["variants"][0]
+    assert variant["p99_s"] <= 0.020 and variant["cores"] <= 8
+    assert run("check", paced, *words).status == 0
+
+
+def test_whatif_says_what_the_work_takes_where_nothing_does(run: Run, paced: str) -> None:
+    ran = run("whatif", paced, "--rate", "2000 records/s", "--p99", "1 s", "--cores", "2")
+    assert ran.status == 0
+    assert "nothing does" in ran.out
+    assert "the work alone takes 6.00 cores at that load; try --cores 7" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--p99", "-3 ms"], "--p99"),
+        (["--p99", "3 apples"], "--p99"),
+        (["--rate", "other=3"], "there is no source 'other'"),
+        (["--rate", "-5 records/s", "--p99", "1 s"], "sources.in.rate"),
+        (["--cores", "0", "--p99", "1 s"], "--cores"),
+    ],
+)
+def test_whatif_refuses_what_means_nothing_in_one_line(run: Run, paced: str, words: list[str], message: str) -> None:
+    ran = run("whatif", paced, *words)
+    assert ran.status == 2
+    assert message in one_line(ran.err)
+
+
+def test_whatif_of_a_saturated_circuit_needs_something_to_reach(here: Path, run: Run) -> None:
+    (here / "fast.toml").write_text(PACED.replace('rate = "400 records/s"\narrivals = "poisson"\n', ""))
+    ran = run("whatif", "fast.toml")
+    assert ran.status == 2 and "--makespan" in one_line(ran.err)
+    assert "stations.b.parallelism=" in run("whatif", "fast.toml", "--makespan", "6 s").out
+
+
+def test_predict_explains_which_method_answered_and_draws_the_knee(here: Path, run: Run, paced: str) -> None:
+    ran = run("predict", paced, "--explain")
+    assert ran.status == 0
+    assert re.search(r"a: mean wait +M/M/1 +667 us +exact +Poisson arrivals, exponential service, 1 server", ran.out)
+    assert re.search(r"M/D/1 .*assumes constant service", ran.out)
+    assert "as dataflow: one iteration is in 1, a 1, b 1 firings" in ran.out
+    written = json.loads((here / "reports/paced/predicted.json").read_text())
+    assert written["methods"]["circuit"]["exact"] is False  # a reader that sleeps must be woken first
+    assert {path.name for path in (here / "reports/paced").glob("*.svg")} == {"knee.svg", "utilisation.svg"}
