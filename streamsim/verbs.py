@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from streamsim.analysis.bottleneck import Diagnosis
     from streamsim.analysis.compare import Comparison
     from streamsim.analysis.curves import Knee, Scaling
-    from streamsim.analysis.whatif import Answer as WhatIf
-    from streamsim.analysis.whatif import Goal
+    from streamsim.analysis.goal import Answer as WhatIf
+    from streamsim.analysis.goal import Goal
     from streamsim.trace import RunTrace, Trace
 
 Progress = Callable[[float, float, str], None]

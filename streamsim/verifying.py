@@ -12,7 +12,7 @@ from streamsim.assumed import complete
 from streamsim.errors import StreamsimError
 
 if TYPE_CHECKING:
-    from streamsim.analysis.whatif import Answer, Goal, Variant, Verified
+    from streamsim.analysis.goal import Answer, Goal, Variant, Verified
     from streamsim.result import Result
     from streamsim.scenario import Scenario
     from streamsim.service import Profile
@@ -40,8 +40,8 @@ def verify(found: Answer, scenario: Scenario, profile: Profile, *, progress: ver
 
 
 def _simulated(scenario: Scenario, profile: Profile, variant: Variant, goal: Goal) -> Verified:
+    from streamsim.analysis.goal import Verified
     from streamsim.analysis.variants import variant_of
-    from streamsim.analysis.whatif import Verified
 
     made = variant_of(scenario, variant.changes)
     try:
@@ -51,8 +51,8 @@ def _simulated(scenario: Scenario, profile: Profile, variant: Variant, goal: Goa
 
 
 def _measured(scenario: Scenario, variant: Variant, goal: Goal) -> Verified:
+    from streamsim.analysis.goal import Verified
     from streamsim.analysis.variants import variant_of
-    from streamsim.analysis.whatif import Verified
 
     here = len(os.sched_getaffinity(0))
     if variant.cores > here:
@@ -66,7 +66,7 @@ def _measured(scenario: Scenario, variant: Variant, goal: Goal) -> Verified:
 
 def held(result: Result, goal: Goal) -> Verified:
     """Hold a simulation or a run against the goal; where it lacks what the goal is about, nobody knows."""
-    from streamsim.analysis.whatif import Verified
+    from streamsim.analysis.goal import Verified
 
     times = result.circuit.response_time
     makespan = result.circuit.makespan.value

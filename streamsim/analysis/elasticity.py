@@ -39,10 +39,10 @@ def throughput(case: Case) -> float:
     fluid = solve(segments, case.host)
     if case.scenario.open:
         return _inverse(fluid.makespan - fluid.ended.get("startup", 0.0))
-    return _inverse(_with_finite_pipes(case, fluid))
+    return _inverse(makespan_with_finite_pipes(case, fluid))
 
 
-def _with_finite_pipes(case: Case, fluid: FluidResult) -> float:
+def makespan_with_finite_pipes(case: Case, fluid: FluidResult) -> float:
     """Return the makespan (s) of a saturated circuit, with what full and empty pipes cost where that is known."""
     circuit = finite(case)
     if isinstance(circuit, str):
@@ -56,7 +56,7 @@ def figures(case: Case) -> Figures:
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
     if not case.scenario.open:
-        makespan = _with_finite_pipes(case, fluid)
+        makespan = makespan_with_finite_pipes(case, fluid)
         return Figures(_inverse(makespan), makespan)
     answer = open_load(case, fluid)
     busy = fluid.makespan - fluid.ended.get("startup", 0.0)

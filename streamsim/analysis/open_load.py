@@ -18,6 +18,7 @@ from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv,
 from streamsim.analysis.response import Law, quantiles
 from streamsim.analysis.segments import moved, reading_demand
 from streamsim.circuit import Pipe
+from streamsim.service import HostProfile
 from streamsim.traffic import arrival_times, shares
 
 NEARLY = 0.999
@@ -117,7 +118,7 @@ def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
             continue
         asked = _asked(case, name, arrivals, time, stretch[name])
         choice = choose(asked)
-        waking = case.host.wake_far_s * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
+        waking = wake_s(case.host) * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
         wait = choice.queue.wait
         total = wait + time + waking if wait is not None else None
         answers[name] = StationAnswer(
@@ -230,6 +231,11 @@ def _thinned(stream: Arrivals, case: Case, name: str, span: float) -> Arrivals:
     return Arrivals(rate, factor * (1 + stream.scv) - 1, "general", "records come several at a time")
 
 
+def wake_s(host: HostProfile) -> float:
+    """Return what it takes to wake a reader that sleeps (s): on the core of its writer where there is only one."""
+    return host.wake_near_s if host.cores == 1 else host.wake_far_s
+
+
 def crowded(stretch: float) -> float:
     """Return the part of a station's time on the cores that others take from it: (stretch − 1) / stretch."""
     return (stretch - 1) / stretch
@@ -256,7 +262,7 @@ def _together(
         path=path,
         response_mean_s=mean,
         response_quantiles_s=(p50, p95, p99),
-        exact=exact and case.host.wake_far_s == 0,
+        exact=exact and wake_s(case.host) == 0,
         notes=(
             "waits: every station by itself, by the most exact model that it allows (--explain says which)",
             "response-time quantiles: the times at the stations of a path, as if independent"

@@ -17,6 +17,9 @@ def changes_of(found: Case, original: Case) -> dict[str, Any]:
     for name, count in found.servers.items():
         if count != original.servers[name]:
             changes[f"stations.{name}.parallelism"] = count
+    for name, pipes in found.inputs.items():
+        if any(found.capacities[pipe.label] != original.capacities[pipe.label] for pipe in pipes):
+            changes[f"stations.{name}.pipe.capacity"] = max(found.capacities[pipe.label] for pipe in pipes)
     for name in dict.fromkeys(name for pair in found.fused for name in pair):
         changes[f"stations.{name}.fuse"] = True
     if found.host.cores != original.scenario.host.cores:

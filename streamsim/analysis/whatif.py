@@ -11,83 +11,25 @@ import heapq
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.elasticity import throughput
+from streamsim.analysis.elasticity import makespan_with_finite_pipes, throughput
+from streamsim.analysis.finite import Finite, finite
 from streamsim.analysis.fluid import solve
+from streamsim.analysis.goal import Answer, Goal, Variant
 from streamsim.analysis.open_load import OpenAnswer, open_load, spans
 from streamsim.analysis.segments import segments_of
 from streamsim.analysis.variants import changes_of, fusible, shareable, variant_of
 from streamsim.assumed import complete
 from streamsim.errors import ScenarioError
-from streamsim.scenario import Scenario, ScenarioKey
+from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
 
-SCHEMA = "streamsim.whatif/1"
 MOST = 10_000
 """Variants that are tried before the search gives up and says so."""
 MOST_SERVERS = 64
-
-
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """What must hold; None where it does not matter. ``cores`` is how many there are at most.
-
-    ``makespan_s`` for a whole run, ``p99_s`` and ``mean_s`` for the response times of records under an open load, which
-    the circuit must carry anyway.
-    """
-
-    cores: int
-    p99_s: float | None = None
-    mean_s: float | None = None
-    makespan_s: float | None = None
-
-
-class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One variant that reaches the goal, by theory: ``changes`` are for ``--set``, ``servers`` its processes in all.
-
-    ``headroom`` is the largest load that would hold over the one asked for (of a saturated circuit None); ``verified``
-    has what simulation and, where it was possible, a real run said.
-    """
-
-    changes: dict[str, Any]
-    cores: int
-    servers: int
-    headroom: float | None
-    makespan_s: float
-    mean_s: float | None = None
-    p99_s: float | None = None
-    verified: dict[str, Verified] = msgspec.field(default_factory=dict)
-
-
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What another world says of a variant, and whether the goal is reached there; None where it could not be asked,
-    and ``note`` says why."""
-
-    reached: bool | None
-    makespan_s: float | None = None
-    mean_s: float | None = None
-    p99_s: float | None = None
-    note: str = ""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of ``whatif``: the cheapest variants first; none, and ``nearest`` says how near one comes.
-
-    ``cores_needed`` is how many cores the work alone takes at the load given.
-    """
-
-    schema: str = SCHEMA
-    scenario: ScenarioKey
-    goal: Goal
-    variants: tuple[Variant, ...]
-    nearest: Variant | None = None
-    cores_needed: float | None = None
-    tried: int = 0
-    complete: bool = True
-    notes: tuple[str, ...] = ()
+MOST_PIPE = 1 << 20
+"""Bytes that an ordinary user may give a pipe (pipe-max-size)."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +95,8 @@ class _Search:
     def __init__(self, case: Case, goal: Goal, shareable: Iterable[str], top: int) -> None:
         self.case, self.goal, self.shareable, self.top = case, goal, tuple(shareable), top
         self.fusible = fusible(case)
+        finite_pipes = isinstance(finite(case), Finite)
+        self.widened = tuple(name for name in case.order if finite_pipes and case.inputs[name])
         self.found: list[_Found] = []
         self.best: _Found | None = None
         self.nearest = math.inf
@@ -166,23 +110,30 @@ class _Search:
 
     def _with_cores(self, cores: int) -> None:
         start = self._stable(self.case.with_cores(cores))
-        first = tuple(start.servers[name] for name in self.shareable)
-        todo, seen = [(sum(first), first)], {first}
+        servers = tuple(start.servers[name] for name in self.shareable)
+        first = (*servers, *(0 for _ in self.widened))
+        todo, seen = [(_cost(first, len(servers)), first)], {first}
         while todo and self.tried < MOST and len(self.found) < self.top:
-            _, counts = heapq.heappop(todo)
-            here = start
-            for name, count in zip(self.shareable, counts, strict=True):
-                here = here.with_servers(name, count) if here.servers[name] != count else here
-            found = self._judge(here)
+            _, steps = heapq.heappop(todo)
+            found = self._judge(self._made(start, steps))
             if found.misses(self.goal) <= 1:
                 self.found.append(self._fused(found))
                 continue
-            for place, name in enumerate(self.shareable):
-                if counts[place] < MOST_SERVERS and self._helps(found, name):
-                    more = (*counts[:place], counts[place] + 1, *counts[place + 1 :])
+            for place in range(len(steps)):
+                if self._helps(found, place, steps[place]):
+                    more = (*steps[:place], steps[place] + 1, *steps[place + 1 :])
                     if more not in seen:
                         seen.add(more)
-                        heapq.heappush(todo, (sum(more), more))
+                        heapq.heappush(todo, (_cost(more, len(servers)), more))
+
+    def _made(self, start: Case, steps: tuple[int, ...]) -> Case:
+        """Return the case of so many servers of each shareable station, and of pipes doubled so often."""
+        here = start
+        for name, count in zip(self.shareable, steps, strict=False):
+            here = here.with_servers(name, count) if here.servers[name] != count else here
+        for name, doubled in zip(self.widened, steps[len(self.shareable) :], strict=True):
+            here = here.with_capacity(name, 2.0**doubled) if doubled else here
+        return here
 
     def _stable(self, case: Case) -> Case:
         """Return the case with as many servers as the load takes at least, so that the search need not start below."""
@@ -208,9 +159,17 @@ class _Search:
             self.best, self.nearest = found, missed
         return found
 
-    def _helps(self, found: _Found, name: str) -> bool:
-        """Whether another server of a station can bring the goal nearer: not where nobody waits for it."""
+    def _helps(self, found: _Found, place: int, steps: int) -> bool:
+        """Whether one step more at a place can bring the goal nearer: not where nobody waits for it."""
         answer = found.answer
+        if place >= len(self.shareable):
+            name = self.widened[place - len(self.shareable)]
+            largest = max(found.case.capacities[pipe.label] for pipe in found.case.inputs[name])
+            more = found.case.with_capacity(name, 2.0)
+            return largest < MOST_PIPE and throughput(more) > found.capacity * (1 + 1e-4)
+        name = self.shareable[place]
+        if steps >= MOST_SERVERS:
+            return False
         if answer is None or answer.saturated:
             more = found.case.with_servers(name, found.case.servers[name] + 1)
             return throughput(more) > found.capacity * (1 + 1e-6)
@@ -227,14 +186,21 @@ class _Search:
         return found
 
 
+def _cost(steps: tuple[int, ...], servers: int) -> tuple[int, int]:
+    """Return what a variant costs on given cores: processes first, then how often its pipes were doubled."""
+    return sum(steps[:servers]), sum(steps[servers:])
+
+
 def evaluate(case: Case) -> _Found:
     """Return how a case does under its load, or as a whole run."""
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
-    busy = fluid.makespan - (fluid.ended.get("startup", 0.0) if case.scenario.open else 0.0)
-    answer = open_load(case, fluid) if case.scenario.open else None
-    makespan = answer.makespan if answer is not None else fluid.makespan
-    return _Found(case, makespan, answer, 1 / busy if busy > 0 else math.inf)
+    if not case.scenario.open:
+        makespan = makespan_with_finite_pipes(case, fluid)
+        return _Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf)
+    busy = fluid.makespan - fluid.ended.get("startup", 0.0)
+    answer = open_load(case, fluid)
+    return _Found(case, answer.makespan, answer, 1 / busy if busy > 0 else math.inf)
 
 
 def _checked(scenario: Scenario, profile: Profile, found: _Found, original: Case) -> Variant | None:

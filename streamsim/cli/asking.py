@@ -24,7 +24,7 @@ from streamsim.cli.output import example
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streamsim.analysis.whatif import Answer, Variant
+    from streamsim.analysis.goal import Answer, Variant
     from streamsim.scenario import Scenario
 
 
@@ -67,7 +67,7 @@ def whatif(
     scenario's commands is run.
     """
     from streamsim import verbs, verifying
-    from streamsim.analysis.whatif import Goal
+    from streamsim.analysis.goal import Goal
     from streamsim.cli.output import say
     from streamsim.cli.progress import ProgressLine
     from streamsim.files import to_json, write_whole

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from streamsim.analysis.case import case_of
+from streamsim.analysis.goal import Goal
 from streamsim.analysis.variants import variant_of
-from streamsim.analysis.whatif import Goal, evaluate, search
+from streamsim.analysis.whatif import evaluate, search
 from streamsim.assumed import complete
 from streamsim.errors import ScenarioError
 from streamsim.loading import load
@@ -90,6 +91,22 @@ def test_a_saturated_circuit_is_asked_for_its_makespan() -> None:
     found = search(scenario(None, a="1 ms"), PROFILE, Goal(cores=16, makespan_s=3.0))
     assert found.variants[0].changes["stations.a.parallelism"] == 4
     assert found.variants[0].makespan_s <= 3.0
+
+
+def test_larger_pipes_are_an_answer_where_blocking_costs_more_than_the_goal_allows() -> None:
+    # two commands of 1 ms and pipes of two records: 0.8 of their pace, 12.5 s; (B+2)/(B+3) wants B ≥ 14 for 10.6 s
+    need = {"per_record": "1 ms", "scv": 1.0, "record_bytes": 2048}
+    asked = load(
+        {
+            "sources": {"in": {"operator": "generate", "count": 10000, "kind": "fixed", "size": 2048}},
+            "stations": {name: {"command": "cat", "pipe": {"capacity": "4 KiB"}} for name in "ab"},
+            "host": {"cores": 4},
+            "service": {"in": {"bytes": 2048 * 10000, "record_bytes": 2048}, "a": need, "b": need},
+        }
+    )
+    (best, *_) = search(asked, PROFILE, Goal(cores=4, makespan_s=10.6)).variants
+    assert best.changes["stations.b.pipe.capacity"] == 32768
+    assert best.makespan_s <= 10.6
 
 
 def test_stations_that_may_depend_on_all_they_read_are_left_alone() -> None:
