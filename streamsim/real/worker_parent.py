@@ -101,7 +101,11 @@ def _rename(spec: str) -> None:
         file.write(str(read_spec(spec).get("name"))[:15])
 
 
-_LOADED = ("ctypes", "fcntl", *(f"streamsim.real.worker_{part}" for part in ("fanout", "loop", "pacing", "spec")))
+_LOADED = (
+    *("ctypes", "fcntl", "mmap", "select"),
+    *(f"streamsim.real.worker_{part}" for part in ("fanout", "loop", "pacing", "spec")),
+    *(f"streamsim.real.control.{part}" for part in ("attention", "endpoint", "page")),
+)
 
 
 def _warm(names: list[str]) -> None:
