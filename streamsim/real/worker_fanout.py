@@ -31,6 +31,10 @@ UNCOUNTED = -1
 """As the records of a visit: nobody looked at the bytes. The neighbours know how many there were."""
 
 
+_ROUNDS_S = 0.001
+"""For so long full chunks are passed on before it is seen to that there may be commands. Waiting serves them anyway."""
+
+
 class Stage:
     """The private pipes between an input and the outputs; ``capacity`` is what one round moves (bytes).
 
@@ -75,8 +79,8 @@ class Stage:
         """Hand what was taken to each output in turn, as `Outputs.send` does: a full pipe blocks."""
         outputs = self._outputs
         outputs.written = 0
-        *others, last = outputs.open
-        gone = [descriptor for descriptor in others if not self._copy(descriptor, size)]
+        last = outputs.open[-1]
+        gone = [descriptor for descriptor in outputs.open if descriptor != last and not self._copy(descriptor, size)]
         done = self._pour(self._read, last, size)
         if done < size:
             self.back(size - done)
@@ -146,24 +150,40 @@ class Fanout(Server):
                 self._stage = Stage(self._fan, read_bytes, self.attention)
             except (OSError, AttributeError):  # AttributeError: no os.splice, no libc.tee
                 return False
-        stage, operator = self._stage, self.operator
         while not self.attention.appointments:  # at a position: the bytes have to be cut there
             self.attention.rest()
-            asked = monotonic()
-            size = stage.take(descriptor)
-            got = monotonic()
-            if size < read_bytes:
-                if size:
-                    self._take(stage.back(size), 0, asked, got)
+            if not self._some_rounds(self._stage, descriptor, read_bytes):
                 return True  # also at the end of the input: the next read finds it again
-            operator.counting = False
-            try:
-                stage.send(size)
-            finally:
-                self.visits.add(asked, got, got, monotonic(), size, self._fan.written, UNCOUNTED, UNCOUNTED)
-            self.attention.moved(size, self._fan.written)
-            self.attention.between()
         return True
+
+    def _some_rounds(self, stage: Stage, descriptor: int, read_bytes: int) -> bool:
+        """Pass on full chunks until it is time to look for commands; return False after one that was not full."""
+        fan, add = self._fan, self.visits.add
+        rounds = given = 0
+        asked = monotonic()
+        until = asked + _ROUNDS_S
+        try:
+            while True:
+                size = stage.take(descriptor)
+                got = monotonic()
+                if size < read_bytes:
+                    if size:
+                        self._take(stage.back(size), 0, asked, got)
+                    return False
+                self.operator.counting = False
+                try:
+                    stage.send(size)
+                finally:
+                    sent = monotonic()
+                    add(asked, got, got, sent, size, fan.written, UNCOUNTED, UNCOUNTED)
+                    rounds, given = rounds + 1, given + fan.written
+                if sent >= until:
+                    return True
+                asked = sent
+        finally:
+            if rounds:
+                self.attention.moved(rounds * read_bytes, given, rounds - 1)
+                self.attention.between()
 
 
 def can_splice(descriptors: Sequence[int]) -> bool:

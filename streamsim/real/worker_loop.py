@@ -51,7 +51,7 @@ class Inattention:
 
     wait_for_room = wait
 
-    def moved(self, taken: int, given: int) -> None:
+    def moved(self, taken: int, given: int, chunks: int = 0) -> None:
         """Nobody counts."""
 
     def between(self) -> None:

@@ -195,8 +195,9 @@ class Attention:
         self._listen((descriptor,))
         self.rest()
 
-    def moved(self, taken: int, given: int) -> None:
-        """Count bytes that were moved without `read` and `write`."""
+    def moved(self, taken: int, given: int, chunks: int = 0) -> None:
+        """Count bytes that were moved without `read` and `write`, and chunks that `between` is not called for."""
+        self.chunks += chunks
         self.bytes_in += taken
         self.bytes_out += given
 
