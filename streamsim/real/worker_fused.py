@@ -82,7 +82,8 @@ class Part:
         """Finish: the part above has given all."""
         self.taken_at = monotonic()
         self._work(self.operator.finish, 0)
-        report_rejects(self.operator.rejects, self._spec)
+        if self.operator.rejects.count:
+            report_rejects(self.operator.rejects, self._spec)
         self.outputs.close()
 
 
