@@ -69,6 +69,8 @@ class Crew:
         self._poller = select.poll()
         self._asking = True
         self._parent: WarmParent | None = None
+        self.overhead_s = 0.0
+        """Core-seconds that starting took in other processes than these."""
         self._left = 0
 
     def start(self) -> None:
@@ -94,7 +96,8 @@ class Crew:
                 self._parent = stack.enter_context(parent)
             for number, process in enumerate(processes):
                 self._start(number, process)
-        self._parent = None
+        if self._parent is not None:
+            self.overhead_s, self._parent = self._parent.cpu_s, None
 
     @property
     def _group(self) -> int:

@@ -119,7 +119,7 @@ class Session:
             conducting(scenario, crew) as conductor,
         ):
             seen = _observed(crew, shared=shared) if observe else _unobserved(crew)
-        own = time.process_time() - own
+        own = time.process_time() - own + crew.overhead_s
         after = self._read()
         used = sum(child.cpu_s for child in crew.children)
         mine = used + own + sum(speeds.cpu_s[cpu] for speeds in (reading.speeds, after.speeds) for cpu in cpus)

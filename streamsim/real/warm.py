@@ -43,6 +43,8 @@ def worth_it(processes: Sequence[Process]) -> bool:
 class WarmParent:
     """A warm parent, started and ready; leaving the block ends and reaps it. What it forked stays.
 
+    ``cpu_s`` is what it used, when it has ended (core-seconds).
+
     Parameters
     ----------
     processes : those of the plan; the operators of the forkable ones are loaded beforehand.
@@ -57,6 +59,7 @@ class WarmParent:
         names = dict.fromkeys(str(one["operator"]) for spec in specs for one in (spec, *spec.get("fused", ())))
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(_PATIENCE_S)
+        self.cpu_s = 0.0
         with theirs:
             actions = [
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
@@ -100,7 +103,8 @@ class WarmParent:
         """End it, and wait for that; what it forked meanwhile, without our having heard of it, ends too."""
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(self._pid, signal.SIGKILL)  # it only waits for us, and has nothing to tidy up
-            os.waitpid(self._pid, 0)
+            _, _, usage = os.wait4(self._pid, 0)
+            self.cpu_s = usage.ru_utime + usage.ru_stime
         with self._socket, suppress(OSError):
             while (answer := self._socket.recv(4096, socket.MSG_DONTWAIT)).isdigit():
                 os.kill(int(answer), signal.SIGKILL)
