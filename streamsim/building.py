@@ -51,7 +51,7 @@ def build_circuit(
     circuit = draft.circuit()
     check_loops(circuit)
     fused_groups(circuit)
-    _check_files(circuit)
+    _check_files(circuit, directory)
     return circuit, draft.loads, draft.sizes
 
 
@@ -257,7 +257,7 @@ class _Draft:
         return insert(stations, tuple(self.feeds.values()), tuple(self.sinks), self.capacities, self.shapes)
 
 
-def _check_files(circuit: Circuit) -> None:
+def _check_files(circuit: Circuit, directory: Path) -> None:
     """Refuse to write one file twice, to write what is being read, and to read standard input twice."""
     taken: dict[str, str] = {}
     for station in circuit.stations:
@@ -265,11 +265,16 @@ def _check_files(circuit: Circuit) -> None:
         taken |= {os.path.realpath(name): f"sources.{station.name} reads" for name in names}
     taken |= {os.path.realpath(feed.file): f"sources.{feed.name} reads" for feed in circuit.feeds}
     for station in circuit.stations:
-        if station.dead_letter is not None:
-            file = os.path.realpath(station.dead_letter)
+        copied = str(directory / station.parameters["file"]) if station.operator == "tee" else None
+        for key, name in (("dead_letter", station.dead_letter), ("file", copied)):
+            if name is None:
+                continue
+            file = os.path.realpath(name)
             if file in taken:
-                raise ScenarioError(f"{taken[file]} that file too", path=f"stations.{station.name}.dead_letter")
-            taken[file] = f"stations.{station.name}.dead_letter is"
+                raise ScenarioError(f"{taken[file]} that file too", path=f"stations.{station.name}.{key}")
+            taken[file] = f"stations.{station.name}.{key} is"
+        if copied is not None and station.parallelism > 1:
+            raise ScenarioError("its servers would write one file", path=f"stations.{station.name}.parallelism")
     for sink in circuit.sinks:
         if sink.file is None or (not Path(sink.file).is_file() and Path(sink.file).exists()):
             continue  # a terminal, /dev/null, a socket: none is overwritten

@@ -184,6 +184,20 @@ def test_several_servers_that_sketch_answer_as_one(operator: str, parameters: di
 
 
 @pytest.mark.parametrize(
+    ("station", "path"),
+    [
+        ({"operator": "tee", "file": "data.csv"}, "stations.a.file"),
+        ({"operator": "tee", "file": "out"}, "sinks.out.file"),
+        ({"operator": "tee", "file": "copy", "parallelism": 2}, "stations.a.parallelism"),
+    ],
+)
+def test_a_file_is_not_written_by_two(station: dict[str, Any], path: str, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        loaded(tmp_path, {"a": station})
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
     ("to", "path", "message"),
     [
         ("rowz", "stations.a.to", "did you mean 'rows'"),
