@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -257,14 +258,13 @@ def _dead_letter(station: Station) -> str:
     return f"{station.server_of or station.name}.dead_letter"  # its servers share one open file, and its offset
 
 
-def _library_path(station: Station, operator: str) -> list[str]:
-    """Return where the libraries are that an operator and its format are made of.
+def _library_path(libraries: Iterable[str]) -> list[str]:
+    """Return the directories of libraries.
 
     A server looks in the standard library only; running the start-up files of site-packages (`site.main`) would cost it
-    more than its own start, so it is told the directories of what it needs.
+    more than its own start, so it is told where to find what it needs.
     """
-    needed = operators.libraries(operator, station.parameters) + formats.libraries(station.format)
-    return list(dict.fromkeys(_directory_of(module) for module in needed))
+    return list(dict.fromkeys(_directory_of(module) for module in libraries))
 
 
 def _directory_of(module: str) -> str:
@@ -278,6 +278,7 @@ def _directory_of(module: str) -> str:
 def _spec(station: Station, load: Load | None, inputs: list[int], outputs: list[int], seed: int) -> dict[str, Any]:
     operator = str(station.operator)
     own = ":" in operator
+    libraries = operators.libraries(operator, station.parameters) + formats.libraries(station.format)
     return {
         "name": station.name,
         "operator": operator,
@@ -293,7 +294,8 @@ def _spec(station: Station, load: Load | None, inputs: list[int], outputs: list[
         "on_error": station.on_error,
         "site": own,
         # Somebody's own module is found where the runner found it.
-        "path": list(sys.path) if own else _library_path(station, operator),
+        "path": list(sys.path) if own else _library_path(libraries),
+        "libraries": list(libraries),
     }
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from streamsim.errors import RunError
 from streamsim.real.plan import Process
@@ -40,6 +41,26 @@ def worth_it(processes: Sequence[Process]) -> bool:
     return able() and sum(map(forkable, processes)) >= WARM_FROM
 
 
+_WITHOUT_THREADS = frozenset(["numpy", "datasketches", "xxhash", "rbloom", "zstandard", "msgpack"])
+"""Libraries that can be loaded before a fork: they have no threads of their own (numpy when BLAS is told so)."""
+
+
+def _shared(specs: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the parent is told of libraries that so many servers need that it should load them: ``module=path``.
+
+    >>> one = {"libraries": ["numpy"], "path": ["/site"]}
+    >>> _shared([one, one, one]), _shared([one])
+    (['numpy=/site'], [])
+    """
+    counts: dict[str, int] = {}
+    for spec in specs:
+        for module in spec.get("libraries", ()) if not spec.get("site") else ():
+            if module in _WITHOUT_THREADS:
+                counts[module] = counts.get(module, 0) + 1
+    paths = dict.fromkeys(directory for spec in specs for directory in spec["path"] if not spec.get("site"))
+    return [f"{module}={os.pathsep.join(paths)}" for module, count in counts.items() if count >= WARM_FROM]
+
+
 class WarmParent:
     """A warm parent, started and ready; leaving the block ends and reaps it. What it forked stays.
 
@@ -65,7 +86,7 @@ class WarmParent:
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
                 (os.POSIX_SPAWN_DUP2, roll, 1),
             ]
-            arguments = [sys.executable, "-S", "-E", "-P", _PARENT, *names]
+            arguments = [sys.executable, "-S", "-E", "-P", _PARENT, *names, *_shared(specs)]
             self._pid = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions,
                                        setpgroup=group, setsigmask=(), setsigdef=signals)  # fmt: skip
 

@@ -19,6 +19,7 @@ one (all but ``operator`` optional):
 ``records``     of a source: end after so many records
 ``site``        whether to look for modules in site-packages too, for an operator made of another library
 ``path``        more directories to look for modules in
+``libraries``   what its operator and format will import from there, for who loads them beforehand (worker_parent.py)
 
 It ends as Unix tools do: with 0 when its input has ended; by SIGPIPE when nobody reads it any more; with one line
 on stderr and 1 when a record or a parameter is wrong; quietly by SIGINT or SIGTERM. The visits are kept in each case.

@@ -1,8 +1,9 @@
 """The warm parent: a process that has loaded what servers need, and forks one for each request.
 
-Run as ``python -S -E -P streamsim/real/worker_parent.py OPERATOR…`` with a SOCK_SEQPACKET socket as descriptor 0 and
-the guardian's roll (guardian.py) as 1. It loads the operators, says ``ready``, answers every request with the id of a
-new process, or with why there is none. It ends when the other side closes the socket.
+Run as ``python -S -E -P streamsim/real/worker_parent.py NAME…`` with a SOCK_SEQPACKET socket as descriptor 0 and the
+guardian's roll (guardian.py) as 1. It loads the operators of these names, and the libraries of those that are written
+``module=PATH``, says ``ready``, answers every request with the id of a new process, or with why there is none. It ends
+when the other side closes the socket.
 
 A request is ``SPEC\\0ACTION…``: the argument of a worker (worker.py) and, for each descriptor of the server, ``dN``
 (the next of the descriptors that came with the request becomes N), ``rN`` or ``wN`` (N is /dev/null).
@@ -115,7 +116,13 @@ def _warm(names: list[str]) -> None:
     from streamsim.operators import find
 
     for name in names:
-        find(name)
+        library, _, path = name.partition("=")
+        if path:
+            sys.path += [directory for directory in path.split(os.pathsep) if directory not in sys.path]
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads would not live through a fork
+            __import__(library)
+        else:
+            find(name)
     for module in _LOADED:
         __import__(module)
     gc.freeze()  # a collection in a server would write to, and so copy, the pages that all of them share
