@@ -77,6 +77,21 @@ def read_routes(visits: str | None, process: Process) -> dict[str, int]:
     }
 
 
+def read_inputs(visits: str | None, process: Process) -> dict[str, int]:
+    """Read how many bytes came by each pipe of a process with several inputs; nothing where it has not said so.
+
+    >>> read_inputs(None, Process(name="a", program="a", arguments=()))
+    {}
+    """
+    path = Path(f"{visits}.taken")
+    if visits is None or not path.exists():
+        return {}
+    wires = list(process.reads.values())
+    rows = [tuple(map(int, line.split())) for line in path.read_text().splitlines()]
+    totals = {port: total for port, total in rows if port < len(wires)}
+    return {wire.target: totals.get(port, 0) for port, wire in enumerate(wires) if wire.kind == "pipe"}
+
+
 def station_traces(crew: Crew, observer: Observer) -> tuple[dict[str, StationTrace], dict[str, PipeTrace]]:
     """Return the traces of all stations and pipes, times since the first process was started."""
     began = crew.children[0].started
@@ -106,6 +121,7 @@ def _seen(watch: Watch, crew: Crew) -> Seen:
         last_visits=read_visits(part_path(child.visits, len(process.parts) - 1)) if process.parts else None,
         rejects=read_rejects(child.visits),
         routes=read_routes(child.visits, process),
+        inputs=read_inputs(child.visits, process),
         spills=watch.spills,
         hidden=watch.tree.hidden,
         window_s=_FAMILY_WINDOW_S if watch.tree.family else _THREADS_WINDOW_S,

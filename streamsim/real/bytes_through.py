@@ -23,7 +23,8 @@ class Seen:
     its standard input, None where there is none; ``feed_start``: what it had read of other files before (bytes).
     ``sink_bytes``: what its output file holds at the end. ``window_s``: over how long the cores that it used at once
     are counted. ``rejects``: how many records it left out, why the first. ``routes``: the bytes that
-    went into each pipe, by its label, where they differ and the process has said so.
+    went into each pipe, by its label, where they differ and the process has said so; ``inputs``: the same of those that
+    it read, where they are several.
     """
 
     process: Process
@@ -40,6 +41,7 @@ class Seen:
     window_s: float = 0.1
     rejects: tuple[int, str] = (0, "")
     routes: dict[str, int] = field(default_factory=dict)
+    inputs: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -141,6 +143,10 @@ def _flow(label: str, writer: Seen, reader: Seen, grid: Bytes, capacity: int, le
     if several:
         held = np.interp(grid.time, levels[:, 0], levels[:, 1]) if len(levels) else 0.0
         took = np.maximum.accumulate(np.maximum(count - held, 0.0))
+        if (total := reader.inputs.get(label)) is not None:
+            took = np.minimum(took, float(total))
+            took[-1] = total
+            return flow(giving, Side(count=took, exact=True, ended=reader.ended), capacity)
     return flow(giving, Side(count=took, exact=False, ended=reader.ended, hidden=reader.hidden), capacity)
 
 

@@ -152,6 +152,7 @@ class CountedServer(Server):
                 chunk = attention.read(descriptor, read_bytes)
                 got = monotonic()
                 if chunk:
+                    self.visits.tally(ports[descriptor], len(chunk))
                     self._take(chunk, ports[descriptor], asked, got)
                     asked = monotonic()
                     attention.between()
@@ -206,6 +207,7 @@ class Entry(CountedServer):
                     continue
                 chunk, port = self.attention.read(descriptor, read_bytes), {**back, **outside}[descriptor]
                 if chunk:
+                    self.visits.tally(port, len(chunk))
                     self._take(chunk, port, asked, monotonic())
                 elif descriptor in outside:
                     del outside[descriptor]

@@ -159,6 +159,7 @@ class Server:
                 chunk = attention.read(descriptor, read_bytes)
                 got = monotonic()
                 if chunk:
+                    self.visits.tally(ports[descriptor], len(chunk))
                     self._take(chunk, ports[descriptor], asked, got)
                     asked = monotonic()
                     attention.between()

@@ -112,6 +112,7 @@ class SelectiveServer(Server):
             chunk = attention.read(inputs[port], read_bytes)
             got = monotonic()
             if chunk:
+                self.visits.tally(port, len(chunk))
                 self._take(chunk, port, asked, got)
                 attention.between()
                 operator = self.operator

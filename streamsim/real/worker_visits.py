@@ -20,6 +20,7 @@ class Visits:
         self.cpu = thread_time()
         self.parts: list[Visits] = []
         """Those of the operators that share the process, if any (worker_fused.py)."""
+        self._taken: dict[int, int] = {}
 
     def add(
         self, asked: float, got: float, served: float, sent: float,
@@ -34,6 +35,11 @@ class Visits:
         if len(self._rows) >= _FLUSH_BYTES:
             self._write()
 
+    def tally(self, port: int, taken: int) -> None:
+        """Note how many bytes came by one of several inputs; their sums go to a file of their own at the end."""
+        if self.wanted:
+            self._taken[port] = self._taken.get(port, 0) + taken
+
     def file_of(self, what: str) -> str | None:
         """Return the file for something else that who measures wants to know; None where nobody measures."""
         return f"{self._path}.{what}" if self.wanted else None
@@ -41,6 +47,9 @@ class Visits:
     def flush(self) -> None:
         """Hand everything noted so far to the file."""
         self._write()
+        if self._taken:
+            with open(f"{self._path}.taken", "wb") as file:
+                file.write(b"".join(b"%d %d\n" % item for item in self._taken.items()))
         for part in self.parts:
             part.flush()
 

@@ -184,3 +184,9 @@ def test_a_command_in_a_loop_that_gives_more_than_it_promised_fails_by_name() ->
 def test_a_loop_with_a_reader_that_has_had_enough_ends() -> None:
     forever = {"b": {"operator": "copy", "input": ["a", "b"]}, "c": {"command": "head -n 3", "input": "b"}}
     assert output(forever, {"a": {"command": "seq 1"}}) == b"1\n1\n1\n"
+
+
+def test_what_came_by_each_of_several_inputs_is_known_to_the_byte() -> None:
+    servers = {"command": "bash -c 'cat | cat'", "parallelism": 2}  # its children's bytes are counted as its own
+    found = run_once(load({**NUMBERS, "stations": {"b": servers}}))
+    assert found.stations["b"].bytes_out[-1] == len(shell("seq 30000"))
