@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamsim.circuit import INSERTED
 from streamsim.errors import ProfileError, ScenarioError
 from streamsim.result import Result
 from streamsim.scenario import Scenario
@@ -84,13 +85,14 @@ def simulate(
     *,
     host: HostProfile | None = None,
     seed: int | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Trace:
-    """Simulate a scenario with the service models of a profile (default: the one that belongs to it)."""
+    """Simulate a scenario by chunks with the service models of a profile (default: the one that belongs to it)."""
     from streamsim.models import simulate as simulate_model
 
     profile = profile if profile is not None else find_profile(scenario)
-    return simulate_model(scenario, profile, host=host, seed=seed, progress=progress)
+    return simulate_model(scenario, profile, host=host, seed=seed, workers=workers, progress=progress)
 
 
 def predict(
@@ -262,7 +264,7 @@ def find_profile(scenario: Scenario) -> Profile:
     for path in profile_places(scenario):
         if path.is_file():
             return read_profile(path)
-    names = [station.name for station in scenario.circuit.stations]
+    names = [station.name for station in scenario.circuit.stations if station.role not in INSERTED]
     if all(name in scenario.services for name in names):
         return Profile(scenario=scenario.name, digest=scenario.digest, host=HostProfile(cores=scenario.host.cores,
                        available_cores=float(scenario.host.cores), speed=(1.0,) * scenario.host.cores))  # fmt: skip

@@ -5,45 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from streamsim.models.statistics.precision import how_many
+from streamsim.models.statistics.warmup import settled, warm_up
 from streamsim.result import estimate
 from streamsim.scenario import Scenario
 from streamsim.trace import RunTrace
 from streamsim.visits import response_times
 
-Array = NDArray[np.float64]
-
 FEWEST = 3
 """Replications before the first look at an interval: with 2 it is too wide and too random to steer by."""
 FEWEST_RECORDS = 30
 """Response times of fewer records do not steer: no number of replications makes the one line of ``wc`` precise."""
-UNSETTLED = 0.95
-"""MSER never cuts more than half; a cut this near to half means that no steady part was found."""
-
-
-def warm_up(series: Array, batch: int = 5) -> int:
-    """Return how many leading observations to drop by MSER-m: what is left then has the steadiest mean.
-
-    The cut minimises the squared standard error of the mean of what remains, over batches of `batch`. Never more
-    than half is cut (White, Cobb & Spratt 2000, "A comparison of five steady-state truncation heuristics for
-    simulation", Winter Simulation Conference, pp. 755–760).
-
-    >>> import numpy as np
-    >>> warm_up(np.concatenate([np.full(20, 9.0), np.tile([1.0, 2.0], 100)]))
-    20
-    """
-    batches = len(series) // batch
-    if batches < 4:
-        return 0
-    means = np.asarray(series, dtype=np.float64)[: batches * batch].reshape(batches, batch).mean(axis=1)
-    means -= means.mean()  # against cancellation in the sum of squares
-    backwards = means[::-1]
-    kept = np.arange(1, batches + 1)
-    sums, squares = np.cumsum(backwards), np.cumsum(backwards * backwards)
-    errors = ((squares - sums * sums / kept) / (kept * kept))[::-1]
-    return int(np.argmin(errors[: max(1, batches // 2)])) * batch
 
 
 class Stopping:
@@ -67,7 +39,7 @@ class Stopping:
         series = response_times(run, self.scenario.circuit, self.scenario.loads)
         if series.size >= FEWEST_RECORDS:
             self.responses.append(float(series.mean()))
-            self.unsettled += 2 * warm_up(series) >= UNSETTLED * series.size
+            self.unsettled += not settled(series, warm_up(series))
 
     def precision_reached(self) -> float:
         """Return the widest interval's half-width relative to its value; infinite before there are enough runs."""
@@ -75,9 +47,13 @@ class Stopping:
             return math.inf
         return max(_relative(self.makespans), _relative(self.responses))
 
-    def enough(self) -> bool:
-        """Whether more would teach nothing, or no more is asked for."""
-        return len(self.makespans) >= self.at_most or self.precision_reached() <= self.precision
+    def wanted(self, runs: Sequence[RunTrace]) -> int:
+        """Return how many replications there should be, from those that there are."""
+        for run in runs[len(self.makespans) :]:
+            self.add(run)
+        if len(runs) < FEWEST:
+            return min(FEWEST, self.at_most)
+        return how_many(len(runs), self.precision_reached(), self.precision, self.at_most)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what a reader of the results has to know."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from streamsim.models.sampling import Sampler
 from streamsim.models.server import BLOCKED, STARVED, Server
 from streamsim.models.source import FastSource, PacedSource
 from streamsim.models.station import Station
+from streamsim.models.statistics.replications import replicate
 from streamsim.models.table import Model, StationRow, compile_model
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
@@ -28,6 +30,7 @@ def simulate(
     *,
     host: HostProfile | None = None,
     seed: int | None = None,
+    workers: int = 1,
     progress: Callable[[float, float, str], None] | None = None,
 ) -> Trace:
     """Simulate a scenario on the services of a profile.
@@ -37,6 +40,7 @@ def simulate(
     profile : what was measured; stations that it lacks must be declared in the scenario's ``[service]`` tables.
     host : the machine; by default that of the profile with the scenario's cores (`traffic.host_for`).
     seed : of all random numbers; by default the scenario's. The same seed gives the same trace, bit for bit.
+    workers : processes that share the replications; how many changes nothing but the time.
     progress : called after each replication with how many are done, how many there will be at most, and a word.
 
     Returns
@@ -55,16 +59,14 @@ def simulate(
     0.066
     """
     model = compile_model(scenario, profile, host)
-    seeds = np.random.SeedSequence(scenario.simulate.seed if seed is None else seed)
     stopping = Stopping(scenario, random=model.random)
-    runs: list[RunTrace] = []
-    while not stopping.enough():
-        (replication,) = seeds.spawn(1)
-        run = simulate_once(model, np.random.default_rng(replication))
-        runs.append(run)
-        stopping.add(run)
-        if progress is not None:
-            progress(len(runs), stopping.at_most, "simulating")
+    runs = replicate(
+        partial(_replication, model),
+        np.random.SeedSequence(scenario.simulate.seed if seed is None else seed),
+        stopping.wanted,
+        workers=workers,
+        progress=None if progress is None else lambda done, _: progress(done, stopping.at_most, "simulating"),
+    )
     return Trace(
         world="simulated",
         engine="simpy",
@@ -72,6 +74,10 @@ def simulate(
         runs=tuple(runs),
         warnings=stopping.warnings(),
     )
+
+
+def _replication(model: Model, seed: np.random.SeedSequence) -> RunTrace:
+    return simulate_once(model, np.random.default_rng(seed))
 
 
 def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:

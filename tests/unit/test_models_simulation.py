@@ -10,7 +10,7 @@ import pytest
 
 from streamsim.circuit import Circuit, Pipe, Station
 from streamsim.models import compile_model, simulate, simulate_once
-from streamsim.models.output import warm_up
+from streamsim.models.statistics.warmup import warm_up
 from streamsim.scenario import Host, Load, Scenario, Simulate
 from streamsim.service import HostProfile, Profile
 from streamsim.summary import summarise
