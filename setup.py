@@ -1,4 +1,4 @@
-"""Builds the simulation kernel; all else stands in pyproject.toml.
+"""Builds the simulation kernel and the recursions; all else stands in pyproject.toml.
 
 Cython compiles `kernel.py` as it is. Its constants live in `layout.py`, which Python reads too; they become C here.
 A machine without a compiler installs all the same and runs the kernel as plain Python (the extension is optional).
@@ -36,17 +36,20 @@ def write_constants() -> None:
 
 
 write_constants()
-kernel = Extension(
-    "streamsim.models.records.kernel",
-    [str(RECORDS / "kernel.py")],
-    define_macros=[("Py_LIMITED_API", PYTHON)],
-    py_limited_api=True,
-    extra_compile_args=FLAGS,
-    optional=True,
-)
+extensions = [
+    Extension(
+        f"streamsim.models.records.{name}",
+        [str(RECORDS / f"{name}.py")],
+        define_macros=[("Py_LIMITED_API", PYTHON)],
+        py_limited_api=True,
+        extra_compile_args=FLAGS,
+        optional=True,
+    )
+    for name in ("kernel", "recursions")
+]
 setup(
     ext_modules=cythonize(
-        [kernel],
+        extensions,
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,

@@ -80,7 +80,13 @@ def gaps(pace: Pace, rng: np.random.Generator) -> Draw:
         raise ModelError(f"the gaps of {pace.arrivals!r} arrivals are not random")
     draw = drawing(distribution_of(family[pace.arrivals], pace.scv), rng)
     assert draw is not None, "both families are random"
-    return lambda count: draw(count) / rate
+
+    def scaled(count: int) -> Array:
+        values = draw(count)  # both families give arrays that nobody else holds
+        values /= rate
+        return values
+
+    return scaled
 
 
 def mmpp(pace: Pace) -> tuple[Array, Array]:
