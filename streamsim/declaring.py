@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from streamsim import families, markov
 from streamsim.errors import ScenarioError
 from streamsim.sections import DistributionSection, ServiceSection, convert, quantity
-from streamsim.service import Distribution, ServiceModel, StationProfile
+from streamsim.service import UNLIMITED, Distribution, ServiceModel, StationProfile
 from streamsim.units import parse_bytes, parse_seconds
 
 T = TypeVar("T")
@@ -65,6 +65,8 @@ def declared(value: Any, path: str, directory: Path) -> StationProfile:
         records_in=None if size else 1.0 / section.record_bytes,
         records_out=(size or section.selectivity) / section.record_bytes,
         barrier=section.barrier,
+        at_once=section.at_once,
+        places=UNLIMITED if section.places == "unlimited" else section.places,
         record_bytes=section.record_bytes,
         shares=section.shares,
         source="declared",

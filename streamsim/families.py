@@ -108,8 +108,8 @@ def weibull(shape: float) -> Distribution:
 def two_phases(probability: float, rates: Sequence[float | Sequence[float]]) -> tuple[Distribution, float]:
     """Return the hyper-exponential distribution of two phases with those rates (1/s), as factor and mean.
 
-    >>> two_phases(0.5, [1.0, 0.5])
-    (Distribution(family='hyperexponential', parameters=(0.5, 1.5, 0.75), scv=1.222222222222), 1.5)
+    >>> law, mean = two_phases(0.5, [1.0, 0.5]); law.parameters, mean
+    ((0.5, 1.5, 0.75), 1.5)
     """
     if len(rates) != 2 or any(not isinstance(rate, int | float) or not 0 < rate < math.inf for rate in rates):
         raise ScenarioError(f"a hyper-exponential service has two rates above 0, not {list(rates)}")

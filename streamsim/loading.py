@@ -161,7 +161,11 @@ def _assemble(
         host=_host(top.host),
         measure=measure,
         simulate=Simulate(
-            precision=top.simulate.precision, seed=top.simulate.seed, replications=top.simulate.replications
+            precision=top.simulate.precision,
+            seed=top.simulate.seed,
+            replications=top.simulate.replications,
+            grain=top.simulate.grain,
+            cores=top.simulate.cores,
         ),
         services=services,
         controllers=controllers,

@@ -68,11 +68,13 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Simulate(msgspec.Struct, frozen=True, kw_only=True):
-    """When to stop simulating: every interval this narrow relative to its value, or so many replications."""
+    """What to simulate, and when to stop: every interval this narrow relative to its value, or so many replications."""
 
     precision: float = 0.02
     seed: int = 1
     replications: int = 30
+    grain: Literal["chunks", "records"] | None = None
+    cores: Literal["shared", "own"] = "shared"
 
 
 class Controller(msgspec.Struct, frozen=True, kw_only=True):

@@ -150,6 +150,11 @@ class SimulateSection(Section, frozen=True, kw_only=True):
     precision: Annotated[float, Meta(gt=0, lt=1, description="stop at intervals so narrow, relative")] = 0.02
     seed: Annotated[int, Meta(ge=0, description="same seed, same trace")] = 1
     replications: Annotated[int, Meta(ge=1, description="at most so many")] = 30
+    grain: Annotated[
+        Literal["chunks", "records"] | None,
+        _key("what moves; default: chunks, records where only they can say what the scenario asks for"),
+    ] = None
+    cores: Annotated[Literal["shared", "own"], _key("own: no server ever waits for a core")] = "shared"
 
 
 class DistributionSection(Section, frozen=True, kw_only=True):
@@ -195,6 +200,11 @@ class ServiceSection(Section, frozen=True, kw_only=True):
     record_bytes: Annotated[float, Meta(gt=0, description="mean size of a record in")] = 80.0
     bytes: Annotated[str | int | None, _key("of a source: how much it gives in all", "100 MiB")] = None
     barrier: Annotated[bool, _key("reads all before it writes")] = False
+    at_once: Annotated[int, Meta(ge=1, le=100_000, description="records served at the same time, from one queue")] = 1
+    places: Annotated[
+        Annotated[int, Meta(ge=1)] | Literal["unlimited"] | None,
+        _key("records that wait before it at most; default: what its pipe holds in bytes", 10),
+    ] = None
     shares: Annotated[
         dict[str, Annotated[float, Meta(ge=0, le=1)]],
         _key("which part of its output leaves by each port", {"late": 0.1}),

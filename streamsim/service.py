@@ -15,6 +15,8 @@ import msgspec
 from streamsim.errors import ProfileError
 
 SCHEMA = "streamsim.profile/1"
+UNLIMITED = 1 << 52
+"""Places before a station that never run out."""
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +112,9 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     before its output starts to flow (a compressor's window, a stdio buffer). ``demand_spread``: the half-width of the
     95 % interval of its work over the repetitions of the calibration, relative to the mean; None where there was one.
     ``shares``: which part of what it gives goes where, by the reader's name for a split and by the port's for a station
-    with ports (see `traffic.shares`).
+    with ports (see `traffic.shares`). ``at_once``: so many records are served at the same time, from one queue.
+    ``places``: so many records wait before it at most (`UNLIMITED`: any number), where its pipe is not to be counted in
+    bytes; models by record alone.
     """
 
     service: ServiceModel = ServiceModel()
@@ -128,6 +132,8 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     source: Literal["fitted", "declared"] = "fitted"
     note: str = ""
     demand_spread: float | None = None
+    at_once: int = 1
+    places: int | None = None
 
     @property
     def selectivity(self) -> float:

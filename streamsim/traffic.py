@@ -197,6 +197,14 @@ def refuse_shapes(circuit: Circuit, world: str) -> None:
             raise ModelError(f"station {station.name!r}: {what} cannot be {world} yet")
 
 
+def refuse_records(profiles: Mapping[str, StationProfile], world: str) -> None:
+    """Raise ModelError where a service is declared in a way that only a simulation record by record knows."""
+    for name, profile in profiles.items():
+        if profile.at_once > 1 or profile.places is not None:
+            what = f"at_once = {profile.at_once}" if profile.at_once > 1 else "places"
+            raise ModelError(f"service.{name}: {what} cannot be {world} yet, only simulated record by record")
+
+
 def early_end(scenario: Scenario, profiles: Mapping[str, StationProfile], name: str) -> int | None:
     """Return after how many bytes a station stops reading although more would come (``head``), or None.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,9 +13,11 @@ from streamsim.cli.options import (
     ScenarioPath,
     Set,
     Shell,
+    Workers,
     directory_of,
     one_scenario,
     profile_for,
+    worker_count,
 )
 from streamsim.cli.output import example
 
@@ -23,6 +25,7 @@ from streamsim.cli.output import example
 @example(
     "streamsim simulate scenarios/top-words.toml",
     "streamsim simulate scenarios/top-words.toml --set host.cores=8 --seed 7",
+    "streamsim simulate scenarios/poisson.toml --engine auto --set simulate.precision=0.01",
     "streamsim simulate --shell 'zcat access.log.gz | sort | uniq -c' --profile models.json",
 )
 def simulate(
@@ -34,20 +37,33 @@ def simulate(
         int | None,
         typer.Option("--seed", min=0, help="Same seed, same trace.", show_default="the scenario's own"),
     ] = None,
+    engine: Annotated[
+        Literal["auto", "maxplus", "compiled", "simpy"] | None,
+        typer.Option(
+            "--engine",
+            help="Simulate record by record, with this engine; auto takes the fastest that can.",
+            show_default="by chunks",
+        ),
+    ] = None,
+    workers: Workers = None,
     output: Output = None,
     json: Json = False,
 ) -> None:
-    """Simulate a scenario with the service models of its profile; runs none of its commands."""
-    from streamsim import verbs
+    """Simulate a scenario with the service models of its profile; runs none of its commands.
+
+    It ends when every interval is as narrow as [simulate] precision asks for, and says what that took.
+    """
     from streamsim.cli.progress import ProgressLine
     from streamsim.cli.tables import print_result
     from streamsim.files import to_json, write_whole
+    from streamsim.simulating import simulate_result
 
     loaded = one_scenario(scenario, shell, set_)
     models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
     with ProgressLine() as progress:
-        trace = verbs.simulate(loaded, models, seed=seed, progress=progress)
-    result = verbs.summarise(trace, loaded)
+        result = simulate_result(
+            loaded, models, seed=seed, engine=engine, workers=worker_count(workers), progress=progress
+        )
     file = write_whole(directory / "simulated.json", to_json(result))
     print_result(result, json=json, written=file)
 

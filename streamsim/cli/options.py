@@ -36,6 +36,10 @@ ProfilePath = Annotated[
     Path | None,
     typer.Option("--profile", metavar="FILE", help="The service models to use.", show_default="the scenario's own"),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes that share the work.", show_default="one for each core"),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="DIR", help="Where the files go.", show_default="reports/NAME"),
@@ -44,6 +48,11 @@ Repetitions = Annotated[
     int | None,
     typer.Option("--repetitions", "-n", min=1, help="How many runs count.", show_default="the scenario's own"),
 ]
+
+
+def worker_count(asked: int | None) -> int:
+    """Return how many processes share the work: those asked for, or one for each core that there is."""
+    return asked if asked is not None else len(os.sched_getaffinity(0))
 
 
 def one_scenario(path: Path | None, shell: str | None, overrides: list[str] | None) -> Scenario:

@@ -21,6 +21,7 @@ from streamsim.traffic import (
     host_for,
     input_bytes,
     record_rate,
+    refuse_records,
     refuse_shapes,
     source_ceiling,
     totals,
@@ -160,6 +161,7 @@ def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile
     """
     refuse_shapes(scenario.circuit, "simulated")
     profiles = effective_profiles(scenario, profile)
+    refuse_records(profiles, "simulated by chunks")
     flows = totals(scenario, profiles)
     stations = scenario.circuit.stations
     places = {station.name: index for index, station in enumerate(stations)}

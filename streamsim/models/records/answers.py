@@ -1,0 +1,199 @@
+"""From the replications of a table to the result of its scenario, in the shape of all worlds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from streamsim.models.records.compiling import Compiled
+from streamsim.models.records.sample import Sample
+from streamsim.models.records.steady import QUANTILES, Answer
+from streamsim.result import (
+    Bottleneck,
+    Budget,
+    CircuitResult,
+    Estimate,
+    HostResult,
+    ResponseTime,
+    Result,
+    StationResult,
+)
+from streamsim.scenario import Scenario
+
+SATURATED = 0.95
+"""See `summary.SATURATED`."""
+
+
+def result_of(answer: Answer, compiled: Compiled, scenario: Scenario) -> Result:
+    """Return all estimates of a scenario that was simulated record by record.
+
+    Utilisations, waits and rates are those of the time after the warm-up; amounts those of a whole run, where it ends.
+    A station's numbers are those of all its servers together.
+    """
+    return _Reader(answer, compiled, scenario).result()
+
+
+class _Reader:
+    def __init__(self, answer: Answer, compiled: Compiled, scenario: Scenario) -> None:
+        self.answer, self.compiled, self.scenario = answer, compiled, scenario
+        self.table = answer.table
+        owners: dict[str, list[int]] = {}
+        for number, station in enumerate(compiled.circuit.stations):
+            owners.setdefault(station.server_of or station.name, []).append(number)
+        self.members = {name: np.array(numbers) for name, numbers in owners.items()}
+
+    def result(self) -> Result:
+        answer, scenario = self.answer, self.scenario
+        stations = {name: self._station(name) for name in scenario.circuit.order()}
+        bottleneck = self._bottleneck(stations)
+        return Result(
+            world="simulated",
+            engine=answer.engine,
+            scenario=scenario.key,
+            host=HostResult(
+                cores=self.compiled.host.cores,
+                available_cores=self.compiled.host.available_cores,
+                speed=self.compiled.host.speed,
+            ),
+            circuit=CircuitResult(
+                makespan=self._ending(lambda one: one.makespan_s, "s"),
+                bytes_per_s=self._put_in("bytes", "B/s"),
+                records_per_s=self._put_in("records", "records/s"),
+                response_time=self._response(),
+                bottleneck=bottleneck,
+            ),
+            stations=stations,
+            saturated=not answer.settled,
+            repetitions=len(answer.samples),
+            notes=(*self._notes(), *self.compiled.notes),
+            warnings=self._warnings(),
+        )
+
+    def _mean(self, value, unit: str) -> Estimate:  # type: ignore[no-untyped-def]
+        return self.answer.mean(value, unit)
+
+    def _ending(self, value, unit: str) -> Estimate:  # type: ignore[no-untyped-def]
+        return self._mean(value, unit) if self.answer.terminating else Estimate(value=None, unit=unit)
+
+    def _put_in(self, what: str, unit: str) -> Estimate:
+        rows = self.table.stations
+        starts = [number for number, station in enumerate(rows) if station.source is not None]
+        sizes = np.array([rows[k].size if what == "bytes" and isinstance(rows[k].size, int) else 1 for k in starts])
+        return self._mean(lambda one: float((one.window.taken[starts] * sizes).sum()) / one.window_s, unit)
+
+    def _response(self) -> ResponseTime | None:
+        if not any(load.open or load.in_flight for load in self.scenario.loads.values()):
+            return None
+        quantiles = {name: self.answer.quantile(part) for name, part in QUANTILES}
+        return ResponseTime(mean=self._mean(lambda one: one.response_mean_s, "s"), **quantiles)
+
+    def _station(self, name: str) -> StationResult:
+        members = self.members[name]
+        servers = sum(self.table.servers(int(k)) for k in members)
+        rows = [self.table.stations[int(k)] for k in members]
+        is_source = rows[0].source is not None
+
+        def share(what: str):  # type: ignore[no-untyped-def]
+            return lambda one: float(getattr(one.window, what)[members].sum()) / one.window_s / servers
+
+        def each(*what: str):  # type: ignore[no-untyped-def]
+            def value(one: Sample) -> float:
+                taken = float(one.window.taken[members].sum())
+                return (
+                    sum(float(getattr(one.window, part)[members].sum()) for part in what) / taken if taken else math.nan
+                )
+
+            return value
+
+        taken = self._ending(lambda one: float(one.whole.taken[members].sum()), "records")
+        busy = ("cpu_s", "runnable_s", "waiting_s")
+        lives = {state: self._mean(share(f"{state}_s"), "") for state in ("cpu", "runnable", "waiting", "blocked")}
+        known = _scaled(taken, rows[0].size, "B")
+        nothing = Estimate(value=0.0, unit="B")
+        return StationResult(
+            servers=servers,
+            bytes_in=nothing if is_source else known,
+            bytes_out=self._ending(lambda one: _given(one, members, rows[0]), "B"),
+            records_in=None if is_source else taken,
+            records_out=self._ending(lambda one: _given(one, members, rows[0], size=1.0), "records"),
+            utilisation=lives["cpu"],
+            cpu=self._ending(lambda one: float(one.whole.cpu_s[members].sum()), "core-s"),
+            demand_per_record=self._mean(each("cpu_s"), "core-s/record"),
+            service_time=self._mean(each(*busy), "s"),
+            wait=None if is_source else _known(self._mean(each("held"), "s")),
+            response_time=None if is_source else _known(self._mean(each("held", *busy, "blocked_s"), "s")),
+            budget=Budget(
+                starved=self._mean(lambda one: 1.0 - sum(share(f"{state}_s")(one) for state in lives), ""),
+                running=lives["cpu"],
+                runnable=lives["runnable"],
+                waiting=lives["waiting"],
+                blocked=lives["blocked"],
+            ),
+        )
+
+    def _bottleneck(self, stations: dict[str, StationResult]) -> Bottleneck | None:
+        shares = {name: station.utilisation for name, station in stations.items()}
+        if self.table.hosts:
+            cores = self.compiled.host.available_cores
+            shares["host"] = self._mean(lambda one: min(1.0, float(one.window.cpu_s.sum()) / one.window_s / cores), "")
+        ranked = sorted(((found.value or 0.0, name) for name, found in shares.items()), key=lambda pair: -pair[0])
+        if not ranked:
+            return None
+        second = ranked[1][1] if len(ranked) > 1 else None
+        return Bottleneck(
+            station=ranked[0][1],
+            share=shares[ranked[0][1]],
+            runner_up=second,
+            runner_up_share=shares[second] if second is not None else None,
+            saturated=ranked[0][0] >= SATURATED or not self.answer.settled,
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        answer = self.answer
+        count, each = len(answer.samples), answer.samples[0]
+        runs = (
+            f"{count} replication{'s' if count != 1 else ''} of {each.records} records past {answer.warm_up} of warm-up"
+        )
+        worst, _ = answer.little()
+        little = "" if math.isnan(worst) else f"; Little's law holds to {worst:.1e}"
+        return (
+            f"engine {answer.engine}: {answer.why}",
+            f"{runs}, {answer.records:.3g} records in all, took {answer.seconds:.2g} s{little}",
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        answer, found = self.answer, []
+        reached = answer.reached
+        if reached > answer.precision and len(answer.samples) > 1:
+            width = f"is still {reached:.1%} of its value" if math.isfinite(reached) else "is not known"
+            found.append(
+                f"the widest interval {width} after {len(answer.samples)} replications "
+                f"(asked for: {answer.precision:.1%}); raise simulate.replications"
+            )
+        if not answer.settled:
+            found.append("response times had not settled after a million records: the load is too much for the circuit")
+        worst, fine = answer.little()
+        if not fine:
+            found.append(f"Little's law is off by {worst:.2g}: the simulation lost or invented time; please report it")
+        return tuple(found)
+
+
+def _given(one: Sample, members: np.ndarray, row, size: float | None = None) -> float:  # type: ignore[no-untyped-def]
+    per_record = size if size is not None else float(row.size)
+    return float(one.whole.taken[members].sum()) * float(row.yields) * per_record
+
+
+def _scaled(found: Estimate, size: object, unit: str) -> Estimate:
+    factor = float(size) if isinstance(size, int) else 1.0
+    low, high = found.low, found.high
+    return Estimate(
+        value=None if found.value is None else found.value * factor,
+        low=None if low is None else low * factor,
+        high=None if high is None else high * factor,
+        unit=unit,
+    )
+
+
+def _known(found: Estimate) -> Estimate | None:
+    return found if found.value is not None and math.isfinite(found.value) else None

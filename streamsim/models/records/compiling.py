@@ -1,0 +1,260 @@
+"""From a scenario and its profile to a table of records: every server a station, every record a thing of its own.
+
+What this grain leaves out is said in `Compiled.notes`; what it cannot say at all is refused by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import msgspec
+
+from streamsim.circuit import Circuit, Pipe, Station
+from streamsim.deadlocks import reading_order
+from streamsim.errors import ModelError
+from streamsim.expansion import expand
+from streamsim.models.records import table as records
+from streamsim.models.records.check import check
+from streamsim.models.records.laws import Gaps, Law
+from streamsim.models.records.streams import Even, Listed, Variate
+from streamsim.models.table import Pace
+from streamsim.scenario import Load, Scenario
+from streamsim.service import UNLIMITED, HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.traffic import arrival_times, effective_profiles, host_for, record_rate, shares, source_ceiling
+
+SPLITS: Mapping[str, records.Split] = {
+    "copy": "copy",
+    "round-robin": "turns",
+    "least-loaded": "least-loaded",
+    "key": "drawn",
+}
+MERGES: Mapping[str, records.Pick] = {"interleave": "arrival", "reorder": "next", "merge": "order", "loop": "ready"}
+FINEST = 1000
+"""Selectivities are kept as fractions with denominators up to this: 2/3 is given as 0, 1, 1, 0, 1, 1, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """The table of a scenario, whose stations are named as those of the expanded circuit, and what it leaves out."""
+
+    table: records.Table
+    circuit: Circuit
+    host: HostProfile
+    notes: tuple[str, ...]
+
+
+def compile_table(scenario: Scenario, profile: Profile | None, host: HostProfile | None = None) -> Compiled:
+    """Compile a scenario and its profile to a table of records.
+
+    Parameters
+    ----------
+    profile : what was measured; stations that it lacks must be declared in the scenario. What a shape needs beside them
+        (copies, splits, merges) takes no time where it was not measured.
+    host : the machine, where it is not to follow from the profile and the scenario's cores.
+
+    Raises
+    ------
+    ProfileError : a station is neither measured nor declared.
+    ModelError : the scenario has something that cannot be simulated record by record.
+
+    >>> from streamsim.loading import load
+    >>> scenario = load({"sources": {"make": {"command": "seq 9"}}, "stations": {"half": {"command": "cut -c1"}},
+    ...                  "service": {"make": {"bytes": 800}, "half": {"per_record": "1 ms", "scv": 1.0}}})
+    >>> compiled = compile_table(scenario, None)
+    >>> [station.name for station in compiled.table.stations], compiled.table.stations[0].source.records
+    (['make', 'half'], 10)
+    """
+    return _Compiler(scenario, profile, host).compiled()
+
+
+class _Compiler:
+    def __init__(self, scenario: Scenario, profile: Profile | None, host: HostProfile | None) -> None:
+        self.scenario = scenario
+        self.profiles = effective_profiles(scenario, _with_inserted(scenario, profile))
+        self.circuit = expand(scenario.circuit)
+        self.machine = host or host_for(scenario, profile)
+        self.own_cores = scenario.simulate.cores == "own"
+        self.notes: list[str] = []
+        self.names = [station.name for station in self.circuit.stations]
+
+    def compiled(self) -> Compiled:
+        stations = [self._station(station) for station in self.circuit.stations]
+        pipes = [self._pipe(pipe) for pipe in self.circuit.pipes]
+        for station in self.circuit.stations:
+            for feed in self.circuit.feed_of(station.name):
+                stations.append(self._feed(feed.name, station.name))
+                pipes.append(
+                    records.Pipe(upstream=len(stations) - 1, downstream=self.names.index(station.name), capacity=1,
+                                 label=f"{feed.name}->{station.name}")
+                )  # fmt: skip
+        self._note_what_is_left_out()
+        hosts = () if self.own_cores else (records.Host(name="host", profile=self.machine),)
+        table = records.Table(stations=tuple(stations), pipes=tuple(pipes), hosts=hosts)
+        return Compiled(table=check(table), circuit=self.circuit, host=self.machine, notes=tuple(self.notes))
+
+    def _profile(self, station: Station) -> StationProfile:
+        return self.profiles[station.server_of or station.name]
+
+    def _station(self, station: Station) -> records.Station:
+        profile, source = self._profile(station), None
+        size_in, size_out = self._sizes(station, profile)
+        if station.role == "source":
+            source = self._source(station, profile)
+            size_in = size_out
+        service = profile.service
+        per_byte_s = service.per_byte / max(1.0, service.threads)
+        base_s = (service.setup + service.per_record) / max(1.0, service.threads)
+        if source is not None:  # what it takes to give a record depends on the record that it gives
+            base_s, per_byte_s = base_s + per_byte_s * size_out, 0.0
+        split, weights = self._split(station, profile)
+        works = base_s > 0 or per_byte_s > 0
+        return records.Station(
+            name=station.name,
+            servers=profile.at_once,
+            source=source,
+            pick=self._pick(station),
+            split=split,
+            weights=weights,
+            host=None if self.own_cores or not works else 0,
+            service=_law(service) if works else None,
+            base_s=base_s,
+            per_byte_s=per_byte_s,
+            delay_s=service.waiting_per_record + service.waiting_per_byte * size_in,
+            yields=self._yields(station, profile),
+            size=round(size_out),
+            barrier=profile.barrier,
+            finish_s=service.finish / max(1.0, service.finish_threads),
+            output_s=service.output_per_byte / max(1.0, service.output_threads) * size_out,
+        )
+
+    def _sizes(self, station: Station, profile: StationProfile) -> tuple[float, float]:
+        """Return the bytes of a record that it takes and of one that it gives."""
+        size_in = max(1.0, profile.record_bytes)
+        if station.role == "source" or not profile.records_out or not profile.bytes_out:
+            return size_in, size_in
+        return size_in, max(1.0, profile.bytes_out / profile.records_out)
+
+    def _yields(self, station: Station, profile: StationProfile) -> Fraction:
+        if station.role == "source" or station.role in ("copy", "split", "loop", "merge"):
+            return Fraction(1)
+        if not profile.records_in or profile.records_out is None:
+            return Fraction(1) if profile.bytes_out else Fraction(0)
+        return Fraction(profile.records_out / profile.records_in).limit_denominator(FINEST)
+
+    def _split(self, station: Station, profile: StationProfile) -> tuple[records.Split, tuple[float, ...]]:
+        outputs = self.circuit.outputs_of(station.name)
+        by = (
+            "ports"
+            if station.ports
+            else str(station.parameters.get("by", "copy"))
+            if station.role == "split"
+            else "copy"
+        )
+        if by not in SPLITS and by != "ports":
+            raise ModelError(f"station {station.name!r}: a split by {by!r} cannot be simulated record by record")
+        kind = SPLITS.get(by, "drawn")
+        if kind != "drawn" or len(outputs) < 2:
+            return kind, ()
+        parts = shares(self.circuit, profile, station.name)
+        return kind, tuple(parts[pipe.label] for pipe in outputs)
+
+    def _pick(self, station: Station) -> records.Pick:
+        if station.command is None:
+            return MERGES.get(str(station.operator), "arrival")
+        return {"sequence": "sequence", "lockstep": "turns", "ready": "ready"}[reading_order(station)]  # type: ignore[return-value]
+
+    def _source(self, station: Station, profile: StationProfile) -> records.Source:
+        scenario, name = self.scenario, station.name
+        load = scenario.load_of(name)
+        if self.circuit.inputs_of(name):
+            raise ModelError(
+                f"source {name!r}: a command that is paced from outside can only be simulated by chunks "
+                "(simulate.grain = 'chunks'); give the load to an operator or a file"
+            )
+        ceiling = source_ceiling(scenario, profile, name)
+        limit = None if ceiling is None else round(ceiling / profile.record_bytes)
+        until_s = math.inf if load.duration_s is None else load.duration_s
+        if load.arrivals == "closed":
+            return records.Source(arrivals="closed", in_flight=load.in_flight or 1, records=limit, until_s=until_s)
+        if not load.open:
+            return records.Source(records=limit, until_s=until_s)
+        arrivals, stream = self._stream(load, profile, name)
+        return records.Source(arrivals=arrivals, stream=stream, records=limit, until_s=until_s)
+
+    def _stream(self, load: Load, profile: StationProfile, name: str) -> tuple[records.Arrivals, Variate]:
+        if load.arrivals == "trace":
+            return "times", Listed(tuple(arrival_times(self.scenario, name).tolist()))
+        rate = record_rate(self.scenario, profile, name)
+        if load.arrivals == "even":
+            return "times", Even(rate)
+        states = tuple((state.share * rate, state.stay_s) for state in load.states)
+        pace = Pace(arrivals=load.arrivals, rate=rate, scv=load.scv, states=states)  # type: ignore[arg-type]
+        return "gaps", Gaps(pace)
+
+    def _feed(self, feed: str, reader: str) -> records.Station:
+        """A file that a station opens itself: its records are there as soon as they are asked for."""
+        profile = self._profile(self.circuit.station(reader))
+        size = self.scenario.source_bytes.get(feed)
+        if size is None and (profile.source == "declared" or len(self.circuit.station(reader).inputs) > 1):
+            raise ModelError(f"sources.{feed}: how large it is is not known; use a file that is there, or measure")
+        count = round((size if size is not None else profile.bytes_in) / profile.record_bytes)
+        return records.Station(
+            name=f"feed:{feed}" if feed in self.names else feed,
+            base_s=0.0,
+            source=records.Source(records=count),
+            size=max(1, round(profile.record_bytes)),
+        )
+
+    def _pipe(self, pipe: Pipe) -> records.Pipe:
+        places = self._profile(self.circuit.station(pipe.downstream)).places
+        by_bytes = places is None
+        capacity = max(4096, pipe.capacity_bytes) if places is None else None if places >= UNLIMITED else places
+        return records.Pipe(
+            upstream=self.names.index(pipe.upstream),
+            downstream=self.names.index(pipe.downstream),
+            capacity=capacity,
+            unit="pages" if by_bytes else "records",
+            label=pipe.label,
+        )
+
+    def _note_what_is_left_out(self) -> None:
+        left_out = {
+            "the start of": [name for name, one in self.profiles.items() if one.service.startup > 0],
+            "the course of demand along the stream of": [
+                name for name, one in self.profiles.items() if one.service.curve
+            ],
+            "what is kept back by": [name for name, one in self.profiles.items() if one.held_bytes or one.gather_bytes],
+        }
+        self.notes += [
+            f"record by record, {what} {', '.join(names)} is left out" for what, names in left_out.items() if names
+        ]
+
+
+def _law(service: ServiceModel) -> Law | None:
+    return None if service.distribution.family == "deterministic" else Law(service.distribution)
+
+
+def _with_inserted(scenario: Scenario, profile: Profile | None) -> Profile:
+    """Return the profile with what shapes need beside the stations that somebody wrote: no time where not measured."""
+    known = profile if profile is not None else Profile()
+    free = {
+        station.name: StationProfile(source="declared", record_bytes=_size_before(scenario, known, station))
+        for station in scenario.circuit.stations
+        if station.role in ("copy", "split", "merge", "loop")
+        and station.name not in known.stations
+        and station.name not in scenario.services
+    }
+    return msgspec.structs.replace(known, stations={**known.stations, **free})
+
+
+def _size_before(scenario: Scenario, profile: Profile, station: Station) -> float:
+    """Return the bytes of the records that come into an inserted station: what the one before gives."""
+    for pipe in scenario.circuit.inputs_of(station.name):
+        known = profile.stations.get(pipe.upstream) or scenario.services.get(pipe.upstream)
+        if known is not None:
+            return known.bytes_out / known.records_out if known.records_out and known.bytes_out else known.record_bytes
+        return _size_before(scenario, profile, scenario.circuit.station(pipe.upstream))
+    return 1.0

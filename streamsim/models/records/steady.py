@@ -1,0 +1,227 @@
+"""Answers about a table: how long to run it, past which warm-up and how often, until intervals are narrow enough."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamsim.models.records.check import check
+from streamsim.models.records.runs import choose, open_run
+from streamsim.models.records.sample import Plan, Sample, replication
+from streamsim.models.records.streams import ROLES, Even, Listed, variate_of
+from streamsim.models.records.table import Table
+from streamsim.models.statistics.precision import how_many, widest
+from streamsim.models.statistics.replications import replicate
+from streamsim.models.statistics.streaming import LogHistogram, around, mean_of
+from streamsim.models.statistics.warmup import settled, warm_up
+from streamsim.result import Estimate
+from streamsim.visits import WARM_UP
+
+Array = NDArray[np.float64]
+
+PILOTS = 8
+"""Runs whose average shows the warm-up: averaging them leaves the trend and takes the noise (Welch 1983)."""
+FIRST_LOOK = 4096
+"""Records of a pilot; twice as many each time that they do not settle."""
+LONGEST_LOOK = 1 << 20
+FEWEST = 10
+"""Replications of an answer: with fewer, intervals of Student's t are wide."""
+SCOUTS = 20
+"""Replications that say how many records are needed, and say nothing else."""
+TARGET = 20
+"""Replications of a table that does not end; their length is chosen so that they do."""
+MARGIN = 2.2
+"""More records than the scouts ask for: widths estimated from 20 replications are so uncertain, and it must be seldom
+that the answer's own width decides."""
+QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+ENDLESS = 1 << 62
+LONGEST = 10**9
+"""Records of one replication at most."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answer:
+    """What the replications of a table say together.
+
+    ``reached`` is the widest half-width relative to its value; ``settled`` whether a steady part was found. ``warm_up``
+    and ``records`` are of each replication; ``seconds`` is what it took.
+    """
+
+    table: Table
+    engine: str
+    why: str
+    samples: tuple[Sample, ...]
+    warm_up: int
+    precision: float
+    settled: bool
+    terminating: bool
+    seconds: float
+
+    def mean(self, values: Callable[[Sample], float], unit: str, *, level: float = 0.95) -> Estimate:
+        """Return the mean of a number that every replication has."""
+        return mean_of(np.array([values(sample) for sample in self.samples]), unit, level=level)
+
+    def quantile(self, part: float, *, level: float = 0.95) -> Estimate:
+        """Return the response time (s) that this part of the records does not exceed."""
+        pooled, parts = LogHistogram(), []
+        for sample in self.samples:
+            one = sample.histogram()
+            parts.append(one.quantile(part))
+            pooled.merge(one)
+        return around(pooled.quantile(part), np.array(parts), "s", level=level)
+
+    def steering(self) -> list[Estimate]:
+        """Return the estimates that decide when it is enough: throughput, and response times, mean and quantiles."""
+        found = [self.mean(lambda sample: sample.throughput, "records/s")]
+        found.append(self.mean(lambda sample: sample.response_mean_s, "s"))
+        return found + [self.quantile(part) for _, part in QUANTILES]
+
+    @property
+    def reached(self) -> float:
+        """The widest interval."""
+        return widest(self.steering())
+
+    @property
+    def records(self) -> int:
+        """Records that left in all replications, warm-up included."""
+        return sum(sample.all_records for sample in self.samples)
+
+    def little(self) -> tuple[float, bool]:
+        """Return the worst difference from Little's law, and whether all replications kept within what is allowed."""
+        known = [sample for sample in self.samples if not math.isnan(sample.little)]
+        worst = max((abs(sample.little) for sample in known), default=math.nan)
+        return worst, all(abs(sample.little) <= sample.little_allowed for sample in known)
+
+
+def answer(
+    table: Table,
+    *,
+    precision: float,
+    seed: int = 1,
+    at_most: int = 30,
+    engine: str = "auto",
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Answer:
+    """Simulate a table until every interval is as narrow as is asked for.
+
+    A table that ends by itself is run from its start to its end, again and again; the first tenth of its records is
+    left out. One that does not end is run past its warm-up, which MSER-5 finds from pilots, and then for as many
+    records as about 20 replications need for the precision.
+
+    Parameters
+    ----------
+    precision : relative half-width of the 95 % intervals of throughput and of the mean, p50, p95 and p99 response time.
+    at_most : replications; fewer where they do.
+    workers : processes; how many changes nothing but the time.
+
+    Raises ModelError where the table cannot be run, or not by the engine that is asked for.
+
+    >>> from streamsim.models.records.table import Pipe, Source, Station
+    >>> table = Table(stations=(Station(name="make", source=Source(records=100)), Station(name="take")),
+    ...               pipes=(Pipe(upstream=0, downstream=1, capacity=1),))
+    >>> found = answer(table, precision=0.02)
+    >>> len(found.samples), found.samples[0].throughput, found.engine
+    (1, 1.0, 'maxplus')
+    """
+    began = time.monotonic()
+    check(table)
+    root = np.random.SeedSequence(seed)
+    chosen, why = choose(table, engine)
+    terminating = ends(table)
+    steady = True
+    if terminating:
+        count = _records_of(table, chosen, root)
+        plan = Plan(table=table, engine=chosen, warm_up=int(WARM_UP * count))
+    else:
+        cut, steady = _find_warm_up(table, chosen, root)
+        plan = Plan(table=table, engine=chosen, warm_up=cut, records=max(19 * cut, 10_000))
+
+    def so_far(samples: Sequence[Sample], plan: Plan) -> Answer:
+        return Answer(
+            table=table, engine=chosen, why=why, samples=tuple(samples), warm_up=plan.warm_up, precision=precision,
+            settled=steady, terminating=terminating, seconds=time.monotonic() - began,
+        )  # fmt: skip
+
+    def run(plan: Plan, first: int) -> list[Sample]:
+        def wanted(samples: Sequence[Sample]) -> int:
+            if not samples:
+                return first
+            return how_many(len(samples), so_far(samples, plan).reached, precision, at_most)
+
+        return replicate(partial(replication, plan), root, wanted, workers=workers, progress=progress)
+
+    if not drawn(table):
+        return so_far([replication(plan, root)], plan)
+    # What a run says of its own width must not decide when it stops: it would stop where it errs. So others say how
+    # much is needed, and only where that was not enough, which is seldom, more is added.
+    scouts = replicate(partial(replication, plan), _pilot(root, PILOTS), lambda found: SCOUTS, workers=workers)
+    needed = MARGIN * SCOUTS * (so_far(scouts, plan).reached / precision) ** 2
+    if not terminating:
+        plan, needed = _longer(plan, needed / min(TARGET, at_most)), TARGET
+    return so_far(run(plan, min(max(FEWEST, math.ceil(min(needed, at_most))), at_most)), plan)
+
+
+def ends(table: Table) -> bool:
+    """Whether every source ends."""
+    sources = [station.source for station in table.stations if station.source is not None]
+    return all(source.records is not None or source.until_s < math.inf for source in sources)
+
+
+def drawn(table: Table) -> bool:
+    """Whether two replications can differ."""
+    for number, station in enumerate(table.stations):
+        variates = (variate_of(station, role, len(table.outputs(number))) for role in ROLES)
+        if any(variate is not None and not isinstance(variate, Even | Listed) for variate in variates):
+            return True
+    return False
+
+
+def _records_of(table: Table, engine: str, root: np.random.SeedSequence) -> int:
+    """Return about how many records leave a table that ends."""
+    run, count = open_run(table, engine, _pilot(root, 0)), 0
+    while len(block := run.advance(ENDLESS)[0]):
+        count += len(block)
+    return count
+
+
+def _find_warm_up(table: Table, engine: str, root: np.random.SeedSequence) -> tuple[int, bool]:
+    """Return how many records to leave out, twice what MSER-5 says of an average of pilots, and whether it settled."""
+    length = FIRST_LOOK
+    while True:
+        pilots = [_responses(table, engine, _pilot(root, number), length) for number in range(PILOTS)]
+        shortest = min(len(pilot) for pilot in pilots)
+        series = np.mean([pilot[:shortest] for pilot in pilots], axis=0)
+        cut = warm_up(series)
+        if settled(series, cut) or length >= LONGEST_LOOK or shortest < length:
+            return max(2 * cut, FIRST_LOOK // 4), settled(series, cut)
+        length *= 2
+
+
+def _responses(table: Table, engine: str, seed: np.random.SeedSequence, count: int) -> Array:
+    run, found, done = open_run(table, engine, seed), [], 0
+    while done < count:
+        born, left = run.advance(count - done)
+        if not len(born):
+            break
+        found.append(left - born)
+        done += len(born)
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def _pilot(root: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
+    """Return a seed that no replication has."""
+    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, 1 << 30, number))
+
+
+def _longer(plan: Plan, times: float) -> Plan:
+    """Return the plan with so many times the records; no fewer than it has."""
+    assert plan.records is not None, "a table that does not end"
+    records = LONGEST if not math.isfinite(times) else min(LONGEST, math.ceil(plan.records * max(1.0, times)))
+    return Plan(table=plan.table, engine=plan.engine, warm_up=plan.warm_up, records=records)
