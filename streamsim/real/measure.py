@@ -14,7 +14,7 @@ from streamsim.places import check_runnable
 from streamsim.pooling import by_station
 from streamsim.real.assemble import busy_cores, plain_traces, station_traces, with_stolen
 from streamsim.real.control.conductor import Conductor, conducting
-from streamsim.real.host import Usage, check_environment, left_over, stolen_rate, usage
+from streamsim.real.host import check_environment, left_over, stolen_rate, usage
 from streamsim.real.launch import Crew, Setting, launched
 from streamsim.real.observe import Observer
 from streamsim.real.place import pin_set
@@ -42,13 +42,6 @@ class _Seen(NamedTuple):
     warnings: list[str]
 
 
-class _Reading(NamedTuple):
-    """A probe, and what the CPUs had done before it."""
-
-    before: dict[int, Usage]
-    speeds: Speeds
-
-
 class Session:
     """A machine made ready for measuring; leaving the block ends the probes.
 
@@ -70,7 +63,7 @@ class Session:
         self._cpus = sorted(pin_set(cores, strict=True) or ())
         self._log = SpeedLog(cores, reference_rate)
         self._stack = ExitStack()
-        self._last: _Reading | None = None
+        self._last: Speeds | None = None
 
     def __enter__(self) -> Session:
         self._probe = self._stack.enter_context(Probe(self._cpus))
@@ -93,12 +86,10 @@ class Session:
         """The probe's units in a core-second that speed 1 means."""
         return self._log.reference_rate
 
-    def _read(self) -> _Reading:
-        before = {cpu: usage(cpu) for cpu in self._cpus}
-        speeds = self._probe.speeds()
+    def _read(self) -> Speeds:
+        speeds = self._last = self._probe.speeds()
         self._log.add(speeds)
-        self._last = _Reading(before, speeds)
-        return self._last
+        return speeds
 
     def run_once(self, scenario: Scenario, *, observe: bool = True) -> RunTrace:
         """Run a scenario once and return what the run left behind.
@@ -108,10 +99,11 @@ class Session:
         check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
         plan = make_plan(scenario)
         cpus = pin_set(scenario.host.cores, strict=True) or frozenset()
-        reading = self._last
-        if reading is None or time.monotonic() - reading.speeds.time > _FRESH_S:
-            reading = self._read()
-        own = time.process_time()
+        before = self._last
+        if before is None or time.monotonic() - before.time > _FRESH_S:
+            before = self._read()
+        # Of the run alone: what others did while the probes or the files were looked at is no matter of the run.
+        began, own = {cpu: usage(cpu) for cpu in cpus}, time.process_time()
         setting = Setting(cpus=cpus, visits=observe)
         with (
             _kept_off(cpus) as shared,
@@ -119,12 +111,11 @@ class Session:
             conducting(scenario, crew) as conductor,
         ):
             seen = _observed(crew, shared=shared) if observe else _unobserved(crew)
-        own = time.process_time() - own + crew.overhead_s
+            own = (time.process_time() - own if shared else 0.0) + crew.overhead_s
+            readings = [(began[cpu], usage(cpu)) for cpu in cpus]
         after = self._read()
         used = sum(child.cpu_s for child in crew.children)
-        mine = used + own + sum(speeds.cpu_s[cpu] for speeds in (reading.speeds, after.speeds) for cpu in cpus)
-        readings = [(reading.before[cpu], usage(cpu)) for cpu in cpus]
-        left = left_over(readings, mine)
+        left = left_over(readings, used + own)
         rate = stolen_rate(readings)
         stations = by_station(
             {name: with_stolen(station, rate) for name, station in seen.stations.items()},
@@ -133,7 +124,7 @@ class Session:
         makespan = max(station.ended_s for station in stations.values())
         busy = busy_cores(list(stations.values()), makespan, left.background_cores, len(cpus))
         speed = self._log.run(
-            (reading.speeds, after.speeds), seen.rates, busy=used / makespan + left.background_cores, cores=len(cpus)
+            (before, after), seen.rates, busy=used / makespan + left.background_cores, cores=len(cpus)
         )
         return RunTrace(
             makespan_s=makespan,

@@ -28,12 +28,11 @@ _MOST_ALONE = 4
 class Speeds(NamedTuple):
     """What one probe found: ``rates[k-1]`` is units of work in a core-second with k cores busy.
 
-    ``time`` is its end on the monotonic clock (s), ``cpu_s`` the core-seconds that it used on each CPU.
+    ``time`` is its end on the monotonic clock (s).
     """
 
     time: float
     rates: tuple[float, ...]
-    cpu_s: dict[int, float]
 
 
 class Wake(NamedTuple):
@@ -94,8 +93,8 @@ class Probe:
             answer += data
         return answer.decode().split()
 
-    def _spin(self, places: Sequence[int], spent: dict[int, float]) -> float:
-        """Let these cores spin at once; return units in a core-second, and add up the core-seconds."""
+    def _spin(self, places: Sequence[int]) -> float:
+        """Let these cores spin at once; return units in a core-second."""
         for place in places:
             self._tell(self._processes[place], b"spin %f\n" % _SPIN_S)
         units = seconds = 0.0
@@ -103,21 +102,19 @@ class Probe:
             done, used = self._answer(self._processes[place])
             units += float(done)
             seconds += float(used)
-            spent[self._cpus[place]] += float(used)
         return units / seconds
 
     def speeds(self) -> Speeds:
         """Probe the cores alone and together; takes some 25 ms for each count of busy cores."""
         count = len(self._processes)
-        spent = dict.fromkeys(self._cpus, 0.0)
         alone = []
         for _ in range(min(count, _MOST_ALONE)):
             self._turn += 1
-            alone.append(self._spin([self._turn % count], spent))
+            alone.append(self._spin([self._turn % count]))
         found = {1: statistics.fmean(alone)}
         for busy in _counts(count):
-            found[busy] = self._spin([(self._turn + place) % count for place in range(busy)], spent)
-        return Speeds(time.monotonic(), _filled(found, count), spent)
+            found[busy] = self._spin([(self._turn + place) % count for place in range(busy)])
+        return Speeds(time.monotonic(), _filled(found, count))
 
     def wake(self) -> Wake:
         """Time the waking of a reader on the runner's core and on another one."""

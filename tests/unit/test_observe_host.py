@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
+from streamsim.loading import load
+from streamsim.real import measure
 from streamsim.real.endings import judge, tail_of, was_cut
 from streamsim.real.host import Usage, check_environment, left_over, usage
 from streamsim.real.observe import SHARE, period_s
@@ -24,7 +27,7 @@ OTHER = Process(name="o", program="sort -z", arguments=("sort", "-z"))
 
 
 def probed(*rates: float) -> Speeds:
-    return Speeds(0.0, rates, {})
+    return Speeds(0.0, rates)
 
 
 def test_the_reference_is_what_was_found_before_the_first_run() -> None:
@@ -80,7 +83,6 @@ def test_a_probe_finds_speeds_and_wakes_and_leaves_no_process() -> None:
         speeds, wake = probe.speeds(), probe.wake()
         pids = [process.pid for process in probe._processes]
     assert len(speeds.rates) == len(cpus) and min(speeds.rates) > 0
-    assert set(speeds.cpu_s) == set(cpus) and min(speeds.cpu_s.values()) > 0
     assert 0 < wake.near_s < 1 and 0 < wake.far_s < 1
     assert usage(cpus[0]).time > before.time
     for pid in pids:
@@ -135,3 +137,17 @@ def test_importing_the_runtime_starts_nothing() -> None:
         [sys.executable, "-c", script], capture_output=True, check=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     )
     assert done.stdout.split() == [b"1"]
+
+
+def test_what_others_do_while_the_cores_are_probed_is_not_laid_to_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy_s, probe = 0.0, Probe.speeds
+
+    def probing(one: Probe) -> Speeds:
+        nonlocal busy_s
+        busy_s += 100.0
+        return probe(one)
+
+    monkeypatch.setattr(Probe, "speeds", probing)
+    monkeypatch.setattr(measure, "usage", lambda cpu: Usage(time.monotonic(), busy_s, 0.0))
+    line = load({"name": "line", "sources": {"s": {"command": "seq 9"}}, "stations": {"t": {"command": "cat"}}})
+    assert measure.run_once(line).background_cores == 0.0
