@@ -36,27 +36,25 @@ def write_constants() -> None:
 
 
 write_constants()
-extensions = [
-    Extension(
-        f"streamsim.models.records.{name}",
-        [str(RECORDS / f"{name}.py")],
-        define_macros=[("Py_LIMITED_API", PYTHON)],
-        py_limited_api=True,
-        extra_compile_args=FLAGS,
-        optional=True,
-    )
-    for name in ("kernel", "recursions")
-]
-setup(
-    ext_modules=cythonize(
-        extensions,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-        },
-    ),
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+extensions = cythonize(
+    [
+        Extension(
+            f"streamsim.models.records.{name}",
+            [str(RECORDS / f"{name}.py")],
+            define_macros=[("Py_LIMITED_API", PYTHON)],
+            py_limited_api=True,
+            extra_compile_args=FLAGS,
+        )
+        for name in ("kernel", "recursions")
+    ],
+    compiler_directives={
+        "language_level": 3,
+        "boundscheck": False,
+        "wraparound": False,
+        "cdivision": True,
+        "initializedcheck": False,
+    },
 )
+for extension in extensions:
+    extension.optional = True  # cythonize forgets that it was
+setup(ext_modules=extensions, options={"bdist_wheel": {"py_limited_api": "cp311"}})
