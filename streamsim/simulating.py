@@ -81,6 +81,8 @@ def simulate_with_values(
         if all(len(found) for found in times):
             values["response_mean"] = [float(found.mean()) for found in times]
         return summarise(trace, scenario), values
+    if grain == "chunks":
+        why = f"the engine {engine!r} was asked for, and engines move records"
     return _by_records(scenario, profile, host, seed, engine or "auto", workers, progress, why)
 
 
