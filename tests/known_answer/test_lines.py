@@ -177,10 +177,10 @@ def test_an_open_line_with_long_pipes_is_a_jackson_network() -> None:
     assert answer.response_time == pytest.approx(1 / (1 - 0.6) + 0.8 / (1 - 0.48), rel=1e-9)
 
 
-@pytest.mark.parametrize("options", [{}, {"service_scvs": [0.5, 2.0, 0.5, 1.0]}, {"servers": [1, 2, 1, 1]}])
+@pytest.mark.parametrize("options", [{}, {"service_scvs": [1.0, 1.0, 0.5, 1.0]}, {"servers": [1, 2, 1, 1]}])
 def test_an_open_line_by_windows_comes_near_its_levels(options: Any) -> None:
     # three quarters of what the line can carry; nearer to it the error of the capacity is magnified
-    given = ([1.0, 1.2, 1.0, 0.9], [1, 2, 2])
+    given = ([1.0, 1.2, 1.0, 0.9], [1, 1, 1])
     rate = 0.75 * saturated_line(*given, **options).throughput
     exact = open_line(rate, *given, **options)
     windows = open_line(rate, *given, **options, method="windows")

@@ -120,6 +120,15 @@ class OpenLineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     states: int
 
 
+def laws_of(service_times: Sequence[float], service_scvs: Sequence[float] | None) -> tuple[PhaseType, ...]:
+    """Return a law for each mean (s) and scv; exponential ones where no scv are given."""
+    scvs = [1.0] * len(service_times) if service_scvs is None else service_scvs
+    checks.same_length("service_scvs", scvs, len(service_times))
+    for index, time in enumerate(service_times):
+        checks.positive(f"service_times[{index}]", time)
+    return tuple(fit_two_moments(time, scv) for time, scv in zip(service_times, scvs, strict=True))
+
+
 def line(
     service_times: Sequence[float],
     waiting_places: Sequence[int],
@@ -129,14 +138,9 @@ def line(
     blocking: Blocking = "after-service",
 ) -> Line:
     """Return a line whose services are known by mean (s) and scv (1 where absent: exponential)."""
-    count = len(service_times)
-    scvs = [1.0] * count if service_scvs is None else service_scvs
-    checks.same_length("service_scvs", scvs, count)
-    for index, time in enumerate(service_times):
-        checks.positive(f"service_times[{index}]", time)
     return Line(
-        services=tuple(fit_two_moments(time, scv) for time, scv in zip(service_times, scvs, strict=True)),
-        servers=tuple([1] * count if servers is None else servers),
+        services=laws_of(service_times, service_scvs),
+        servers=tuple([1] * len(service_times) if servers is None else servers),
         waiting_places=tuple(waiting_places),
         blocking=blocking,
     )

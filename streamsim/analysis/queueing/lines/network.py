@@ -9,7 +9,8 @@ from typing import Final, Literal
 import msgspec
 
 from streamsim.analysis.queueing import checks
-from streamsim.analysis.queueing.phase_type import PhaseType, fit_two_moments
+from streamsim.analysis.queueing.lines.description import laws_of
+from streamsim.analysis.queueing.phase_type import PhaseType
 from streamsim.errors import ModelError
 
 NetworkBlocking = Literal["after-service", "before-service", "repetitive"]
@@ -137,12 +138,8 @@ def finite_network(
 ) -> FiniteNetwork:
     """Return a checked network whose services are known by mean (s) and scv (1 where absent: exponential)."""
     count = len(service_times)
-    scvs = [1.0] * count if service_scvs is None else service_scvs
-    checks.same_length("service_scvs", scvs, count)
-    for index, time in enumerate(service_times):
-        checks.positive(f"service_times[{index}]", time)
     return FiniteNetwork(
-        services=tuple(fit_two_moments(time, scv) for time, scv in zip(service_times, scvs, strict=True)),
+        services=laws_of(service_times, service_scvs),
         places=tuple(places),
         routing=tuple(tuple(row) for row in routing),
         arrival_rates=(0.0,) * count if arrival_rates is None else tuple(arrival_rates),

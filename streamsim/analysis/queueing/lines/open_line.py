@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from streamsim.analysis.queueing.lines.section import Section
     from streamsim.analysis.queueing.lines.servers import Floats
 
-MOST_PHASES: Final = 1_000
+MOST_PHASES: Final = 600
 """Of the line times the arrivals: the matrices of the levels have the square of that, and are full."""
 OPEN_APART: Final = 0.1
 """How far the throughputs of windows may differ: those behind the first see of its endless queue only its end."""
@@ -57,7 +57,7 @@ def open_line(
         those of the N−1 pipes between stations.
     arrival_scv : of the gaps, at least 1/200, matched by a phase-type law; 1 is Poisson.
     method : "exact" for one chain of levels, "windows" for its decomposition, "best" for the chain where the rest of
-        the line, times the phases of the arrivals, has at most 1000 states.
+        the line, times the phases of the arrivals, has at most 600 states.
 
     Raises ModelError for numbers outside these ranges, and where "exact" would need a larger chain. A rate of at least
     what the line can carry is answered with `saturated`.
