@@ -21,6 +21,8 @@ def grain_of(scenario: Scenario, profile: Profile) -> tuple[str, str]:
     """
     if scenario.simulate.grain is not None:
         return scenario.simulate.grain, "asked for"
+    if scenario.controllers:
+        return "records", "controllers see and shed records"
     if any(load.in_flight is not None for load in scenario.loads.values()):
         return "records", "a closed load counts records"
     stations = [profile.stations.get(one.name) or scenario.services.get(one.name) for one in scenario.circuit.stations]

@@ -47,8 +47,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The parent of all policies: their fields are their parameters.
 
     ``asks``: whether it must see parameters and state, for which a server has to be asked between two chunks.
+    ``changes`` is the parameter that it sets, of the first station that it watches.
     """
 
+    changes: ClassVar[str] = ""
     asks: ClassVar[bool] = False
 
     @classmethod

@@ -14,7 +14,7 @@ A window is `looks` looks long; nothing is done before it is over.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -30,6 +30,7 @@ class _Memory(msgspec.Struct, frozen=True):
 class FitPipe(Policy, frozen=True, kw_only=True, rename={"least_bytes": "least", "most_bytes": "most"}):
     """Size the input pipes of ``station`` between ``least`` and ``most`` bytes."""
 
+    changes: ClassVar[str] = "pipe"
     station: str
     least_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 4096
     most_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 1 << 20

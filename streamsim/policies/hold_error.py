@@ -19,7 +19,7 @@ the window offers.
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -37,6 +37,7 @@ class _Memory(msgspec.Struct, frozen=True):
 class HoldError(Policy, frozen=True, kw_only=True, rename={"window_s": "window"}):
     """Keep at ``station`` (an operator ``sample``) what ranks within ``error`` need, for each ``window``."""
 
+    changes: ClassVar[str] = "probability"
     station: str
     error: Annotated[float, msgspec.Meta(gt=0, lt=1)]
     window_s: Seconds

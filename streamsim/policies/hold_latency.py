@@ -17,6 +17,8 @@ True
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from streamsim.policies.base import Command, Observation, Policy, Seconds, rates
@@ -34,6 +36,7 @@ class _Memory(msgspec.Struct, frozen=True):
 class HoldLatency(Policy, frozen=True, kw_only=True, rename={"target_s": "target", "horizon_s": "horizon"}):
     """Shed load at ``station``, an operator ``sample``, so that records wait ``target`` at most before ``behind``."""
 
+    changes: ClassVar[str] = "probability"
     station: str
     behind: str
     target_s: Seconds

@@ -56,6 +56,7 @@ class OrderFilters(Policy, frozen=True, kw_only=True):
     What was seen counts ``forget`` times as much at each decision after it.
     """
 
+    changes: ClassVar[str] = "order"
     asks: ClassVar[bool] = True
     station: str
     forget: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.5

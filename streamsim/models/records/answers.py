@@ -9,6 +9,7 @@ import numpy as np
 from streamsim.models.records.compiling import Compiled
 from streamsim.models.records.sample import Sample
 from streamsim.models.records.steady import QUANTILES, Answer
+from streamsim.models.records.steering import SHED
 from streamsim.result import (
     Bottleneck,
     Budget,
@@ -106,6 +107,7 @@ class _Reader:
 
             return value
 
+        shed = [number for number, row in enumerate(self.table.stations) if row.name == f"{rows[0].name}{SHED}"]
         taken = self._ending(lambda one: float(one.whole.taken[members].sum()), "records")
         busy = ("cpu_s", "runnable_s", "waiting_s")
         lives = {state: self._mean(share(f"{state}_s"), "") for state in ("cpu", "runnable", "waiting", "blocked")}
@@ -114,9 +116,9 @@ class _Reader:
         return StationResult(
             servers=servers,
             bytes_in=nothing if is_source else known,
-            bytes_out=self._ending(lambda one: _given(one, members, rows[0]), "B"),
+            bytes_out=self._ending(lambda one: _given(one, members, shed, rows[0]), "B"),
             records_in=None if is_source else taken,
-            records_out=self._ending(lambda one: _given(one, members, rows[0], size=1.0), "records"),
+            records_out=self._ending(lambda one: _given(one, members, shed, rows[0], size=1.0), "records"),
             utilisation=lives["cpu"],
             cpu=self._ending(lambda one: float(one.whole.cpu_s[members].sum()), "core-s"),
             demand_per_record=self._mean(each("cpu_s"), "core-s/record"),
@@ -179,9 +181,10 @@ class _Reader:
         return tuple(found)
 
 
-def _given(one: Sample, members: np.ndarray, row, size: float | None = None) -> float:  # type: ignore[no-untyped-def]
+def _given(one: Sample, members: np.ndarray, shed: list[int], row, size: float | None = None) -> float:  # type: ignore[no-untyped-def]
     per_record = size if size is not None else float(row.size)
-    return float(one.whole.taken[members].sum()) * float(row.yields) * per_record
+    gone = float(one.whole.taken[shed].sum())
+    return (float(one.whole.taken[members].sum()) * float(row.yields) - gone) * per_record
 
 
 def _scaled(found: Estimate, size: object, unit: str) -> Estimate:

@@ -19,8 +19,10 @@ from streamsim.expansion import expand
 from streamsim.models.records import table as records
 from streamsim.models.records.check import check
 from streamsim.models.records.laws import Gaps, Law
+from streamsim.models.records.steering import SHED
 from streamsim.models.records.streams import Even, Listed, Variate
 from streamsim.models.table import Pace
+from streamsim.policies import make
 from streamsim.scenario import Load, Scenario
 from streamsim.service import UNLIMITED, HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.traffic import arrival_times, effective_profiles, host_for, record_rate, shares, source_ceiling
@@ -90,10 +92,37 @@ class _Compiler:
                     records.Pipe(upstream=len(stations) - 1, downstream=self.names.index(station.name), capacity=1,
                                  label=f"{feed.name}->{station.name}")
                 )  # fmt: skip
+        for name in self._shedding():
+            stations.append(records.Station(name=f"{name}{SHED}", base_s=0.0))
+            pipes.append(records.Pipe(upstream=self.names.index(name), downstream=len(stations) - 1))
         self._note_what_is_left_out()
         hosts = () if self.own_cores else (records.Host(name="host", profile=self.machine),)
-        table = records.Table(stations=tuple(stations), pipes=tuple(pipes), hosts=hosts)
+        table = records.Table(stations=tuple(stations), pipes=tuple(pipes), hosts=hosts, steering=self._steering())
         return Compiled(table=check(table), circuit=self.circuit, host=self.machine, notes=tuple(self.notes))
+
+    def _steering(self) -> tuple[records.Steering, ...]:
+        return tuple(
+            records.Steering(name=name, policy=make(one.policy, one.parameters), period_s=one.period_s)
+            for name, one in self.scenario.controllers.items()
+        )
+
+    def _shedding(self) -> list[str]:
+        """Return the stations whose controllers say what part of the records they keep.
+
+        Raises ModelError for a controller that changes what has no counterpart in a simulation.
+        """
+        found = []
+        for row in self._steering():
+            if row.policy.changes != "probability":
+                raise ModelError(
+                    f"controller {row.name!r} changes the {row.policy.changes} of a station, which cannot be "
+                    "simulated; leave it out to simulate the circuit as it is written"
+                )
+            station = next(one for one in self.circuit.stations if one.name == row.policy.watched()[0])
+            if station.operator != "sample" or len(self.circuit.outputs_of(station.name)) != 1:
+                raise ModelError(f"controller {row.name!r}: {station.name!r} is no operator 'sample' with one reader")
+            found.append(station.name)
+        return found
 
     def _profile(self, station: Station) -> StationProfile:
         return self.profiles[station.server_of or station.name]
@@ -110,6 +139,11 @@ class _Compiler:
         if source is not None:  # what it takes to give a record depends on the record that it gives
             base_s, per_byte_s = base_s + per_byte_s * size_out, 0.0
         split, weights = self._split(station, profile)
+        yields = self._yields(station, profile)
+        if station.name in self._shedding():
+            every, probability = station.parameters.get("every"), station.parameters.get("probability")
+            kept = 1.0 / every if every else float(1.0 if probability is None else probability)
+            split, weights, yields = "drawn", (kept, 1.0 - kept), Fraction(1)
         works = base_s > 0 or per_byte_s > 0
         return records.Station(
             name=station.name,
@@ -123,7 +157,7 @@ class _Compiler:
             base_s=base_s,
             per_byte_s=per_byte_s,
             delay_s=service.waiting_per_record + service.waiting_per_byte * size_in,
-            yields=self._yields(station, profile),
+            yields=yields,
             size=round(size_out),
             barrier=profile.barrier,
             finish_s=service.finish / max(1.0, service.finish_threads),

@@ -15,6 +15,7 @@ from streamsim.models.records.engine import Kernel
 from streamsim.models.records.interpret import Interpreter
 from streamsim.models.records.maxplus import BLOCK, MaxPlus, refusal
 from streamsim.models.records.states import BLOCKED, RUNNABLE, RUNNING, WAITING
+from streamsim.models.records.steering import Steered
 from streamsim.models.records.table import Table
 
 Array = NDArray[np.float64]
@@ -74,6 +75,10 @@ def choose(table: Table, wanted: str = "auto") -> tuple[str, str]:
     >>> choose(Table(stations=stations, pipes=(Pipe(upstream=0, downstream=1),)))
     ('maxplus', 'no route and no order depends on time')
     """
+    if table.steering:
+        if wanted not in ("auto", "simpy"):
+            raise ModelError(f"engine {wanted!r} cannot run controllers, which decide while it runs; simpy can")
+        return "simpy", "controllers decide while it runs"
     reason = refusal(table)
     if wanted == "auto":
         return ("maxplus", "no route and no order depends on time") if reason is None else ("compiled", reason)
@@ -160,7 +165,7 @@ class _KernelRun:
 
 class _SimpyRun:
     def __init__(self, table: Table, seed: np.random.SeedSequence) -> None:
-        self._engine = Interpreter(table, seed)
+        self._engine = Steered(table, seed) if table.steering else Interpreter(table, seed)
         self._more = True
 
     def advance(self, most: int) -> tuple[Array, Array]:

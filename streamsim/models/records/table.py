@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from streamsim.models.records.streams import Variate
+from streamsim.policies.base import Policy
 from streamsim.service import HostProfile
 
 Pick = Literal["ready", "arrival", "turns", "next", "order", "sequence", "join"]
@@ -159,8 +160,17 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Steering:
+    """A controller: a policy that is asked at each multiple of its period (s), and whose commands are done at once."""
+
+    name: str
+    policy: Policy
+    period_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
-    """Stations, pipes, hosts and timed commands.
+    """Stations, pipes, hosts, timed commands and controllers.
 
     >>> table = Table(stations=(Station(name="make", source=Source(records=3)), Station(name="take")),
     ...               pipes=(Pipe(upstream=0, downstream=1, capacity=4),))
@@ -172,6 +182,7 @@ class Table:
     pipes: tuple[Pipe, ...] = ()
     hosts: tuple[Host, ...] = ()
     commands: tuple[Command, ...] = field(default=())
+    steering: tuple[Steering, ...] = field(default=())
 
     def inputs(self, station: int) -> tuple[int, ...]:
         """Return the pipes that a station reads, in their order."""
