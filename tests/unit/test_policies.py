@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from streamsim import policies
-from streamsim.errors import ScenarioError
+from streamsim.errors import ModelError, ScenarioError
 from streamsim.loading import load
 from streamsim.policies.base import Observation, Sight
+from streamsim.service import Profile, StationProfile
+from streamsim.simulating import simulate_result
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "hold-latency": {"station": "a", "behind": "b", "target": "50 ms"},
@@ -163,3 +165,40 @@ def test_a_wrong_controller_is_refused_where_it_is_wrong(
     with pytest.raises(ScenarioError, match=message) as caught:
         scenario(**controller)
     assert caught.value.path == ("controllers.one" if path is None else f"controllers.one.{path}")
+
+
+def test_a_policy_steers_a_simulated_run_as_it_steers_a_real_one() -> None:
+    """3000 records a second before a server of 1000: a third is kept, and waits about the target."""
+    document = {
+        "name": "shed",
+        "sources": {"make": {"operator": "generate", "count": 9000, "rate": "3000 records/s", "arrivals": "poisson"}},
+        "stations": {
+            "shed": {"operator": "sample", "probability": 1.0},
+            "serve": {"operator": "work", "service": "1 ms", "wait": True},
+        },
+        "sinks": {"nowhere": {}},
+        "service": {
+            "make": {"bytes": 45000, "record_bytes": 5},
+            "shed": {"record_bytes": 5},
+            "serve": {"waiting_per_record": "1 ms", "record_bytes": 5},
+        },
+        "simulate": {"replications": 3, "precision": 0.2},
+    }
+    controller = {"policy": "hold-latency", "station": "shed", "behind": "serve", "target": "50 ms", "period": "20 ms"}
+    held = simulate_result(load({**document, "controllers": {"one": controller}}), Profile())
+    free = simulate_result(load({**document, "simulate": {**document["simulate"], "grain": "records"}}), Profile())
+    assert held.engine == "simpy"
+    assert held.circuit.response_time is not None
+    assert free.circuit.response_time is not None
+    assert 0.02 < held.circuit.response_time.mean.value < 0.2
+    assert free.circuit.response_time.mean.value > 1.0
+    assert held.stations["serve"].records_in.value == pytest.approx(3000, rel=0.2)
+    assert held.stations["shed"].records_out.value == pytest.approx(held.stations["serve"].records_in.value)
+
+
+def test_what_has_no_counterpart_in_a_simulation_is_refused_by_name() -> None:
+    found = scenario(policy="fit-pipe", station="thin")
+    with pytest.raises(ModelError, match="controller 'one' changes the pipe of a station"):
+        simulate_result(
+            found, Profile(stations={name: StationProfile(bytes_out=9.0) for name in ("make", "thin", "last")})
+        )
