@@ -13,7 +13,7 @@ from streamsim import operators
 DIRECTORY = tempfile.TemporaryDirectory(prefix="streamsim-examples-")
 RECORDS = b"".join(b"%d,%d,%s\n" % (number % 7, number, b"JFK" if number % 3 else b"") for number in range(200))
 NEEDS_A_FILE: dict[str, list[dict[str, Any]]] = {
-    "tail": [{"file": f"{DIRECTORY.name}/tail", "idle": 0}],
+    "tail": [{"path": f"{DIRECTORY.name}/tail", "idle": 0}],
     "tee": [{"file": f"{DIRECTORY.name}/tee"}],
 }
 BYTES_OF_NO_RECORDS = ("compress", "decompress", "convert")

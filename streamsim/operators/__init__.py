@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from streamsim.formats import create as create_codec
+from streamsim.formats import libraries as libraries_of_format
 from streamsim.formats import require
 from streamsim.formats.parameters import from_text as _from_text
 from streamsim.formats.parameters import normal as _normal
@@ -224,6 +225,7 @@ def create(
         made: Operator | Source = kind(values, create_codec(format))
     except ModuleNotFoundError:
         require(kind.libraries(values), f"operator '{name}'")
+        require(libraries_of_format(format), f"format {format!r}")
         raise
     if on_error != "fail" or dead_letter is not None:
         check_policy(on_error, dead_letter)

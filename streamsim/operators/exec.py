@@ -1,9 +1,9 @@
 r"""Run a command and pass its output on: once, or again and again.
 
 >>> from streamsim.operators import create
->>> create("exec", {"command": "echo one"}).run()
+>>> create("exec", {"program": "echo one"}).run()
 b'one\n'
->>> create("exec", {"command": "echo one", "times": 2, "every": "1 ms"}).run()
+>>> create("exec", {"program": "echo one", "runs": 2, "every": "1 ms"}).run()
 b'one\none\n'
 """
 
@@ -33,9 +33,9 @@ class Exec(Source):
 
     any_format = True
     parameters = (
-        Parameter("command", "text", None, "the program and its arguments", required=True),
+        Parameter("program", "text", None, "the program and its arguments", required=True),
         Parameter("every", "seconds", None, "from one start to the next; default: once", least=0),
-        Parameter("times", "integer", None, "how often in all, with every; default: without end", least=1),
+        Parameter("runs", "integer", None, "how often in all, with every; default: without end", least=1),
     )
 
     @classmethod
@@ -43,16 +43,16 @@ class Exec(Source):
         from shlex import split
 
         try:
-            words = split(values["command"])
+            words = split(values["program"])
         except ValueError as error:
-            raise bad_value("command", f"{values['command']!r}: {error}") from None
+            raise bad_value("program", f"{values['program']!r}: {error}") from None
         if not words:
-            raise bad_value("command", "is empty")
-        if values["times"] is not None and values["every"] is None:
-            raise bad_value("times", "goes with every")
+            raise bad_value("program", "is empty")
+        if values["runs"] is not None and values["every"] is None:
+            raise bad_value("runs", "goes with every")
 
     def blocks(self) -> Iterator[bytes]:
-        every, times = self.values["every"], self.values["times"] or (1 if self.values["every"] is None else None)
+        every, times = self.values["every"], self.values["runs"] or (1 if self.values["every"] is None else None)
         began, done = monotonic(), 0
         while times is None or done < times:
             yield from self._once()
@@ -67,7 +67,7 @@ class Exec(Source):
     def _once(self) -> Iterator[bytes]:
         from shlex import split
 
-        words = split(self.values["command"])
+        words = split(self.values["program"])
         read, write = os.pipe()
         actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, write, 1)]
         try:
@@ -93,7 +93,7 @@ class Exec(Source):
 
             code = os.waitstatus_to_exitcode(status)
             how = f"exited with status {code}" if code > 0 else f"was killed by signal {-code}"
-            raise RunError(f"the command {how}: {self.values['command']}")
+            raise RunError(f"the command {how}: {self.values['program']}")
 
 
 def _end(child: int) -> None:

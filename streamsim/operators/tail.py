@@ -4,7 +4,7 @@ r"""Follow a file that grows, as ``tail -F`` does: what is there, then what is w
 >>> from streamsim.operators import create
 >>> with tempfile.NamedTemporaryFile() as file:
 ...     _ = file.write(b"one\ntwo\nthree\n"), file.flush()
-...     create("tail", {"file": file.name, "last": 2, "idle": "1 ms"}).run()
+...     create("tail", {"path": file.name, "last": 2, "idle": "1 ms"}).run()
 b'two\nthree\n'
 """
 
@@ -32,7 +32,7 @@ class Tail(Source):
 
     any_format = True
     parameters = (
-        Parameter("file", "text", None, "the file to follow", required=True),
+        Parameter("path", "text", None, "the file to follow", required=True),
         Parameter("last", "integer", None, "begin with the last n lines; default: from the start", least=0),
         Parameter("idle", "seconds", None, "end when nothing has come for so long; default: never", least=0),
         Parameter("look", "seconds", 0.05, "how often to look for more", least=0.0001, most=60),
@@ -66,7 +66,7 @@ class Tail(Source):
         """Return the descriptor of the file, once it is there."""
         while True:
             try:
-                return os.open(self.values["file"], os.O_RDONLY | os.O_CLOEXEC)
+                return os.open(self.values["path"], os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 if self.values["idle"] is not None or not self._wait(heard):
                     raise
@@ -88,10 +88,10 @@ class Tail(Source):
             os.lseek(handle, 0, os.SEEK_SET)
             return handle
         try:
-            named = os.stat(self.values["file"])  # noqa: PTH116  # pathlib would double the start of a server
+            named = os.stat(self.values["path"])  # noqa: PTH116  # pathlib would double the start of a server
             if (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino):
                 return handle
-            return os.open(self.values["file"], os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self.values["path"], os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return handle  # it is being rotated
 

@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from streamsim import operators
@@ -17,6 +18,7 @@ from streamsim.errors import ScenarioError
 from streamsim.formats.parameters import TYPES
 from streamsim.operators.base import MANY, Base, Operator
 from streamsim.operators.source import Source
+from streamsim.sections import SourceSection, StationSection
 from tests.operator_examples import BYTES_OF_NO_RECORDS, RECORDS, cases, records_for
 
 TRANSFORMS = cases(source=False)
@@ -35,7 +37,7 @@ def source(name: str, parameters: dict[str, Any], directory: Path) -> Source:
     if name in ("file", "tail"):
         file = directory / "records"
         file.write_bytes(RECORDS)
-        parameters = {"paths": [str(file)]} if name == "file" else {"file": str(file), "idle": 0}
+        parameters = {"paths": [str(file)]} if name == "file" else {"path": str(file), "idle": 0}
     made = operators.create(name, parameters)
     assert isinstance(made, Source)
     return made
@@ -63,6 +65,16 @@ def test_the_parameters_describe_themselves(name: str) -> None:
             assert parameter.default is None
         elif parameter.choices:
             assert parameter.default in parameter.choices
+
+
+@pytest.mark.parametrize("name", operators.names())
+def test_no_parameter_is_called_like_a_key_of_its_section(name: str) -> None:
+    found = operators.describe(name)
+    section = SourceSection if found.traits.source else StationSection
+    keys = {field.name for field in msgspec.structs.fields(section)}
+    if name == "file":  # it is written file = "…", member = "…"
+        keys -= {"member"}
+    assert not keys & {parameter.name for parameter in found.parameters}
 
 
 @pytest.mark.parametrize("name", operators.names())
@@ -214,6 +226,25 @@ def test_an_operator_is_made_without_anything_heavy(name: str, parameters: dict[
     assert not loaded & heavy
     if name not in ("regex", "parse", "exec"):
         assert not loaded & patterns
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "format", "library"),
+    [
+        ("distinct", {}, "lines", "datasketches"),
+        ("copy", {}, "arrow", "pyarrow"),
+        ("convert", {"to": "msgpack"}, "lines", "msgpack"),
+    ],
+)
+def test_a_library_that_is_missing_is_named(
+    name: str, parameters: dict[str, Any], format: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ScenarioError, match=f"needs the library '{library}', which is not installed: pip install"):
+        operators.create(name, parameters, format)
+    if format == "lines":
+        with pytest.raises(ScenarioError, match=library):
+            operators.check(name, parameters, path="stations.a")
 
 
 def test_an_unknown_operator_is_refused_with_the_nearest_name() -> None:

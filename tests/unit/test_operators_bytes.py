@@ -123,20 +123,20 @@ def test_tee_gives_the_name_to_a_whole_file_only(tmp_path: Path) -> None:
 
 
 def test_exec_passes_on_what_a_command_writes_and_how_it_fails() -> None:
-    assert create("exec", {"command": "seq 3"}).run() == b"1\n2\n3\n"
-    assert create("exec", {"command": "printf '%s\n' 'a b' c"}).run() == b"a b\nc\n"
+    assert create("exec", {"program": "seq 3"}).run() == b"1\n2\n3\n"
+    assert create("exec", {"program": "printf '%s\n' 'a b' c"}).run() == b"a b\nc\n"
     with pytest.raises(RunError, match="exited with status 3: sh -c 'exit 3'"):
-        create("exec", {"command": "sh -c 'exit 3'"}).run()
+        create("exec", {"program": "sh -c 'exit 3'"}).run()
     with pytest.raises(RunError, match="'no-such-program' cannot be started: No such file"):
-        create("exec", {"command": "no-such-program"}).run()
-    for wrong, path in (("'", "command"), ("", "command"), ("a", "times")):
+        create("exec", {"program": "no-such-program"}).run()
+    for wrong, path in (("'", "program"), ("", "program"), ("a", "runs")):
         with pytest.raises(ScenarioError) as caught:
-            check("exec", {"command": wrong, "times": 2})
+            check("exec", {"program": wrong, "runs": 2})
         assert caught.value.path == path
 
 
 def test_a_command_that_nobody_reads_any_more_is_ended() -> None:
-    endless: Any = create("exec", {"command": "yes"})
+    endless: Any = create("exec", {"program": "yes"})
     assert b"".join(endless.records(3)) == b"y\ny\ny\n"
     del endless  # its generator is closed
     listed = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, check=False)
@@ -146,7 +146,7 @@ def test_a_command_that_nobody_reads_any_more_is_ended() -> None:
 def test_tail_follows_a_file_through_growth_rotation_and_truncation(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"old\none\n")
-    tail = create("tail", {"file": str(log), "last": 1, "idle": 1.0, "look": 0.001})
+    tail = create("tail", {"path": str(log), "last": 1, "idle": 1.0, "look": 0.001})
     got: list[bytes] = []
     stream = tail.stream()  # type: ignore[union-attr]
 
@@ -182,4 +182,4 @@ def test_tail_follows_a_file_through_growth_rotation_and_truncation(tmp_path: Pa
 def test_tail_begins_where_the_tool_does(content: bytes, last: int, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(content)
     theirs = subprocess.run(["tail", f"-n{last}", str(tmp_path / "f")], capture_output=True, check=True).stdout
-    assert create("tail", {"file": str(tmp_path / "f"), "last": last, "idle": 0}).run() == theirs
+    assert create("tail", {"path": str(tmp_path / "f"), "last": last, "idle": 0}).run() == theirs
