@@ -8,6 +8,7 @@ point of the two layers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,29 +64,42 @@ def stretches(
         return stretch
     names = [name for name, one in stations.items() if one.work > 0 and one.rate > 0]
     slow = [max(1.0, (others + 1) / available_cores) for others in range(sum(stations[n].servers for n in names) + 1)]
-    for _ in range(rounds):
+    before: list[dict[str, float]] = []
+    for turn in range(rounds):
         wanting = {name: min(stations[name].rate * stations[name].work * stretch[name], FULL) for name in names}
         law = number_wanting([(wanting[name], stations[name].servers) for name in names])
-        settled = True
-        for name in names:
-            others = without(law, wanting[name])
-            found = sum(chance * factor for chance, factor in zip(others, slow, strict=False))
-            settled = settled and abs(found - stretch[name]) <= SETTLED * found
-            stretch[name] = found
+        found = {
+            name: sum(chance * factor for chance, factor in zip(without(law, wanting[name]), slow, strict=False))
+            for name in names
+        }
+        settled = all(abs(found[name] - stretch[name]) <= SETTLED * found[name] for name in names)
+        before = [*before[-1:], stretch]
+        stretch = {**stretch, **found}
         if settled:
             break
+        if turn % 3 == 2:
+            stretch = {**stretch, **{name: _limit(before[0][name], before[1][name], found[name]) for name in names}}
     return stretch
+
+
+def _limit(first: float, second: float, third: float) -> float:
+    """Return where a series that closes in geometrically ends (Aitken), not more than three times as far on."""
+    step, following = second - first, third - second
+    if step <= 0 or not 0 < following < step:
+        return third
+    return third + min(following / (1 - following / step) * (following / step), 3 * third)
 
 
 def number_wanting(servers: Sequence[tuple[float, int]]) -> list[float]:
     """Return the law of how many want a core: the chance of 0, 1, 2, …; `servers` are (chance of each, how many)."""
     law = [1.0]
     for chance, count in servers:
-        for _ in range(count):
-            longer = [one * (1 - chance) for one in law] + [0.0]
-            for place, one in enumerate(law):
-                longer[place + 1] += one * chance
-            law = longer
+        several = [math.comb(count, k) * chance**k * (1 - chance) ** (count - k) for k in range(count + 1)]
+        longer = [0.0] * (len(law) + count)
+        for place, one in enumerate(law):
+            for more, other in enumerate(several):
+                longer[place + more] += one * other
+        law = longer
     return law
 
 
