@@ -45,6 +45,10 @@ class Case:
     rate: float = 1.0
     fused: tuple[tuple[str, str], ...] = ()
 
+    def one_queue(self, station: str) -> bool:
+        """Whether the servers of a station take from one queue, so that none rests while a record waits."""
+        return self.profiles[station].at_once > 1 and self.scenario.circuit.station(station).parallelism == 1
+
     def partition(self, station: str) -> Split:
         """How the servers of a station share what comes in (that of the first input, where they differ)."""
         found = self.scenario.circuit.station(station).partition
@@ -141,17 +145,26 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     for pipe in circuit.pipes:
         inputs[pipe.downstream].append(pipe)
         outputs[pipe.upstream].append(pipe)
+    servers = {station.name: station.parallelism * profiles[station.name].at_once for station in circuit.stations}
+    machine = host or host_for(scenario, profile)
     return Case(
         scenario=scenario,
         profiles=profiles,
         flows=flows,
-        host=host or host_for(scenario, profile),
+        host=_own_cores(machine, sum(servers.values())) if scenario.simulate.cores == "own" else machine,
         order=tuple(flows),
         inputs={name: tuple(pipes) for name, pipes in inputs.items()},
         outputs={name: tuple(pipes) for name, pipes in outputs.items()},
-        servers={station.name: station.parallelism for station in circuit.stations},
+        servers=servers,
         capacities={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes},
     )
+
+
+def _own_cores(host: HostProfile, servers: int) -> HostProfile:
+    """Return a host on which every server has a core of its own."""
+    cores = max(host.cores, servers)
+    own: HostProfile = msgspec.structs.replace(host, cores=cores, available_cores=float(cores))
+    return own
 
 
 def _positive(what: str, value: float) -> None:

@@ -15,7 +15,9 @@ from streamsim.analysis.blocking import Joint, Server, saturated_throughput
 from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
 from streamsim.analysis.layers import Wants, stretches
+from streamsim.circuit import Pipe
 from streamsim.errors import ModelError
+from streamsim.service import UNLIMITED
 from streamsim.traffic import shares
 
 PAGE = 4096
@@ -61,11 +63,19 @@ def finite(case: Case) -> Finite | str:
     for pipe in case.scenario.circuit.pipes:
         flow = case.flows[pipe.upstream]
         part = shares(case.scenario.circuit, case.profiles[pipe.upstream], pipe.upstream)[pipe.label]
-        size = flow.bytes_out / max(flow.records_out, 1)
-        several = max(case.servers[pipe.upstream], case.servers[pipe.downstream])  # each server has a pipe of its own
-        places = records_in_pages(case.capacities[pipe.label], size) * several
+        places = _places(case, pipe, flow.bytes_out / max(flow.records_out, 1))
         pipes.append(Joint(place[pipe.upstream], place[pipe.downstream], places, flow.records_out * part / records))
     return Finite(servers, tuple(pipes), records)
+
+
+def _places(case: Case, pipe: Pipe, record_bytes: float) -> float:
+    """Return how many records wait in a pipe at most: as declared, else what its pages hold."""
+    declared = case.profiles[pipe.downstream].places
+    if declared is not None:
+        return math.inf if declared >= UNLIMITED else declared * case.capacities[pipe.label] / pipe.capacity_bytes
+    ends = [name for name in (pipe.upstream, pipe.downstream) if not case.one_queue(name)]
+    several = max((case.servers[name] for name in ends), default=1)  # each server has a pipe of its own
+    return float(records_in_pages(case.capacities[pipe.label], record_bytes) * several)
 
 
 def records_in_pages(capacity_bytes: int, record_bytes: float) -> int:

@@ -154,6 +154,8 @@ def _asked(case: Case, name: str, arrivals: Arrivals, time: float, stretch: floa
     one = Station(arrivals, time, scv, family, 1, shared=stretch > ALONE)
     if servers == 1:
         return one
+    if case.one_queue(name):
+        return replace(one, servers=servers)
     match case.partition(name):
         case "copy":
             return one

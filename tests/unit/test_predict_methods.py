@@ -123,6 +123,19 @@ def test_least_loaded_servers_wait_like_one_queue_and_dealt_ones_like_several() 
     assert of("key").circuit.makespan.value == pytest.approx(10000 / 1600, rel=0.01)
 
 
+def test_a_station_that_serves_several_at_once_from_one_queue_is_exact() -> None:
+    # known_answers.json, mm4_rho08: Wq = 0.74554059 service times at λ = 3.2 and c = 4
+    result = answer(paced(3200.0, {"a": {"per_record": "1 ms", "scv": 1.0, "at_once": 4, "places": "unlimited"}}))
+    assert (result.methods["a"].method, result.methods["a"].exact) == ("M/M/c", True)
+    assert wait(result, "a") * 1e3 == pytest.approx(0.74554059, rel=1e-6)
+
+
+def test_cores_of_their_own_are_waited_for_by_nobody() -> None:
+    scenario = paced(800.0, {name: {"per_record": "1 ms", "scv": 1.0} for name in "ab"}, simulate={"cores": "own"})
+    result = answer(scenario, cores=1.0)
+    assert result.methods["circuit"].exact and wait(result, "b") == pytest.approx(4e-3)
+
+
 def test_a_saturated_circuit_says_what_bounds_it_and_what_dataflow_says() -> None:
     scenario = paced(
         1.0,
