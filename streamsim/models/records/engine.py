@@ -12,8 +12,7 @@ from streamsim.errors import ModelError
 from streamsim.models.records import layout as at
 from streamsim.models.records.built import kernel_module
 from streamsim.models.records.pack import Log, add_records, pack
-from streamsim.models.records.stations import bounds_of
-from streamsim.models.records.streams import ended
+from streamsim.models.records.streams import bounds_of, ended
 from streamsim.models.records.table import Command, Table
 
 MOST_RECORDS = 20_000_000

@@ -11,8 +11,7 @@ import numpy as np
 
 from streamsim.models.random import stream as named_stream
 from streamsim.models.records import layout as at
-from streamsim.models.records.stations import bounds_of
-from streamsim.models.records.streams import ROLES, Stream, variate_of
+from streamsim.models.records.streams import ROLES, Stream, bounds_of, variate_of
 from streamsim.models.records.table import Arrivals, Pick, Pipe, Split, Station, Table, WhenFull
 
 UNLIMITED = 1 << 62

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamsim.models.records.stations import bounds_of
-from streamsim.models.records.streams import ended
+from streamsim.models.records.streams import bounds_of, ended
 from streamsim.models.records.table import Table
 
 Numbers = NDArray[np.int64]

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from streamsim.errors import ModelError, nearest
 from streamsim.models.records import layout as at
 from streamsim.models.records.engine import Kernel
-from streamsim.models.records.interpret import Interpreter
 from streamsim.models.records.maxplus import BLOCK, MaxPlus, refusal
 from streamsim.models.records.states import BLOCKED, RUNNABLE, RUNNING, WAITING
-from streamsim.models.records.steering import Steered
 from streamsim.models.records.table import Table
 
 Array = NDArray[np.float64]
@@ -165,6 +163,9 @@ class _KernelRun:
 
 class _SimpyRun:
     def __init__(self, table: Table, seed: np.random.SeedSequence) -> None:
+        from streamsim.models.records.interpret import Interpreter  # SimPy, which the other engines do without
+        from streamsim.models.records.steering import Steered
+
         self._engine = Steered(table, seed) if table.steering else Interpreter(table, seed)
         self._more = True
 

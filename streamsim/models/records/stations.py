@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamsim.models.records.pipes import Record, RecordPipe
 from streamsim.models.records.servers import Server
-from streamsim.models.records.streams import Stream
+from streamsim.models.records.streams import Stream, bounds_of
 from streamsim.models.records.supply import Clockwork, Closed, Inputs, Supply
 
 if TYPE_CHECKING:
@@ -144,15 +144,6 @@ class StationState:
         if self._running == 0:
             for pipe in self.outputs:
                 self.simulation.close(pipe)
-
-
-def bounds_of(weights: tuple[float, ...]) -> list[float]:
-    """Return the cumulative probabilities."""
-    total, bounds, below = sum(weights), [], 0.0
-    for weight in weights:
-        below += weight
-        bounds.append(below / total)
-    return bounds
 
 
 def _supply(state: StationState, streams: Callable[[int, str], Stream | None]) -> Supply:

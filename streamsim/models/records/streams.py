@@ -59,6 +59,15 @@ UNIFORM = Drawn(lambda rng, count: rng.random(count))
 """What drawn splits draw."""
 
 
+def bounds_of(weights: tuple[float, ...]) -> list[float]:
+    """Return the cumulative probabilities of a drawn split: below the first goes to the first output."""
+    total, bounds, below = sum(weights), [], 0.0
+    for weight in weights:
+        below += weight
+        bounds.append(below / total)
+    return bounds
+
+
 @dataclass(frozen=True)
 class Listed:
     """The given numbers, once: arrival times, recorded services.
