@@ -25,6 +25,10 @@ SAME_COUNT = 1e-3
 """Two counts of records that differ by less than this part are of the same records."""
 
 
+_MOST_ROUNDS = 2000
+"""Of what goes round a loop, so many rounds are followed: enough where at least 1 % is lost in each."""
+
+
 class Flow(NamedTuple):
     """What passes one station in a whole run; ``bytes_out`` and ``records_out`` go to *each* of its outputs.
 
@@ -94,23 +98,31 @@ def host_for(scenario: Scenario, profile: Profile | None) -> HostProfile:
 def totals(scenario: Scenario, profiles: Mapping[str, StationProfile]) -> dict[str, Flow]:
     """Return what passes each station, upstream first, from what the sources give and the selectivities.
 
+    What goes round a loop is followed until it is used up: the sum of a geometric series, in whole bytes.
+
     Raises
     ------
     ProfileError : it is not known how much a source or a file gives.
-    ModelError : the circuit has a feedback loop.
+    ModelError : a loop brings back as much as it takes, so nothing bounds what goes round.
     """
-    if (cycle := scenario.circuit.cycle()) is not None:
-        raise ModelError(f"a feedback loop has no totals: {' -> '.join(cycle)}")
-    flows: dict[str, Flow] = {}
-    for name in scenario.circuit.order():
-        profile = profiles[name]
-        inputs = input_bytes(scenario, profiles, flows, name)
-        if inputs:
-            flows[name] = _through(scenario, profiles, flows, name, sum(inputs.values()))
-        else:
-            given = source_bytes(scenario, profile, name)
-            flows[name] = Flow(0, given, 0, _count(given, profile.record_bytes))
-    return flows
+    circuit, flows = scenario.circuit, dict[str, Flow]()
+    order, back = circuit.order(), circuit.feedback()
+    for _ in range(_MOST_ROUNDS if back else 1):
+        before = dict(flows)
+        for name in order:
+            flows[name] = _flow(scenario, profiles, flows, name)
+        if not back or flows == before:
+            return flows
+    way = " -> ".join(circuit.cycle() or ())
+    raise ModelError(f"what goes round has no bound: by its profile the loop {way} brings back as much as it takes")
+
+
+def _flow(scenario: Scenario, profiles: Mapping[str, StationProfile], flows: Mapping[str, Flow], name: str) -> Flow:
+    inputs = input_bytes(scenario, profiles, flows, name)
+    if inputs:
+        return _through(scenario, profiles, flows, name, sum(inputs.values()))
+    given = source_bytes(scenario, profiles[name], name)
+    return Flow(0, given, 0, _count(given, profiles[name].record_bytes))
 
 
 def input_bytes(
@@ -169,6 +181,8 @@ def _part(
     amount: Literal["bytes_out", "records_out"],
 ) -> int:
     """Return what goes through one pipe; what the pipes of a split get adds up to what it gives."""
+    if pipe.upstream not in flows:
+        return 0  # it leads back, and nothing has gone round yet
     whole: int = getattr(flows[pipe.upstream], amount)
     parts = shares(circuit, profiles[pipe.upstream], pipe.upstream)
     if parts[pipe.label] == 1.0:
@@ -215,7 +229,10 @@ def early_end(scenario: Scenario, profiles: Mapping[str, StationProfile], name: 
     if len(pipes) != 1 or len(station.inputs) != 1 or station.role == "source":
         return None
     writer, reader = profiles[pipes[0].upstream], profiles[name]
-    if writer.source == "declared" or reader.source == "declared" or reader.bytes_in >= EARLY_END * writer.bytes_out:
+    if writer.source == "declared" or reader.source == "declared":
+        return None
+    offered = writer.bytes_out * shares(scenario.circuit, writer, pipes[0].upstream)[pipes[0].label]
+    if reader.bytes_in >= EARLY_END * offered:
         return None
     return round(reader.bytes_in)
 

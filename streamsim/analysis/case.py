@@ -137,8 +137,10 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     >>> case_of(scenario, None).with_demand("make", 0.5).profiles["make"].service.setup
     1.0
     """
-    profiles = effective_profiles(scenario, profile)
     circuit = scenario.circuit
+    for pipe in circuit.feedback():
+        raise ModelError(f"station {pipe.downstream!r}: a loop cannot be predicted yet")
+    profiles = effective_profiles(scenario, profile)
     flows = totals(scenario, profiles)
     inputs: dict[str, list[Pipe]] = {station.name: [] for station in circuit.stations}
     outputs: dict[str, list[Pipe]] = {station.name: [] for station in circuit.stations}

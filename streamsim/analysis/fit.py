@@ -21,6 +21,7 @@ from streamsim.analysis.demand import (
 )
 from streamsim.analysis.distributions import fit_distribution
 from streamsim.analysis.gather import NOTHING, Reading, gathering
+from streamsim.analysis.sharing_out import shares_of
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
 from streamsim.result import estimate
@@ -123,6 +124,7 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         barrier=barrier,
         held_bytes=0.0 if barrier or source else _held(traces),
         record_bytes=moved / records_moved if records_moved else 1.0,
+        shares=shares_of(scenario.circuit, station.name, runs),
         demand_spread=_spread([phase.reading.work + phase.finish.work + phase.output.work for phase in phases]),
     )
 

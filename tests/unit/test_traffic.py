@@ -10,7 +10,7 @@ from streamsim.circuit import Circuit, Feed, Pipe, Station
 from streamsim.errors import ModelError, ProfileError, ScenarioError
 from streamsim.scenario import Host, Load, Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
-from streamsim.traffic import Flow, effective_profiles, host_for, totals
+from streamsim.traffic import Flow, early_end, effective_profiles, host_for, totals
 from streamsim.units import Rate
 
 SOURCE = StationProfile(bytes_out=8000, records_out=100, record_bytes=80)
@@ -133,13 +133,81 @@ def test_a_declared_source_must_say_how_much_it_gives() -> None:
     assert totals(chain(loads={"src": Load(records=3)}), profiles(src=endless))["src"].bytes_out == 240
 
 
-def test_a_feedback_loop_is_refused_by_name() -> None:
+def looped(selectivity: float) -> dict[str, int]:
+    """Return the bytes into each station where a part of what c takes goes round again."""
+    keep = StationProfile(bytes_in=1.0, bytes_out=1.0)
     circuit = Circuit(
-        stations=(Station(name="a", command="a", inputs=("b",)), Station(name="b", command="b", inputs=("a",))),
-        pipes=(Pipe("a", "b"), Pipe("b", "a")),
+        stations=(
+            Station(name="a", command="a", role="source"),
+            Station(name="b", operator="loop", inputs=("a", "c"), role="loop"),
+            Station(name="c", operator="map", inputs=("b",)),
+        ),
+        pipes=(Pipe("a", "b"), Pipe("c", "b"), Pipe("b", "c")),
     )
-    with pytest.raises(ModelError, match="feedback loop"):
-        totals(Scenario(name="loop", circuit=circuit), {"a": HALVE, "b": HALVE})
+    scenario = Scenario(name="loop", circuit=circuit)
+    given = StationProfile(bytes_in=0.0, bytes_out=1000.0, source="declared")
+    part = StationProfile(bytes_in=1.0, bytes_out=selectivity)
+    return {name: flow.bytes_in for name, flow in totals(scenario, {"a": given, "b": keep, "c": part}).items()}
+
+
+def test_what_goes_round_a_loop_is_the_sum_of_a_geometric_series() -> None:
+    assert looped(0.0) == {"a": 0, "b": 1000, "c": 1000}
+    assert looped(0.5)["b"] == pytest.approx(1000 / (1 - 0.5), abs=2)
+    assert looped(0.9)["c"] == pytest.approx(1000 / (1 - 0.9), abs=20)  # each round loses less than a byte to rounding
+
+
+def test_a_loop_that_brings_back_what_it_takes_has_no_bound_and_is_refused_by_name() -> None:
+    with pytest.raises(ModelError, match="the loop b -> c -> b brings back as much as it takes"):
+        looped(1.0)
+
+
+SPLIT = Circuit(
+    stations=(
+        Station(name="src", command="a", role="source"),
+        Station(name="split", operator="partition", parameters={"by": "key"}, inputs=("src",), role="split"),
+        Station(name="b", command="b", inputs=("split",)),
+        Station(name="c", command="c", inputs=("split",)),
+    ),
+    pipes=(Pipe("src", "split"), Pipe("split", "b"), Pipe("split", "c")),
+)
+
+
+def test_a_split_gives_equal_parts_unless_the_profile_knows_better() -> None:
+    keep = StationProfile(bytes_in=1.0, bytes_out=1.0, source="declared")
+    known = {"src": StationProfile(bytes_in=0.0, bytes_out=1001.0, source="declared"), "b": keep, "c": keep}
+    scenario = Scenario(name="split", circuit=SPLIT)
+    flows = totals(scenario, known | {"split": keep})
+    assert (flows["b"].bytes_in, flows["c"].bytes_in) in ((500, 501), (501, 500))
+    measured = StationProfile(bytes_in=1000.0, bytes_out=1000.0, shares={"b": 0.2, "c": 0.6})
+    fitted = {
+        "src": StationProfile(bytes_out=1000.0),
+        "split": measured,
+        "b": StationProfile(bytes_in=250.0, bytes_out=250.0),
+        "c": StationProfile(bytes_in=750.0, bytes_out=750.0),
+    }
+    flows = totals(scenario, fitted)
+    assert (flows["b"].bytes_in, flows["c"].bytes_in) == (250, 750)
+    assert early_end(scenario, fitted, "b") is None, "it got its part, and did not end early"
+
+
+def test_how_much_leaves_by_a_port_only_the_profile_knows() -> None:
+    circuit = Circuit(
+        stations=(
+            Station(name="src", command="a", role="source"),
+            Station(name="r", operator="route", inputs=("src",), ports=("rest",)),
+            Station(name="b", command="b", inputs=("r",)),
+            Station(name="c", command="c", inputs=("r.rest",)),
+        ),
+        pipes=(Pipe("src", "r"), Pipe("r", "b"), Pipe("r", "c", port="rest")),
+    )
+    keep = StationProfile(bytes_in=1.0, bytes_out=1.0, source="declared")
+    known = {"src": StationProfile(bytes_in=0.0, bytes_out=1000.0, source="declared"), "b": keep, "c": keep}
+    scenario = Scenario(name="ports", circuit=circuit)
+    with pytest.raises(ProfileError, match="leaves by its port 'rest' is not known"):
+        totals(scenario, known | {"r": keep})
+    knows = StationProfile(bytes_in=1.0, bytes_out=1.0, shares={"rest": 0.1}, source="declared")
+    flows = totals(scenario, known | {"r": knows})
+    assert (flows["b"].bytes_in, flows["c"].bytes_in) == (900, 100)
 
 
 def test_a_profile_replaces_what_was_declared() -> None:
