@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamsim.analysis.case import Case
+from streamsim.analysis.closed_loop import closed_loop, makespan_of_loop
 from streamsim.analysis.finite import finite, throughput_of
 from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.open_load import open_load
@@ -44,6 +45,9 @@ def throughput(case: Case) -> float:
 
 def makespan_with_finite_pipes(case: Case, fluid: FluidResult) -> float:
     """Return the makespan (s) of a saturated circuit, with what full and empty pipes cost where that is known."""
+    loop = closed_loop(case)
+    if loop is not None:
+        return max(fluid.makespan, makespan_of_loop(case, loop, fluid))
     circuit = finite(case)
     if isinstance(circuit, str):
         return fluid.makespan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.choice import alternatives
+from streamsim.analysis.closed_loop import ClosedLoop
 from streamsim.analysis.finite import Finite, Paced, finite
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.open_load import OpenAnswer
@@ -14,10 +15,17 @@ CIRCUIT = "circuit"
 
 
 def methods(
-    case: Case, fluid: FluidResult, answer: OpenAnswer | None, flow: Dataflow | str, pace: Paced | None = None
+    case: Case,
+    fluid: FluidResult,
+    answer: OpenAnswer | None,
+    flow: Dataflow | str,
+    pace: Paced | None = None,
+    loop: ClosedLoop | None = None,
 ) -> dict[str, Method]:
     """Return the method of the circuit, and of each station under an open load, each with its alternatives."""
-    found = {CIRCUIT: _saturated(case, fluid, flow, pace) if answer is None or answer.saturated else _open(answer)}
+    found = {
+        CIRCUIT: _saturated(case, fluid, flow, pace, loop) if answer is None or answer.saturated else _open(answer)
+    }
     for name, station in (answer.stations if answer is not None else {}).items():
         if station.asked is None or station.choice is None:
             continue
@@ -34,7 +42,9 @@ def methods(
     return found
 
 
-def _saturated(case: Case, fluid: FluidResult, flow: Dataflow | str, pace: Paced | None) -> Method:
+def _saturated(
+    case: Case, fluid: FluidResult, flow: Dataflow | str, pace: Paced | None, loop: ClosedLoop | None
+) -> Method:
     scatter = [name for name in case.order if case.profiles[name].service.scv > 0]
     why = "every source gives as fast as it is taken: utilisation law on shared cores, piece by piece between barriers"
     if scatter:
@@ -46,6 +56,16 @@ def _saturated(case: Case, fluid: FluidResult, flow: Dataflow | str, pace: Paced
         Alternative(method="all work on the cores", value=whole, unit="s", note="a bound: nothing is faster"),
         _by_dataflow(case, flow),
     ]
+    if loop is not None:
+        return Method(
+            method="mean value analysis",
+            exact=loop.exact,
+            why=loop.why,
+            of="makespan",
+            value=fluid.makespan,
+            unit="s",
+            alternatives=tuple(found),
+        )
     if pace is not None:
         return _by_records(case, fluid, pace, found)
     return Method(

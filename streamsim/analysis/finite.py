@@ -190,6 +190,8 @@ def exact_throughput(circuit: Finite) -> tuple[float, str, bool] | str:
 def _refusal(case: Case) -> str:
     if case.scenario.open:
         return "records come at their own times"
+    if any(load.arrivals == "closed" for load in case.scenario.loads.values()):
+        return "so many records are in flight"
     for name in case.order:
         profile = case.profiles[name]
         service = profile.service

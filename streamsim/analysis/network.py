@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from streamsim.analysis.case import Case, case_of
+from streamsim.analysis.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
 from streamsim.analysis.finite import Finite, finite, pace_of
@@ -50,24 +51,38 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     fluid = solve(segments, case.host)
     notes = ["makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)"]
     answer = pace = None
-    circuit = finite(case)
+    circuit, loop = finite(case), closed_loop(case)
     if case.scenario.open:
         answer = open_load(case, fluid)
         notes += list(answer.notes)
         warnings += list(answer.warnings)
+    elif loop is not None:
+        fluid.makespan = max(fluid.makespan, makespan_of_loop(case, loop, fluid))
+        notes.append(f"mean value analysis of a closed network: {loop.why}")
     elif isinstance(circuit, Finite):
         pace = pace_of(case, circuit)
         fluid.makespan = max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / pace.rate)
         notes.append(f"what full and empty pipes cost, record by record: {pace.method}")
-    result = _result(case, fluid, answer, notes, warnings, engine="finite pipes" if pace else None)
+    result = _result(
+        case, fluid, answer, notes, warnings, engine="closed network" if loop else "finite pipes" if pace else None
+    )
+    if loop is not None:
+        circuit_result = msgspec.structs.replace(result.circuit, response_time=_response_of_loop(loop))
+        result = msgspec.structs.replace(result, circuit=circuit_result)
     if not explain:
         return result
     flow = dataflow(case)
     return msgspec.structs.replace(
         result,
-        methods=methods(case, fluid, answer, flow, pace),
+        methods=methods(case, fluid, answer, flow, pace, loop),
         dataflow=flow if isinstance(flow, Dataflow) else None,
     )
+
+
+def _response_of_loop(loop: ClosedLoop) -> ResponseTime:
+    """Return the mean by Little's law; mean value analysis knows no quantiles."""
+    unknown = _exact(None, "s")
+    return ResponseTime(mean=_exact(loop.response, "s"), p50=unknown, p95=unknown, p99=unknown)
 
 
 def _exact(value: float | None, unit: str) -> Estimate:

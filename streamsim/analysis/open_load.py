@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from streamsim.analysis.case import Case
 from streamsim.analysis.choice import Arrivals, Choice, Kind, Station, choose
 from streamsim.analysis.fluid import FluidResult
@@ -18,6 +20,7 @@ from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv,
 from streamsim.analysis.response import Law, quantiles
 from streamsim.analysis.segments import moved, reading_demand
 from streamsim.circuit import Pipe
+from streamsim.scenario import Load
 from streamsim.service import HostProfile
 from streamsim.traffic import arrival_times, shares
 
@@ -200,7 +203,37 @@ def _source(case: Case, name: str, span: float) -> Arrivals:
         return Arrivals(rate, 0.0, "even")
     if load.arrivals in ("poisson", "bursty"):
         return Arrivals(rate, load.scv, "poisson" if load.arrivals == "poisson" else "bursty")
+    if load.arrivals == "mmpp":
+        return Arrivals(rate, counts_scatter(load, rate), "general", "what comes is known by the scatter of its counts")
     return Arrivals(rate, load.scv, "general", "what comes follows a trace, of which only the moments count")
+
+
+def counts_scatter(load: Load, rate: float) -> float:
+    """Return variance over mean of the records in a long time of an MMPP that passes its states in a circle.
+
+    A renewal stream of that scv scatters as much in the long run (asymptotic method: Whitt, "Approximating a point
+    process by a renewal process, I", Operations Research 30, 1982). With D the generator and π its law, the limit is 1
+    + 2·Σπᵢrᵢ(mᵢ)/rate, m the deviation matrix times the rates: Fischer and Meier-Hellstern, "The Markov-modulated
+    Poisson process (MMPP) cookbook", Performance Evaluation 18, 1993, equation 13.
+
+    Two states of equal stay T and rates r ± d: 1 + d²T/r.
+
+    >>> from streamsim.scenario import LoadState
+    >>> two = Load(arrivals="mmpp", states=(LoadState(share=1.5, stay_s=2.0), LoadState(share=0.5, stay_s=2.0)))
+    >>> round(counts_scatter(two, rate=4.0), 9)
+    3.0
+    """
+    count = len(load.states)
+    leaving = np.array([1 / state.stay_s for state in load.states])
+    generator = np.zeros((count, count))
+    for place in range(count):
+        generator[place, place] -= leaving[place]
+        generator[place, (place + 1) % count] += leaving[place]
+    law = (1 / leaving) / (1 / leaving).sum()
+    rates = np.array([state.share for state in load.states]) * rate
+    rates *= rate / float(law @ rates)
+    deviation = np.linalg.solve(np.outer(np.ones(count), law) - generator, rates - float(law @ rates))
+    return 1 + 2 * float((law * rates) @ deviation) / rate
 
 
 def _merged(streams: list[Arrivals]) -> Arrivals:

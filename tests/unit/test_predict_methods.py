@@ -130,6 +130,24 @@ def test_a_station_that_serves_several_at_once_from_one_queue_is_exact() -> None
     assert wait(result, "a") * 1e3 == pytest.approx(0.74554059, rel=1e-6)
 
 
+def test_so_many_records_in_flight_are_answered_by_mean_value_analysis() -> None:
+    # known_answers.json, balanced_closed: X = N/((N+M−1)D)
+    need = {"per_record": "200 ms", "scv": 1.0, "record_bytes": 100}
+    scenario = paced(
+        1.0,
+        {},
+        sources={"in": {"operator": "generate", "count": 1000, "size": 100, "arrivals": "closed", "in_flight": 10}},
+        stations={name: {"command": "cat"} for name in "abcde"},
+        service={"in": {"bytes": 100000, "record_bytes": 100}, **dict.fromkeys("abcde", need)},
+    )
+    result = answer(scenario)
+    assert result.circuit.makespan.value == pytest.approx(1000 / 3.57142857, rel=1e-6)
+    assert result.circuit.response_time is not None
+    assert result.circuit.response_time.mean.value == pytest.approx(10 / 3.57142857, rel=1e-6)
+    method = result.methods["circuit"]
+    assert (method.method, method.exact) == ("mean value analysis", True)
+
+
 def test_cores_of_their_own_are_waited_for_by_nobody() -> None:
     scenario = paced(800.0, {name: {"per_record": "1 ms", "scv": 1.0} for name in "ab"}, simulate={"cores": "own"})
     result = answer(scenario, cores=1.0)

@@ -1,0 +1,98 @@
+"""Circuits with a fixed number of records in flight: a closed network, by exact mean value analysis."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from streamsim.analysis.case import Case
+from streamsim.analysis.dataflow.circuit import service_time
+from streamsim.analysis.fluid import FluidResult
+from streamsim.analysis.layers import Wants, stretches
+from streamsim.analysis.queueing.mva import mva
+
+ROUNDS, SETTLED = 30, 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedLoop:
+    """``rate`` (records/s) go round, each in ``response`` (s) on average; whether that is exact, and why (not)."""
+
+    rate: float
+    response: float
+    exact: bool
+    why: str
+
+
+def makespan_of_loop(case: Case, loop: ClosedLoop, fluid: FluidResult) -> float:
+    """Return how long all records take at the pace of the loop, start included (s)."""
+    records = max(case.flows[name].records_out for name in case.order if not case.inputs[name])
+    return fluid.ended.get("startup", 0.0) + records / loop.rate
+
+
+def in_flight(case: Case) -> int | None:
+    """Return how many records are in the circuit at any time; None where no source holds them to a number."""
+    counts = [load.in_flight for load in case.scenario.loads.values() if load.arrivals == "closed"]
+    return sum(count or 1 for count in counts) if counts else None
+
+
+def closed_loop(case: Case) -> ClosedLoop | None:
+    """Return the pace of a circuit with so many records in flight; None where there is no such load, or no work.
+
+    Servers that share cores are stretched by a fixed point of the circuit and the host (`layers`).
+
+    >>> from streamsim.analysis.case import case_of
+    >>> from streamsim.loading import load
+    >>> need = {"per_record": "1 ms", "scv": 1.0}
+    >>> source = {"operator": "generate", "count": 9, "arrivals": "closed", "in_flight": 3}
+    >>> two = case_of(load({"sources": {"in": source},
+    ...     "stations": {"a": {"command": "cat"}, "b": {"command": "cat"}}, "host": {"cores": 4},
+    ...     "service": {"in": {"bytes": 720}, "a": need, "b": need}}), None)
+    >>> round(closed_loop(two).rate, 6)
+    750.0
+    """
+    count = in_flight(case)
+    starts = [name for name in case.order if not case.inputs[name]]
+    records = max(case.flows[name].records_out for name in starts)
+    if count is None or not records:
+        return None
+    visits = {name: (case.flows[name].records_in or case.flows[name].records_out) / records for name in case.order}
+    times = {name: service_time(case, name) for name in case.order}
+    busy = [name for name in case.order if times[name] * visits[name] > 0]
+    if not busy:
+        return None
+    servers = [case.servers[name] for name in busy]
+    work = sum(times[name] * visits[name] for name in busy)
+    limit = case.host.available_cores / work
+    stretch = dict.fromkeys(busy, 1.0)
+    rate, shared = 0.0, False
+    for _ in range(ROUNDS):
+        demands = [times[name] * visits[name] * stretch[name] for name in busy]
+        found = min(limit, mva([count], [demands], servers=servers).throughputs[0])
+        if abs(found - rate) <= SETTLED * found:
+            break
+        rate = math.sqrt(found * rate) if rate else found
+        wants = {
+            name: Wants(rate * visits[name] / case.servers[name], times[name], case.servers[name]) for name in busy
+        }
+        stretch = stretches(wants, case.host.available_cores)
+        shared = any(factor > 1 + 1e-9 for factor in stretch.values())
+    doubts = [
+        text
+        for wrong, text in (
+            (shared, "servers wait for cores"),
+            (any(case.profiles[name].service.scv != 1 for name in busy), "not all service is exponential"),
+            (any(len(case.outputs[name]) > 1 for name in case.order), "records are copied or part on the way"),
+            (
+                any(case.servers[name] > 1 and not case.one_queue(name) for name in busy),
+                "servers have their own queues",
+            ),
+        )
+        if wrong
+    ]
+    return ClosedLoop(
+        rate=rate,
+        response=count / rate,
+        exact=not doubts,
+        why=f"{count} records in flight; {' and '.join(doubts) or 'a closed Jackson network'}",
+    )
