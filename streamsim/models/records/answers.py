@@ -8,8 +8,8 @@ import numpy as np
 
 from streamsim.models.records.compiling import Compiled
 from streamsim.models.records.sample import Sample
+from streamsim.models.records.states import SHED
 from streamsim.models.records.steady import QUANTILES, Answer
-from streamsim.models.records.steering import SHED
 from streamsim.result import (
     Bottleneck,
     Budget,

@@ -19,7 +19,7 @@ from streamsim.expansion import expand
 from streamsim.models.records import table as records
 from streamsim.models.records.check import check
 from streamsim.models.records.laws import Gaps, Law
-from streamsim.models.records.steering import SHED
+from streamsim.models.records.states import SHED
 from streamsim.models.records.streams import Even, Listed, Variate
 from streamsim.models.table import Pace
 from streamsim.policies import make

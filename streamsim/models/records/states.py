@@ -1,4 +1,4 @@
-"""What the time of a server goes to."""
+"""What the time of a server goes to, and which stations only take what was let fall."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ STATES = ("starved", "running", "runnable", "waiting", "blocked")
 waking up takes, waiting the time without a core (`delay_s`)."""
 
 STARVED, RUNNING, RUNNABLE, WAITING, BLOCKED = range(5)
+
+SHED = ".shed"
+"""What the name of the station ends with that takes what another lets fall: it counts as gone, not as served."""

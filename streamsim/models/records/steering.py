@@ -11,11 +11,9 @@ from streamsim.errors import ModelError
 from streamsim.models.records.interpret import Interpreter
 from streamsim.models.records.pipes import Record
 from streamsim.models.records.servers import Server
+from streamsim.models.records.states import SHED
 from streamsim.models.records.table import Command, Steering, Table
 from streamsim.policies.base import Observation, Sight
-
-SHED = ".shed"
-"""What the name of the station ends with that takes what another lets fall: it counts as gone, not as served."""
 
 
 class _Seat:
