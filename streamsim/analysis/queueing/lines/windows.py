@@ -35,7 +35,7 @@ from streamsim.errors import ModelError
 WIDEST = 4
 WIDE_STATES = 2_000
 """Windows of three pipes and more are chosen while all of them stay below this size: more gains nothing visible."""
-PAIR_STATES = 20_000
+PAIR_STATES = 10_000
 """Windows of two pipes are worth this many, since those of one pipe err by several per cent."""
 ROUNDS = 300
 PRECISION = 1e-8
