@@ -34,7 +34,7 @@ def station_keys(section: sections.StationSection, value: dict[str, Any], path: 
         _check_ports(section, path)
     return {
         "parallelism": section.parallelism,
-        "partition": section.partition if section.partition is not None else default_partition(section),
+        "partition": section.partition if section.partition is not None else default_partition(section, value),
         "merge": section.merge if isinstance(section.merge, str) else "sorted",
         "split": section.split,
         "ports": ports,
@@ -57,14 +57,31 @@ def _check_ports(section: sections.StationSection, path: str) -> None:
             raise ScenarioError(f"the command must say where {port!r} goes: write {{{port}}} in it", path=where)
 
 
-def default_partition(section: sections.StationSection) -> Split:
-    """Return how servers share records where nobody said it: by key where the operator groups by one, else in turn."""
-    return "key" if section.operator is not None and _own_key(section.operator) else "round-robin"
+def default_partition(section: sections.StationSection, parameters: dict[str, Any]) -> Split:
+    """Return how servers share records where nobody said it: by key where keys are told apart, else in turn."""
+    keyed = section.operator is not None and own_keys(section.operator, parameters) is not None
+    return "key" if keyed else "round-robin"
 
 
-def _own_key(operator: str) -> bool:
+def own_keys(operator: str, parameters: dict[str, Any]) -> tuple[int | None, ...] | None:
+    """Return the columns by which an operator tells keys apart, of each input where they differ (None: whole records).
+
+    None where it tells none apart, so that any of its servers may get any record.
+
+    >>> own_keys("group", {"key": 2}), own_keys("join", {"left": 1, "right": 3}), own_keys("dedup", {})
+    ((2,), (1, 3), (None,))
+    >>> own_keys("filter", {"where": "True"}) is None
+    True
+    """
     kind = operators.find(operator)
-    return kind.traits.state == "keys" and any(one.name == "key" for one in kind.parameters)
+    names = {one.name for one in kind.parameters}
+    if {"left", "right"} <= names:
+        return parameters.get("left"), parameters.get("right")
+    if kind.traits.state != "keys":
+        return None
+    if "key" in names:
+        return (parameters["key"],) if parameters.get("key") is not None else None
+    return (parameters.get("column"),) if "column" in names and not kind.traits.barrier else None
 
 
 def shape_of(section: sections.StationSection, station: Station, path: str) -> Shape:
@@ -113,17 +130,24 @@ def _partitions(section: sections.StationSection, station: Station, path: str) -
     if "key" not in wanted.values() and section.partition_key is not None:
         raise ScenarioError("goes with partition = 'key'", path=f"{path}.partition_key")
     batch = BATCH if station.merge == "ordered" else 0
-    return {name: _partition(wanted[name], section, station, batch) for name in station.inputs}
+    keys = own_keys(station.operator, station.parameters) if station.operator is not None else None
+    by_input = (keys or (None,)) * len(station.inputs)
+    return {
+        name: _partition(wanted[name], section, station, batch, key)
+        for name, key in zip(station.inputs, by_input, strict=False)
+    }
 
 
-def _partition(by: Split, section: sections.StationSection, station: Station, batch: int) -> dict[str, Any] | None:
+def _partition(
+    by: Split, section: sections.StationSection, station: Station, batch: int, key: int | None
+) -> dict[str, Any] | None:
     if by == "copy":
         return None
     if by != "key":
         return {"by": by, "batch": batch} if batch else {"by": by}
-    if section.partition_key is None and station.operator is not None and "key" in station.parameters:
+    if section.partition_key is None and key is not None:
         delimiter = station.parameters.get("delimiter")
-        return {"by": "key", "key": station.parameters["key"], **({"delimiter": delimiter} if delimiter else {})}
+        return {"by": "key", "key": key, **({"delimiter": delimiter} if delimiter else {})}
     return {"by": "key", **_key(section.partition_key)}
 
 
@@ -146,14 +170,12 @@ def _merge(section: sections.StationSection, station: Station, path: str) -> tup
             path=f"{path}.merge",
         )
     if not station.one_to_one:
-        what = f"operator {section.operator!r} gives" if section.operator else "who knows whether the command gives"
-        more = "write one_to_one = true if it does, or " if section.command else ""
-        raise ScenarioError(
-            f"an ordered merge counts records, and {what} one for each that it takes; {more}merge = 'unordered'"
+        why = (
+            "nobody knows whether this command gives one for each that it takes: write one_to_one = true if it does, or"
             if section.command
-            else f"an ordered merge counts records, and {what} more or fewer than it takes; write merge = 'unordered'",
-            path=f"{path}.merge",
+            else f"operator {section.operator!r} gives more or fewer than it takes: write"
         )
+        raise ScenarioError(f"an ordered merge counts records, and {why} merge = 'unordered'", path=f"{path}.merge")
     return "reorder", {"batch": BATCH}
 
 

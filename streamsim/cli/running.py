@@ -148,7 +148,7 @@ def _facts(scenario: Scenario) -> list[str]:
         lines.append(f"loop: {way_round(circuit, loop)}; it ends when nothing comes from outside and all has come out")
     for station in circuit.stations:
         if station.parallelism > 1:
-            lines.append(f"servers {station.name}: {station.parallelism}, {_sharing(station)}")
+            lines.append(f"servers {station.name}: {station.parallelism}, {_sharing(station, circuit)}")
         if station.role == "convert":
             lines.append(f"converted: {station.inputs[0]} writes {_format(station.format)}, {_converted(station)}")
         if station.dead_letter is not None:
@@ -164,10 +164,11 @@ def _facts(scenario: Scenario) -> list[str]:
     return [*lines, f"host: {cores} core{'s' if cores != 1 else ''}"]
 
 
-def _sharing(station: Station) -> str:
+def _sharing(station: Station, circuit: Circuit) -> str:
     ways = station.partition
     way = ways if isinstance(ways, str) else ", ".join(f"{name} by {one}" for name, one in ways.items())
-    return f"records shared out by {way}, merged {station.merge}"
+    merge = circuit.station(f"{station.name}.merge").program
+    return f"records shared out by {way}, put together by {merge}"
 
 
 def _format(format: str | dict[str, Any]) -> str:

@@ -190,3 +190,14 @@ def test_what_came_by_each_of_several_inputs_is_known_to_the_byte() -> None:
     servers = {"command": "bash -c 'cat | cat'", "parallelism": 2}  # its children's bytes are counted as its own
     found = run_once(load({**NUMBERS, "stations": {"b": servers}}))
     assert found.stations["b"].bytes_out[-1] == len(shell("seq 30000"))
+
+
+def test_a_join_by_several_servers_finds_every_pair() -> None:
+    sources = {
+        "a": {"command": "bash -c 'seq 3000 | paste -d, - <(seq 3000 -1 1)'"},
+        "c": {"command": "bash -c 'seq 2000 | paste -d, <(seq 2001 4000) -'"},
+    }
+    join = {"operator": "join", "left": 2, "right": 1, "input": ["a", "c"]}
+    one, three = output({"b": join}, sources), output({"b": join | {"parallelism": 3}}, sources)
+    assert sorted(one.split()) == sorted(three.split())
+    assert one.count(b"\n") == 1000

@@ -65,6 +65,19 @@ def test_an_operator_that_groups_shares_its_records_out_by_its_own_key() -> None
     assert circuit_of(b=COUNT | {"partition": "least-loaded"}).station("b.split").parameters == {"by": "least-loaded"}
 
 
+def test_each_input_of_a_join_is_shared_out_by_its_own_column() -> None:
+    join = {"operator": "join", "left": 1, "right": 2, "input": ["a", "c"], "parallelism": 2}
+    circuit = circuit_of(c={"command": "cat", "input": "a"}, b=join)
+    assert circuit.station("b.split.a").parameters == {"by": "key", "key": 1}
+    assert circuit.station("b.split.c").parameters == {"by": "key", "key": 2}
+
+
+def test_records_that_are_to_be_told_apart_go_to_one_server_each() -> None:
+    assert circuit_of(b={"operator": "dedup", "parallelism": 2}).station("b.split").parameters == {"by": "key"}
+    column = {"operator": "dedup", "column": 2, "parallelism": 2}
+    assert circuit_of(b=column).station("b.split").parameters == {"by": "key", "key": 2}
+
+
 def test_the_key_of_a_command_is_a_column_or_the_whole_record() -> None:
     sort = {"command": "sort", "parallelism": 2, "partition": "key"}
     assert circuit_of(b=sort).station("b.split").parameters == {"by": "key"}
