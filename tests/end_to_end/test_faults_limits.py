@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +19,14 @@ import pytest
 
 from streamsim.errors import RunError
 from streamsim.loading import load
+from streamsim.operators import create
 from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
+from streamsim.real.worker_fanout import Fanout, Stage
+from streamsim.real.worker_loop import Inattention, Outputs
+from streamsim.real.worker_visits import Visits
 from streamsim.scenario import Scenario
 from tests.end_to_end.test_faults import no_children, supervised
 
@@ -144,6 +149,8 @@ def use_up_the_quota() -> list[int]:
         while len(held) < 600:
             held += os.pipe()
             fcntl.fcntl(held[-1], fcntl.F_SETPIPE_SZ, 1 << 20)
+    while len(held) < 600 and fcntl.fcntl(held[-1], fcntl.F_GETPIPE_SZ) == 1 << 16:
+        held += os.pipe()
     return held
 
 
@@ -175,9 +182,38 @@ def test_a_large_pipe_past_the_quota_of_an_ordinary_user_is_refused() -> None:
     assert answer.startswith("refused: the kernel refuses a pipe of 1 MiB for n->a: Operation not permitted"), answer
 
 
-def test_a_fanout_past_the_quota_of_an_ordinary_user_gives_every_byte() -> None:
-    def fan_out() -> str:
-        held = use_up_the_quota()
-        return str(len(held) > 100) + count_lines("64 KiB")[:6]
+def test_a_fanout_without_room_for_private_pipes_writes_as_before() -> None:
+    content = os.urandom(3 << 20)
 
-    assert as_nobody(fan_out) == "True100000"
+    def fan_out() -> str:
+        source, *ends = os.pipe(), os.pipe(), os.pipe()
+        held = use_up_the_quota()
+        outputs = Outputs([write for _, write in ends])
+        with pytest.raises(OSError, match="a pipe of 65536 bytes is not to be had"):
+            Stage(outputs, 65536, Inattention())
+        server = Fanout(create("copy"), outputs, Visits(None), Inattention())
+
+        def pour() -> None:
+            with open(source[1], "wb") as pipe:
+                pipe.write(content)
+
+        def serve() -> None:
+            server.serve([source[0]], 65536)
+            outputs.close()
+
+        for work in (pour, serve):
+            threading.Thread(target=work, daemon=True).start()
+        got: dict[int, bytes] = {}
+
+        def drain(read: int) -> None:
+            with open(read, "rb") as pipe:
+                got[read] = pipe.read()
+
+        readers = [threading.Thread(target=drain, args=(read,)) for read, _ in ends]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        return f"{len(held) > 100} {[data == content for data in got.values()]}"
+
+    assert as_nobody(fan_out) == "True [True, True]"
