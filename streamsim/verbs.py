@@ -20,6 +20,7 @@ from streamsim.service import HostProfile, Profile, read_profile
 
 if TYPE_CHECKING:
     from streamsim.analysis.bottleneck import Diagnosis
+    from streamsim.analysis.case import Case
     from streamsim.analysis.compare import Comparison
     from streamsim.analysis.curves import Knee, Scaling
     from streamsim.analysis.goal import Answer as WhatIf
@@ -42,7 +43,7 @@ class Outcome:
     simulated: Result
     predicted: Result
     comparison: Comparison
-    diagnosis: Diagnosis
+    diagnosis: Diagnosis | None = None
     knee: Knee | None = None
     scaling: Scaling | None = None
     calibration: Trace | None = None
@@ -167,7 +168,6 @@ def compare(
     simulation and the prediction are told what the host gave during the validation (available cores, speed), which
     says nothing about the circuit.
     """
-    from streamsim.analysis.bottleneck import diagnose
     from streamsim.analysis.case import case_of
     from streamsim.analysis.compare import compare_results
     from streamsim.analysis.curves import knee_of, scaling_of
@@ -203,11 +203,22 @@ def compare(
         simulated=simulated,
         predicted=predicted,
         comparison=compare_results(measured, simulated, predicted),
-        diagnosis=diagnose(case),
+        diagnosis=_diagnosis(case),
         knee=knee_of(case),
         scaling=scaling_of(case),
         calibration=calibration,
     )
+
+
+def _diagnosis(case: Case) -> Diagnosis | None:
+    """Return what holds a circuit back; None where nothing takes any time."""
+    from streamsim.analysis.bottleneck import diagnose
+    from streamsim.errors import ModelError
+
+    try:
+        return diagnose(case)
+    except ModelError:
+        return None
 
 
 def conditions(runs: tuple[RunTrace, ...]) -> HostProfile:

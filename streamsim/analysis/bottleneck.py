@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.elasticity import Figures, elasticity, figures, throughput
+from streamsim.errors import ModelError
 from streamsim.scenario import ScenarioKey
 
 SCHEMA = "streamsim.bottleneck/1"
@@ -85,6 +87,8 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
     ----------
     seed : of the profiles that are drawn to say how sure the answer is.
 
+    Raises ModelError where nothing takes any time.
+
     >>> from streamsim.loading import load
     >>> from streamsim.analysis.case import case_of
     >>> found = diagnose(case_of(load({
@@ -94,6 +98,8 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
     ('a', 1.0, 1.0)
     """
     now = figures(case)
+    if not math.isfinite(now.throughput):
+        raise ModelError("no station needs any time for its work, so that nothing holds the circuit back")
     causes = sorted((cause_of(case, name, now) for name in candidates(case)), key=_weight, reverse=True)
     ranking, notes = confidence(case, causes[0].station, seed)
     amount, unit = _volume(case)

@@ -199,6 +199,8 @@ def _refusal(case: Case) -> str:
             return f"'{name}' was measured by the chunk, not by the record"
         if service.setup or service.per_byte or profile.barrier or service.curve:
             return f"the demand of '{name}' is not one for each record"
+    if all(service_time(case, name) == 0 for name in case.order):
+        return "no station needs any time"
     if all(case.profiles[name].service.scv == 0 for name in case.order):
         return "no service scatters, so that pipes cost nothing"
     return ""
