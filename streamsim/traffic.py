@@ -196,19 +196,10 @@ def _part(
 
 
 def refuse_shapes(circuit: Circuit, world: str) -> None:
-    """Raise ModelError where a world does not know a shape yet: several servers, splits, ports, loops."""
+    """Raise ModelError where a world does not know a shape yet: a loop."""
     for station in circuit.stations:
-        what = None
-        if station.parallelism > 1:
-            what = f"{station.parallelism} servers at one station"
-        elif station.role in ("split", "loop"):
-            what = "a loop" if station.role == "loop" else "a split that is no copy"
-        elif station.ports:
-            what = "a station with several different outputs"
-        elif station.operator in ("merge", "reorder"):
-            what = "a merge that waits for one of its inputs"
-        if what is not None:
-            raise ModelError(f"station {station.name!r}: {what} cannot be {world} yet")
+        if station.role == "loop":
+            raise ModelError(f"station {station.name!r}: a loop cannot be {world} yet")
 
 
 def refuse_records(profiles: Mapping[str, StationProfile], world: str) -> None:

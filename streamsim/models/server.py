@@ -43,6 +43,9 @@ class Server(ABC):
         self.cpu_s = 0.0
         self.bytes_in = self.bytes_out = self.reads = self.writes = 0
         self.ended_s: float | None = None
+        self.turn = 0
+        self.gone: set[Channel] = set()
+        """Outputs of a split that nobody reads any more."""
         self.waits_for: list[Channel] = []
         """The pipes that it waits for while it is starved or blocked."""
         self.kind: Kind | None = None
@@ -132,6 +135,9 @@ class Server(ABC):
 
         Raises `ReaderGone` when the last reader has gone; one of several is left out from then on, as a copy does.
         """
+        if self.row.split is not None:
+            yield from self._share_out(size)
+            return
         before = self.bytes_out
         for channel in self.outputs[:-1]:
             try:
@@ -147,6 +153,42 @@ class Server(ABC):
         else:
             self.writes += 1
         self.bytes_out = before + size
+
+    def _share_out(self, size: int) -> Steps:
+        """Give each output its part of so many bytes; what goes to one that nobody reads any more is lost."""
+        before = self.bytes_out
+        for place, part in self._parts(size):
+            channel = self.outputs[place]
+            if part and channel not in self.gone:
+                try:
+                    yield from self._put(channel, part)
+                except ReaderGone:
+                    self.gone.add(channel)
+                    if len(self.gone) == len(self.outputs):
+                        raise
+        self.bytes_out = before + size
+
+    def _parts(self, size: int) -> list[tuple[int, int]]:
+        """Return which output gets how much: a chunk goes to one of them, or each gets its share of the stream."""
+        row = self.row
+        open_ = [place for place, channel in enumerate(self.outputs) if channel not in self.gone]
+        if row.split == "turns":
+            self.turn += 1
+            return [(open_[(self.turn - 1) % len(open_)], size)]
+        if row.split == "least":
+            return [(min(open_, key=lambda place: self.outputs[place].level), size)]
+        # To the byte, whatever the sizes of the chunks: what the first so many outputs have got together is rounded.
+        whole, shared = self.bytes_out, 0.0
+        edges = [0.0]
+        for share in row.shares:
+            shared += share
+            edges.append(shared)
+        edges[-1] = 1.0
+        after = [round(edge * (whole + size)) for edge in edges]
+        now = [round(edge * whole) for edge in edges]
+        return [
+            (place, after[place + 1] - after[place] - now[place + 1] + now[place]) for place in range(len(row.shares))
+        ]
 
     def put_many(self, size: int, count: int) -> Steps:
         """Do `put` so many times; the reader has its turn when this server is done or blocked, so no later."""

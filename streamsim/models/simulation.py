@@ -19,6 +19,7 @@ from streamsim.models.source import FastSource, PacedSource
 from streamsim.models.station import Station
 from streamsim.models.statistics.replications import replicate
 from streamsim.models.table import Model, StationRow, compile_model
+from streamsim.pooling import by_station
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
 from streamsim.trace import RunTrace, Trace
@@ -113,7 +114,7 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
     busy_time_s, busy_cores = sampler.busy_cores()
     return RunTrace(
         makespan_s=makespan_s,
-        stations=sampler.station_traces(model),
+        stations=by_station(sampler.station_traces(model), model.servers),
         pipes=sampler.pipe_traces(),
         host=model.host,
         background_cores=clock.cores.background,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
-from streamsim.circuit import Station
+import msgspec
+
+from streamsim.circuit import Circuit, Station
 from streamsim.deadlocks import Order, reading_order
 from streamsim.errors import ModelError
+from streamsim.expansion import expand, servers_of
 from streamsim.models.pipe import PAGE
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
@@ -23,11 +26,15 @@ from streamsim.traffic import (
     record_rate,
     refuse_records,
     refuse_shapes,
+    shares,
     source_ceiling,
     totals,
 )
 
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
+
+
+Split = Literal["turns", "least", "shares"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +80,8 @@ class StationRow:
     ``order`` is how it reads several inputs: ``"sequence"`` one after the other, ``"lockstep"`` always the one
     of whose total the smallest part was read, waiting for it even if another has data (a merge), ``"ready"``
     whichever has data. ``flush``: what a chunk gave is written at once rather than when a buffer is full.
-    ``stop_bytes``: it ends after reading so many although more would come.
+    ``stop_bytes``: it ends after reading so many although more would come. ``split``: its outputs share what it gives,
+    whole chunks in ``"turns"`` or to the one that holds the ``"least"``, or each its part (``"shares"``) of the stream.
     """
 
     index: int
@@ -96,6 +104,8 @@ class StationRow:
     visits: bool = False
     counted: bool = False
     sinks: int = 0
+    split: Split | None = None
+    shares: tuple[float, ...] = ()
 
     def records_in(self, taken: int) -> int:
         """Return how many whole records the first so many bytes read are."""
@@ -112,11 +122,15 @@ class StationRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The whole table: stations (sources are those with a pace), pipes and the host."""
+    """The whole table: stations (sources are those with a pace), pipes and the host.
+
+    A station with several servers has a row for each; ``servers`` names those of every station that somebody wrote.
+    """
 
     stations: tuple[StationRow, ...]
     pipes: tuple[PipeRow, ...]
     host: HostProfile
+    servers: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def sources(self) -> tuple[StationRow, ...]:
@@ -159,9 +173,13 @@ def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile
     >>> [(row.name, row.flow.bytes_in, row.flow.bytes_out) for row in compile_model(scenario, None).stations]
     [('make', 0, 100), ('half', 100, 50)]
     """
-    refuse_shapes(scenario.circuit, "simulated")
+    refuse_shapes(scenario.circuit, "simulated by chunks")
     profiles = effective_profiles(scenario, profile)
     refuse_records(profiles, "simulated by chunks")
+    servers = servers_of(expand(scenario.circuit))
+    if any(len(names) > 1 for names in servers.values()):
+        scenario = msgspec.structs.replace(scenario, circuit=expand(scenario.circuit))
+        profiles = {one: _share_of(profiles[name], len(names)) for name, names in servers.items() for one in names}
     flows = totals(scenario, profiles)
     stations = scenario.circuit.stations
     places = {station.name: index for index, station in enumerate(stations)}
@@ -177,7 +195,19 @@ def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile
     rows = tuple(
         _station_row(scenario, profiles, flows, station, index, pipes) for index, station in enumerate(stations)
     )
-    return Model(stations=rows, pipes=pipes, host=_host(host or host_for(scenario, profile)))
+    return Model(stations=rows, pipes=pipes, host=_host(host or host_for(scenario, profile)), servers=servers)
+
+
+def _share_of(profile: StationProfile, servers: int) -> StationProfile:
+    """Return the profile of one of so many servers: what is spent once was measured of all of them together."""
+    if servers == 1 or profile.source == "declared":
+        return profile
+    service = profile.service
+    once = ("startup", "startup_waiting", "finish", "finish_waiting")
+    parts = {name: getattr(service, name) / servers for name in once}
+    amounts = {name: getattr(profile, name) for name in ("bytes_in", "bytes_out", "records_in", "records_out")}
+    shared = {name: None if amount is None else amount / servers for name, amount in amounts.items()}
+    return msgspec.structs.replace(profile, service=msgspec.structs.replace(service, **parts), **shared)
 
 
 def _station_row(
@@ -191,7 +221,7 @@ def _station_row(
     profile, name = profiles[station.name], station.name
     outputs = tuple(number for number, pipe in enumerate(pipes) if pipe.upstream == index)
     _check(station, profile, outputs)
-    by_name = {scenario.circuit.pipes[k].upstream: k for k, pipe in enumerate(pipes) if pipe.downstream == index}
+    by_name = {scenario.circuit.pipes[k].source: k for k, pipe in enumerate(pipes) if pipe.downstream == index}
     offered = input_bytes(scenario, profiles, flows, name)
     inputs = [InputRow(name=key, pipe=by_name.get(key), total_bytes=size) for key, size in offered.items()]
     order = reading_order(station)
@@ -217,17 +247,39 @@ def _station_row(
         pace=_pace(scenario, profile, station),
         visits=station.operator is not None or scenario.open,
         sinks=len(scenario.circuit.sinks_of(name)),
+        split=_split(station, outputs),
+        shares=_shares(scenario.circuit, profile, station, outputs),
         counted=profile.records_in is not None or profile.records_out is not None,
     )
 
 
 def _check(station: Station, profile: StationProfile, outputs: tuple[int, ...]) -> None:
-    if len(outputs) > 1 and station.role != "copy":
+    if len(outputs) > 1 and station.role not in ("copy", "split") and not station.ports:
         raise ModelError(f"station {station.name!r}: only a copy has several outputs, this has {len(outputs)}")
     service = profile.service
     numbers = [getattr(service, key) for key in ("setup", "per_record", "per_byte", "startup", "finish")]
     if min(numbers) < 0 or profile.record_bytes <= 0:
         raise ModelError(f"station {station.name!r}: a demand below 0, or records of no bytes: {service}")
+
+
+_SPLITS: Mapping[str, Split] = {"round-robin": "turns", "least-loaded": "least", "key": "shares"}
+
+
+def _split(station: Station, outputs: tuple[int, ...]) -> Split | None:
+    if len(outputs) < 2 or station.role == "copy":
+        return None
+    if station.ports:
+        return "shares"
+    # `partition` without a word of its own goes round.
+    by = str(station.parameters.get("by", "round-robin"))
+    return None if by == "copy" else _SPLITS.get(by, "shares")
+
+
+def _shares(circuit: Circuit, profile: StationProfile, station: Station, outputs: tuple[int, ...]) -> tuple[float, ...]:
+    if _split(station, outputs) is None:
+        return ()
+    parts = shares(circuit, profile, station.name)
+    return tuple(parts[circuit.pipes[number].label] for number in outputs)
 
 
 def _position(station: Station, name: str) -> int:

@@ -60,14 +60,6 @@ def test_a_file_that_a_station_opens_is_an_input_without_pipe() -> None:
     assert (entry.pipe, entry.total_bytes) == (None, 12345)
 
 
-def test_several_servers_at_one_station_are_refused_by_name() -> None:
-    scenario, profile = chain(giving(PAGE), taking())
-    stations = (scenario.circuit.stations[0], msgspec.structs.replace(scenario.circuit.stations[1], parallelism=2))
-    wide = msgspec.structs.replace(scenario, circuit=msgspec.structs.replace(scenario.circuit, stations=stations))
-    with pytest.raises(ModelError, match="station 's1': 2 servers"):
-        compile_model(wide, profile)
-
-
 def test_several_outputs_of_anything_but_a_copy_are_refused_by_name() -> None:
     stations = (
         Station(name="a", command="make", role="source"),
