@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from streamsim.analysis.wording import NOTHING, format_estimate, format_value
 from streamsim.cli.output import fits, say, show, warn
-from streamsim.units import format_seconds
+from streamsim.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -120,7 +120,7 @@ def plain(found: Estimate | None) -> str:
 
 def print_profile(profile: Profile, *, written: Path) -> None:
     """Write the service models of a profile as a table."""
-    columns = ("each byte", "each record", "each chunk", "at the start", "at the end", "scv", "out per in")
+    columns = ("each byte", "each record", "each chunk", "at the start", "at the end", "scv", "out per in", "works on")
     table = plain_table("station", *columns, "distribution", right=range(1, 1 + len(columns)))
     for name, station in profile.stations.items():
         service = station.service
@@ -130,6 +130,7 @@ def print_profile(profile: Profile, *, written: Path) -> None:
             *(format_seconds(time) if time else NOTHING for time in times),
             f"{service.scv:.2g}",
             f"{station.selectivity:.3g}",
+            format_bytes(round(station.gather_bytes)) if station.gather_bytes else "each read",
             service.distribution.family,
         )
     show(f"{profile.scenario}: service models, in core time at the speed of one busy core", "", table, "")
