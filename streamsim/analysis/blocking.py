@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ROUNDS = 400
+ROUNDS = 100
 SETTLED = 1e-6
 DAMPING = 0.7
 CONSTANT = 1e-9
@@ -137,7 +137,12 @@ def _room(above: Server, below: Server, pipe: Joint) -> float:
 
 
 def _scatter(station: Server) -> float:
-    """Return how much a station scatters; several servers side by side are more regular, and never quite constant."""
+    """Return how much a station scatters; several servers side by side are more regular, and never quite constant.
+
+    What takes no time of its own (a split) is as irregular as what it waits for at its other pipes.
+    """
+    if station.time == 0:
+        return 1.0
     if station.servers == 1:
         return station.scv
     return (station.scv + 1) / 2 / station.servers

@@ -26,7 +26,7 @@ STATES = 100_000
 NEGLIGIBLE = 500
 """Pipes of more records than this are left to the decomposition: blocking is then below a few thousandths."""
 DECOMPOSITION = "decomposition of finite pipes"
-ROUNDS, SETTLED = 16, 1e-5
+ROUNDS, SETTLED = 10, 1e-4
 """Of the fixed point of the circuit and the host."""
 
 
@@ -48,24 +48,30 @@ def finite(case: Case) -> Finite | str:
     records = max(case.flows[name].records_out for name in starts)
     if not records:
         return "no records pass"
-    place = {name: number for number, name in enumerate(case.order)}
-    servers = tuple(
-        Server(
+    places: dict[str, tuple[int, ...]] = {}
+    servers: list[Server] = []
+    for name in case.order:
+        apart = 1 if case.one_queue(name) else case.servers[name]  # each server reads a pipe of its own
+        visits = (case.flows[name].records_in or case.flows[name].records_out) / records
+        one = Server(
             time=service_time(case, name),
             scv=case.profiles[name].service.scv,
-            servers=case.servers[name],
-            visits=(case.flows[name].records_in or case.flows[name].records_out) / records,
+            servers=case.servers[name] if apart == 1 else 1,
+            visits=visits if case.partition(name) == "copy" else visits / apart,
             merges=case.scenario.circuit.station(name).operator is not None,
         )
-        for name in case.order
-    )
+        places[name] = tuple(range(len(servers), len(servers) + apart))
+        servers += [one] * apart
     pipes = []
     for pipe in case.scenario.circuit.pipes:
         flow = case.flows[pipe.upstream]
         part = shares(case.scenario.circuit, case.profiles[pipe.upstream], pipe.upstream)[pipe.label]
-        places = _places(case, pipe, flow.bytes_out / max(flow.records_out, 1))
-        pipes.append(Joint(place[pipe.upstream], place[pipe.downstream], places, flow.records_out * part / records))
-    return Finite(servers, tuple(pipes), records)
+        room = _places(case, pipe, flow.bytes_out / max(flow.records_out, 1))
+        above, below = places[pipe.upstream], places[pipe.downstream]
+        each = flow.records_out * part / records / len(above)
+        each /= 1 if case.partition(pipe.downstream) == "copy" else len(below)
+        pipes += [Joint(upper, lower, room, each) for upper in above for lower in below]
+    return Finite(tuple(servers), tuple(pipes), records)
 
 
 def _places(case: Case, pipe: Pipe, record_bytes: float) -> float:
@@ -73,9 +79,7 @@ def _places(case: Case, pipe: Pipe, record_bytes: float) -> float:
     declared = case.profiles[pipe.downstream].places
     if declared is not None:
         return math.inf if declared >= UNLIMITED else declared * case.capacities[pipe.label] / pipe.capacity_bytes
-    ends = [name for name in (pipe.upstream, pipe.downstream) if not case.one_queue(name)]
-    several = max((case.servers[name] for name in ends), default=1)  # each server has a pipe of its own
-    return float(records_in_pages(case.capacities[pipe.label], record_bytes) * several)
+    return float(records_in_pages(case.capacities[pipe.label], record_bytes))
 
 
 def records_in_pages(capacity_bytes: int, record_bytes: float) -> int:
