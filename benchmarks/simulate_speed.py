@@ -38,8 +38,11 @@ def exponential(mean: float) -> Variate:
 
 
 def general(stations: int, records: int, *, shared: bool) -> Table:
-    """A circuit of about so many stations, in blocks: split, three workers, and merge with a way back."""
-    blocks = max(1, (stations - 2) // 5)
+    """A circuit of about so many stations, in blocks: split, three workers, and merge with a way back.
+
+    Where there is no place for a block it is a line.
+    """
+    blocks = (stations - 2) // 5
     rows = [
         Station(name="source", base_s=0.0, source=Source(arrivals="gaps", stream=exponential(1.0), records=records))
     ]
@@ -60,9 +63,12 @@ def general(stations: int, records: int, *, shared: bool) -> Table:
         before = merge
         if block:  # the way on comes before the way back, as the weights have it
             pipes.append(Pipe(upstream=merge - 5, downstream=split - 5))
-    rows.append(Station(name="end", service=exponential(0.05)))
-    pipes.append(Pipe(upstream=before, downstream=len(rows) - 1, capacity=16))
-    pipes.append(Pipe(upstream=before, downstream=before - 4))
+    for place in range(1 if blocks else stations - 1):
+        rows.append(Station(name=f"end{place}", service=exponential(0.05)))
+        pipes.append(Pipe(upstream=before, downstream=len(rows) - 1, capacity=16))
+        if blocks:
+            pipes.append(Pipe(upstream=before, downstream=before - 4))
+        before = len(rows) - 1
     if not shared:
         return check(Table(stations=tuple(rows), pipes=tuple(pipes)))
     cores = max(2, len(rows) // 3)
