@@ -44,8 +44,8 @@ class Attention:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec = dict(spec)
         where = spec["control"]
-        self.endpoint = Endpoint(where["socket"], self._api)
         self._page = Page(where["page"])
+        self.endpoint = Endpoint(where["socket"], self._api)  # after the page: who can connect finds it
         self._holder: Any = None
         self.paused = False
         self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
