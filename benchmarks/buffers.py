@@ -67,7 +67,9 @@ def exact(profile: Profile, places: list[int], total: int) -> Profile:
     points = [CurvePoint(0.0, 0.0)]
     for before, place in pairwise((0, *places, total)):
         points.append(CurvePoint(place / total, (filling * place + (1 - filling) * before) / total))
-        points.append(CurvePoint(place / total, place / total))
+        points.append(
+            CurvePoint(min(1.0, place / total + 1e-9), place / total)
+        )  # the fluid model knows no upright step
     return with_service(profile, 0.0, curve=tuple(points))
 
 
