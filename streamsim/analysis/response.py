@@ -91,7 +91,12 @@ def quantiles(laws: Sequence[Law], probabilities: Sequence[float], *, correlatio
     if correlation > 0:
         return [float(time) for time in guess]
     path = _Path(laws)
-    return [float(time) for time in _roots(path, np.log1p(-levels), guess, mean + 60 * math.sqrt(variance))]
+    times = _roots(path, np.log1p(-levels), guess, mean + 60 * math.sqrt(variance))
+    # Beside an atom (an idle station with constant service) the inversion rings, and a root may lie too late: no
+    # quantile is above a higher one.
+    order = np.argsort(levels)
+    times[order] = np.minimum.accumulate(times[order][::-1])[::-1]
+    return [float(time) for time in times]
 
 
 class _Path:
