@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -295,6 +296,15 @@ def test_a_stream_that_ends_too_early_is_an_error(engine: Any) -> None:
 def test_what_cannot_be_run_is_refused_by_name(stations: list[Station], pipes: list[Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         table(*stations, pipes=pipes)
+
+
+def test_a_command_that_leaves_a_loop_without_work_is_refused() -> None:
+    model = table(source(records=1), Station(name="a", base_s=1.0), pipes=[(0, 1), (1, 1)])
+    for target, value in (("a", 0.5), ("source", 0.0)):
+        check(replace(model, commands=(Command(time_s=5.0, target=target, parameter="service", value=value),)))
+    idle = Command(time_s=5.0, target="a", parameter="service", value=0.0)
+    with pytest.raises(ModelError, match="the loop of 'a' takes any time"):
+        check(replace(model, commands=(idle,)))
 
 
 def test_a_command_for_nobody_is_refused() -> None:
