@@ -10,18 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from streamsim.analysis import markovian
 from streamsim.analysis.queueing import Queue, models
 from streamsim.analysis.queueing.gg1 import kraemer_langenbach_belz
 from streamsim.analysis.queueing.ggc import whitt
 from streamsim.analysis.queueing.gm1 import dm1, hyper_m1
-from streamsim.analysis.queueing.mapmap1 import ph_ph_1
+from streamsim.analysis.queueing.map_process import MarkovProcess, renewal
+from streamsim.analysis.queueing.mapmap1 import map_map_1, ph_ph_1
 from streamsim.analysis.queueing.mdc import mdc
 from streamsim.analysis.queueing.mg1 import md1, mg1
 from streamsim.analysis.queueing.mm1 import mm1
 from streamsim.analysis.queueing.mmc import mmc
+from streamsim.analysis.queueing.phase_type import fit_two_moments
+from streamsim.analysis.queueing.response_law import MatrixLaw
 from streamsim.analysis.response import Law
 from streamsim.errors import ModelError
 from streamsim.result import Alternative
+from streamsim.service import Distribution
 
 Kind = Literal["poisson", "even", "bursty", "general"]
 """What is known of the gaps: independent and exponential; constant; independent and two-phase; only their moments."""
@@ -30,15 +35,24 @@ Kind = Literal["poisson", "even", "bursty", "general"]
 PHASES = ("hyperexponential", "erlang")
 """Laws of service that two moments say all of, as phase-type laws do."""
 
+WHOLE = 40
+"""Laws of the response time are inverted whole where their matrix is no larger: it is factorised a hundred times."""
+LEAST_SCV = 0.1
+"""Of gaps that are given phases: ten of them."""
+
 
 @dataclass(frozen=True)
 class Arrivals:
-    """How records come to a station: ``rate`` (1/s), scv of the gaps, their kind, and why they are no simpler."""
+    """How records come to a station: ``rate`` (1/s), scv of the gaps, their kind, and why they are no simpler.
+
+    ``process`` is the Markovian process that they are, where they come straight from a source that has one.
+    """
 
     rate: float
     scv: float
     kind: Kind
     why: str = ""
+    process: MarkovProcess | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,7 @@ class Station:
     """One station as the models see it.
 
     ``service_time`` (s) is that of one record, other servers' use of the cores included; ``shared`` says that they do
-    use them. ``family`` is the law of the service.
+    use them. ``family`` is the law of the service, ``law`` the whole of it, as a factor, where it is the station's own.
     """
 
     arrivals: Arrivals
@@ -55,6 +69,12 @@ class Station:
     family: str
     servers: int = 1
     shared: bool = False
+    law: Distribution | None = None
+
+    @property
+    def correlated(self) -> bool:
+        """Whether each demand depends on the one before."""
+        return self.law is not None and abs(markovian.correlation_of(self.law)) > markovian.SEEN
 
 
 @dataclass(frozen=True)
@@ -79,7 +99,11 @@ def choose(station: Station) -> Choice:
     exponential = station.family == "exponential"
     doubts = _doubts(station)
     why = _facts(station)
-    if arrivals.kind == "poisson" and servers == 1:
+    phases, known = _phases(station), arrivals.process is not None
+    if phases is not None:
+        queue = map_map_1(*phases)
+        why += "" if known else "; the gaps by their first two moments, as if independent"
+    elif arrivals.kind == "poisson" and servers == 1:
         queue = mm1(rate, time) if exponential else md1(rate, time) if scv == 0 else mg1(rate, time, scv)
     elif arrivals.kind == "poisson" and exponential:
         queue = mmc(rate, time, servers)
@@ -95,7 +119,7 @@ def choose(station: Station) -> Choice:
     else:
         queue = whitt(rate, time, servers, arrivals.scv, scv)
         why += "; no exact model is at hand, so by the first two moments"
-    exact = queue.exact and not doubts
+    exact = queue.exact and not doubts and (phases is None or known)
     if queue.exact and doubts:
         why += f"; exact but for this: {doubts}"
     elif doubts:
@@ -128,6 +152,19 @@ def alternatives(station: Station, chosen: Queue) -> tuple[Alternative, ...]:
                 Alternative(method=name, value=queue.wait, unit="s", exact=queue.exact and not note, note=note)
             )
     return tuple(found)
+
+
+def _phases(station: Station) -> tuple[MarkovProcess, MarkovProcess] | None:
+    """Return arrivals and services with their phases, where simpler models would lose what is correlated."""
+    arrivals = station.arrivals
+    if station.servers > 1 or station.shared or station.law is None:
+        return None
+    if not station.correlated and (arrivals.kind != "general" or arrivals.process is None):
+        return None
+    services = markovian.services_of(station.law, station.service_time)
+    if services is None:
+        return None
+    return arrivals.process or renewal(fit_two_moments(1 / arrivals.rate, max(arrivals.scv, LEAST_SCV))), services
 
 
 def _parameters(model: object) -> set[str]:
@@ -166,11 +203,17 @@ def _facts(station: Station) -> str:
     }[station.arrivals.kind]
     law = {"deterministic": "constant service", "exponential": "exponential service"}.get(station.family)
     law = law or f"{station.family} service (scv {station.service_scv:.3g})"
+    if station.correlated and station.law is not None:
+        law += f", correlation {markovian.correlation_of(station.law):.2g} of one with the next"
     return f"{gaps}, {law}, {station.servers} server{'s' if station.servers > 1 else ''}"
 
 
 def _doubts(station: Station) -> str:
-    doubts = [station.arrivals.why] if station.arrivals.why else []
+    answered = _phases(station) is not None
+    by_counts = answered and station.arrivals.process is not None  # what its counts lose, its phases know
+    doubts = [station.arrivals.why] if station.arrivals.why and not by_counts else []
+    if station.correlated and not answered:
+        doubts.append("each demand is correlated with the next, and counts as if it were not")
     if station.shared:
         doubts.append("others want the cores too, which stretches its work by their mean")
     return " and ".join(doubts)
@@ -182,6 +225,8 @@ def _law(station: Station, queue: Queue) -> Law | None:
         return None
     time, scv = station.service_time, station.service_scv
     own = Law(time, 1.0 if station.family == "exponential" else scv)
+    if isinstance(queue.response_law, MatrixLaw) and len(queue.response_law.left) <= WHOLE:
+        return replace(own, whole=queue.response_law)
     if station.arrivals.kind == "poisson" and station.servers == 1 and station.family != "exponential":
         return replace(own, poisson=station.arrivals.rate)
     waits = queue.probability_of_waiting

@@ -133,7 +133,8 @@ def _open(answer: OpenAnswer) -> Method:
     if inexact:
         why += f"; {_names(inexact)} {'is' if len(inexact) == 1 else 'are'} approximated"
     elif len(asked) > 1:
-        why += ", each exact (Jackson's theorem)"
+        plain = all(choice.queue.method.startswith("M/M/") for _, choice in asked)
+        why += ", each exact" + (" (Jackson's theorem)" if plain else "")
     if not inexact and not answer.exact:
         why += "; what it takes to wake a reader that sleeps comes on top, by its mean"
     return Method(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from streamsim.analysis.case import Case, case_of
+from streamsim.analysis.caveats import caveats
 from streamsim.analysis.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
@@ -63,6 +64,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         pace = pace_of(case, circuit)
         fluid.makespan = max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / pace.rate)
         notes.append(f"what full and empty pipes cost, record by record: {pace.method}")
+    warnings += caveats(case, answer, places_counted=pace is not None)
     result = _result(
         case, fluid, answer, notes, warnings, engine="closed network" if loop else "finite pipes" if pace else None
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from streamsim.analysis import markovian
 from streamsim.analysis.case import Case
 from streamsim.analysis.choice import Arrivals, Choice, Kind, Station, choose
 from streamsim.analysis.fluid import FluidResult
@@ -154,7 +155,7 @@ def _asked(case: Case, name: str, arrivals: Arrivals, time: float, stretch: floa
     scv, family = service.scv, service.distribution.family
     if stretch > ALONE and family != "exponential":
         scv, family = scv + (1 - scv) * crowded(stretch), "gamma"
-    one = Station(arrivals, time, scv, family, 1, shared=stretch > ALONE)
+    one = Station(arrivals, time, scv, family, 1, shared=stretch > ALONE, law=service.distribution)
     if servers == 1:
         return one
     if case.one_queue(name):
@@ -201,10 +202,12 @@ def _source(case: Case, name: str, span: float) -> Arrivals:
     rate = _rate(case, name, span)
     if load.arrivals == "even" and load.rate is not None:
         return Arrivals(rate, 0.0, "even")
+    process = markovian.arrivals_of(load, rate) if rate > 0 else None
     if load.arrivals in ("poisson", "bursty"):
-        return Arrivals(rate, load.scv, "poisson" if load.arrivals == "poisson" else "bursty")
+        return Arrivals(rate, load.scv, "poisson" if load.arrivals == "poisson" else "bursty", process=process)
     if load.arrivals == "mmpp":
-        return Arrivals(rate, counts_scatter(load, rate), "general", "what comes is known by the scatter of its counts")
+        why = "what comes is known by the scatter of its counts"
+        return Arrivals(rate, counts_scatter(load, rate), "general", why, process)
     return Arrivals(rate, load.scv, "general", "what comes follows a trace, of which only the moments count")
 
 

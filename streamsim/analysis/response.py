@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamsim.analysis.queueing.response_law import MatrixLaw
+
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
@@ -30,7 +32,8 @@ class Law:
     (s) comes on top. Exponential is a gamma of scv 1, constant one of scv 0.
 
     ``poisson`` (arrival rate, 1/s): the wait is that of M/G/1, by Pollaczek and Khinchine, whatever ``wait`` says
-    (Kleinrock, Queueing Systems 1, 1975, equation 5.105).
+    (Kleinrock, Queueing Systems 1, 1975, equation 5.105). ``whole``: the law of wait and service together, whatever the
+    others say but for ``shift``.
     """
 
     service: float
@@ -40,6 +43,7 @@ class Law:
     wait_scv: float = 1.0
     shift: float = 0.0
     poisson: float | None = None
+    whole: MatrixLaw | None = None
 
     @property
     def wait_moments(self) -> tuple[float, float]:
@@ -56,11 +60,17 @@ class Law:
     @property
     def mean(self) -> float:
         """The mean (s)."""
+        if self.whole is not None:
+            return self.shift + self.whole.mean
         return self.shift + self.service + self.wait_moments[0]
 
     @property
     def variance(self) -> float:
         """The variance (s²)."""
+        if self.whole is not None:  # E[T²] = 2·∫t·P(T > t)dt = 2·left·M⁻²·right
+            matrix = np.array(self.whole.matrix)
+            twice = np.linalg.solve(matrix, np.linalg.solve(matrix, np.array(self.whole.right)))
+            return 2 * float(np.array(self.whole.left) @ twice) - self.whole.mean**2
         mean, second = self.wait_moments
         return second - mean**2 + self.service_scv * self.service**2
 
@@ -106,7 +116,10 @@ class _Path:
         def column(values: list[float]) -> Array:
             return np.array(values)[:, None, None]
 
-        self.shift = sum(law.shift + (law.service if law.service_scv < CONSTANT else 0.0) for law in laws)
+        constant = [law for law in laws if law.whole is None and law.service_scv < CONSTANT]
+        self.shift = sum(law.shift for law in laws) + sum(law.service for law in constant)
+        self.whole = [law.whole for law in laws if law.whole is not None]
+        laws = [law for law in laws if law.whole is None]
         plain = [law for law in laws if law.poisson is None]
         served = [law for law in plain if law.service_scv >= CONSTANT and law.service > 0]
         waiting = [law for law in plain if law.waits * law.wait > 0]
@@ -129,6 +142,8 @@ class _Path:
             product *= (1 - law.poisson * law.service) * s / (s - law.poisson * (1 - one))
             if not constant:
                 product *= one
+        for whole in self.whole:
+            product *= _matrix_transform(s, whole)
         return product
 
     def tails(self, times: Array) -> tuple[Array, Array]:
@@ -137,6 +152,13 @@ class _Path:
         product = self.transform(s)
         weights = _WEIGHTS / times[:, None]
         return (weights * ((1 - product) / s).real).sum(axis=1), (weights * product.real).sum(axis=1)
+
+
+def _matrix_transform(s: Complex, law: MatrixLaw) -> Complex:
+    """Return E[exp(−s·T)] = 1 − s·left·(s·I − M)⁻¹·right, P(T > t) being left·exp(M·t)·right."""
+    matrix, right = np.array(law.matrix), np.array(law.right)
+    solved = np.linalg.solve(s[..., None, None] * np.eye(len(right)) - matrix, right[:, None])[..., 0]
+    return np.asarray(1 - s * (solved @ np.array(law.left)))
 
 
 def _gamma(s: Complex, mean: Array | float, scv: Array | float) -> Complex:

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from streamsim.analysis.markovian import services_of
 from streamsim.analysis.network import predict
+from streamsim.analysis.queueing.map_process import poisson
+from streamsim.analysis.queueing.mapmap1 import map_map_1
+from streamsim.families import distribution_of
 from streamsim.loading import load
 from streamsim.result import Result
 from streamsim.service import HostProfile, Profile
@@ -194,3 +198,46 @@ def test_a_barrier_is_no_dataflow_and_that_is_said() -> None:
     assert result.dataflow is None
     (note,) = [o.note for o in result.methods["circuit"].alternatives if o.method == "synchronous dataflow"]
     assert note == "does not apply: 'a' gives nothing before its input has ended"
+
+
+def test_arrivals_of_an_mmpp_are_answered_with_their_phases_where_the_service_has_some() -> None:
+    # known_answers.json, mmpp2_m_1: in_system = 30.92267 at rates 1.6 and 0.2, switching 0.1, service 1 s
+    states = [{"rate": 1.6, "stay": "10 s"}, {"rate": 0.2, "stay": "10 s"}]
+    sources = {"in": {"command": "cat /dev/null", "rate": 0.9, "arrivals": "mmpp", "states": states}}
+    result = answer(paced(0.9, {"a": {"per_record": "1 s", "scv": 1.0}}, sources=sources))
+    assert (result.methods["a"].method, result.methods["a"].exact) == ("MAP/MAP/1", True)
+    assert result.circuit.response_time is not None and not result.warnings
+    response = result.stations["a"].response_time
+    assert response is not None and response.value == pytest.approx(30.92267 / 0.9, rel=1e-6)
+
+
+def test_correlated_demands_are_answered_with_their_phases_and_their_tail_is_that_of_the_chain() -> None:
+    result = answer(paced(800.0, {"a": {"per_record": "1 ms", "scv": 4.0, "correlation": 0.2}}))
+    law = map_map_1(poisson(800.0), services_of(distribution_of("map", 4.0, 0.2), 1e-3)).response_law
+    assert (result.methods["a"].method, result.methods["a"].exact, result.warnings) == ("MAP/MAP/1", True, ())
+    assert law is not None and result.circuit.response_time is not None
+    for level, found in ((0.5, result.circuit.response_time.p50), (0.99, result.circuit.response_time.p99)):
+        assert found.value == pytest.approx(law.quantile(level), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ({"scv": 4.0, "correlation": 0.2, "at_once": 2}, ["'a' are correlated (0.20", "1.7 times as long"]),
+        ({"scv": 1.0, "places": 5}, ["service.a.places = 5", "any number"]),
+    ],
+)
+def test_what_a_prediction_cannot_take_into_account_is_said_by_its_name(
+    service: dict[str, Any], words: list[str]
+) -> None:
+    (warning,) = answer(paced(800.0, {"a": {"per_record": "1 ms", **service}})).warnings
+    assert all(word in warning for word in words)
+
+
+def test_several_servers_of_several_places_each_are_said_to_be_answered_one_by_one() -> None:
+    stations = {"a": {"command": "cat", "parallelism": 2, "partition": "key"}}
+    free = {name: {"record_bytes": 100} for name in ("in", "a.split", "a.merge")}
+    needs = {"a": {"per_record": "1 ms", "scv": 1.0, "record_bytes": 100, "at_once": 3}}
+    service = {"in.command": {"bytes": 1000000, "record_bytes": 100}, **free, **needs}
+    (warning,) = answer(paced(800.0, {}, stations=stations, service=service)).warnings
+    assert "service.a.at_once = 3" in warning and "as 6 that serve one record each" in warning

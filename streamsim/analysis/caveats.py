@@ -1,0 +1,64 @@
+"""What a prediction leaves out of what the scenario declares, station by station, and which way that errs."""
+
+from __future__ import annotations
+
+from streamsim.analysis import markovian
+from streamsim.analysis.case import Case
+from streamsim.analysis.open_load import OpenAnswer
+from streamsim.service import UNLIMITED
+
+MAP_ANSWERED = "MAP/MAP/1"
+
+
+def caveats(case: Case, answer: OpenAnswer | None, *, places_counted: bool) -> list[str]:
+    """Return a warning for every station whose service is declared with what the answer cannot take into account.
+
+    Parameters
+    ----------
+    answer : under a load of its own, else None.
+    places_counted : whether the answer counts how many records wait before each station at most.
+    """
+    found = []
+    for name in case.order:
+        found += [text for text in (_correlated(case, answer, name), _servers(case, name)) if text]
+        if not places_counted and (text := _places(case, name)):
+            found.append(text)
+    return found
+
+
+def _correlated(case: Case, answer: OpenAnswer | None, name: str) -> str:
+    law = case.profiles[name].service.distribution
+    correlation = markovian.correlation_of(law)
+    if abs(correlation) <= markovian.SEEN or not case.flows[name].records_in:
+        return ""
+    station = answer.stations.get(name) if answer is not None else None
+    if station is not None and station.choice is not None and station.choice.queue.method == MAP_ANSWERED:
+        return ""
+    text = f"the demands of '{name}' are correlated ({correlation:.2f} from one to the next) and count as independent: "
+    if station is not None and station.asked is not None:
+        times = markovian.inflation(law, station.asked.arrivals.scv)
+        way = "longer" if times >= 1 else "shorter"
+        return f"{text}records wait {way} before it than this says, near saturation {times:.2g} times as long"
+    way = "more" if markovian.long_run_scv(law) >= law.scv else "less"
+    return f"{text}full and empty pipes cost {way} than this says; streamsim simulate knows how much"
+
+
+def _servers(case: Case, name: str) -> str:
+    """Several servers that each serve several at once have as many queues as servers, which no model here knows."""
+    at_once, parallelism = case.profiles[name].at_once, case.scenario.circuit.station(name).parallelism
+    if at_once == 1 or parallelism == 1:
+        return ""
+    return (
+        f"service.{name}.at_once = {at_once}: with parallelism = {parallelism} its servers are answered as "
+        f"{at_once * parallelism} that serve one record each, with a queue of its own each; records wait less than that"
+    )
+
+
+def _places(case: Case, name: str) -> str:
+    places = case.profiles[name].places
+    if places is None or places >= UNLIMITED:
+        return ""
+    return (
+        f"service.{name}.places = {places}: answered as if any number could wait before it; what a full place holds "
+        "back upstream is left out (streamsim simulate counts it)"
+    )
