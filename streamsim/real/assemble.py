@@ -127,6 +127,7 @@ def _seen(watch: Watch, crew: Crew) -> Seen:
         window_s=_FAMILY_WINDOW_S if watch.tree.family else _THREADS_WINDOW_S,
         feed_bytes=watch.feed.size,
         feed_start=watch.feed.before,
+        feed_end=watch.feed.end,
         sink_bytes=crew.sinks.size(sink.target) if sink is not None and sink.kind == "sink" else None,
     )
 

@@ -20,7 +20,8 @@ class Seen:
 
     ``rows`` as in watch.py. ``cut``: it ended because nobody read it any more. ``visits`` are those of an operator of
     ours, ``last_visits`` those of the last of several that share the process. ``feed_bytes``: the size of the file on
-    its standard input, None where there is none; ``feed_start``: what it had read of other files before (bytes).
+    its standard input, None where there is none; ``feed_start``: what it had read of other files before, ``feed_end``:
+    where in its file it stopped, None where that is not known (bytes).
     ``sink_bytes``: what its output file holds at the end. ``window_s``: over how long the cores that it used at once
     are counted. ``rejects``: how many records it left out, why the first. ``routes``: the bytes that
     went into each pipe, by its label, where they differ and the process has said so; ``inputs``: the same of those that
@@ -37,6 +38,7 @@ class Seen:
     hidden: bool = False
     feed_bytes: float | None = None
     feed_start: float = 0.0
+    feed_end: float | None = None
     sink_bytes: float | None = None
     window_s: float = 0.1
     rejects: tuple[int, str] = (0, "")
@@ -205,7 +207,10 @@ def _taken(one: Seen, grid: Bytes) -> Array:
             whole = whole + grid.pipes[wire.target].taken
     if one.feed_bytes is not None:
         count = _count(one, RCHAR, grid.sweeps) - one.feed_start - whole
-        whole = whole + np.clip(count, 0.0, one.feed_bytes)
+        fed = np.clip(count, 0.0, one.feed_bytes if one.feed_end is None else one.feed_end)
+        if one.feed_end is not None:
+            fed[-1] = one.feed_end
+        whole = whole + fed
     taken: Array = np.maximum.accumulate(whole)
     return taken
 

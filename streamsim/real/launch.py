@@ -21,7 +21,7 @@ from streamsim.real.children import Child, descendants, kill_all, uninterrupted
 from streamsim.real.control.runs import control_paths, publish
 from streamsim.real.guardian import Guardian
 from streamsim.real.pipes import Descriptors, Joint, make_joints
-from streamsim.real.place import Place, find_program, is_named_pipe, run_directory, settle
+from streamsim.real.place import Place, find_program, is_named_pipe, opening_itself, run_directory, settle
 from streamsim.real.plan import Plan, Process, Wire
 from streamsim.real.sinks import Sinks
 from streamsim.real.warm import Action, WarmParent, forkable, worth_it
@@ -64,6 +64,8 @@ class Crew:
         self.children: list[Child] = []
         self.joints: dict[str, Joint] = {}
         self.warnings: list[str] = []
+        self.feeds: dict[str, int] = {}
+        """Our own descriptors to the files on the standard input of commands that are observed (feed.py)."""
         self._setting, self._descriptors, self._guardian = setting, descriptors, guardian
         self._standard: dict[int, int] = {}
         self._poller = select.poll()
@@ -114,7 +116,7 @@ class Crew:
                 actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
             visits = str(self.directory / f"{number}.visits") if self._setting.visits else None
             own = self._arguments(number, process, visits)
-            arguments = _opening_itself(process, own)
+            arguments = opening_itself(process, own)
             started = time.monotonic()
             if self._parent is not None and forkable(process) and arguments is own:
                 pid = self._parent.fork(arguments[-1], actions)
@@ -143,7 +145,10 @@ class Crew:
             except OSError as error:
                 reason = f"{wire.target!r} cannot be read: {error.strerror}"
                 raise RunError(reason, station=process.name) from None
-            mine.append(held)
+            if self._setting.visits and descriptor == 0 and process.spec is None:
+                self.feeds[process.name] = held
+            else:
+                mine.append(held)
         elif wire.kind == "sink":
             held = self.sinks.descriptors[wire.target]
         elif wire.kind == "standard":
@@ -255,14 +260,6 @@ class Crew:
         while self.running:
             for child in self.ended(None):
                 self.reap(child)
-
-
-def _opening_itself(process: Process, arguments: list[str]) -> list[str]:
-    """Let a process open the named pipe on its standard input itself: to open one waits for its writer."""
-    wire = process.reads.get(0)
-    if wire is None or wire.kind != "file" or not is_named_pipe(wire.target):
-        return arguments
-    return ["sh", "-c", 'exec "$@" < "$0"', wire.target, *arguments]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import time
 from array import array
 
 from streamsim.real.children import Child
+from streamsim.real.feed import Feed
 from streamsim.real.gauge import Gauge, Holder
 from streamsim.real.launch import Crew
 from streamsim.real.spin import rate_now
@@ -80,7 +81,9 @@ class Observer:
             for wires in (child.process.reads, child.process.writes)
         ]
         inputs, outputs = ([gauge for gauge in self._gauges if gauge.label in side] for side in sides)
-        return Watch(child, inputs, outputs)
+        feed = child.process.reads.get(0)
+        path = feed.target if feed is not None and feed.kind == "file" else None
+        return Watch(child, inputs, outputs, Feed(path, self._crew.feeds.get(child.process.name, -1)))
 
     def sleep_s(self) -> float:
         """Return how long to sleep until the next sweep, at random about the period, to be in step with nothing."""

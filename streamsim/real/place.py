@@ -139,3 +139,11 @@ def find_program(word: str, environment: Mapping[str, str], directory: str, stat
     if found is None:
         raise RunError(f"there is no program {word!r} on the PATH", station=station)
     return str(Path(directory) / found)
+
+
+def opening_itself(process: Process, arguments: list[str]) -> list[str]:
+    """Let a process open the named pipe on its standard input itself: to open one waits for its writer."""
+    wire = process.reads.get(0)
+    if wire is None or wire.kind != "file" or not is_named_pipe(wire.target):
+        return arguments
+    return ["sh", "-c", 'exec "$@" < "$0"', wire.target, *arguments]

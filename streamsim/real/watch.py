@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from array import array
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +12,9 @@ from numpy.typing import NDArray
 
 from streamsim.real.budget import Ledger
 from streamsim.real.children import Child
+from streamsim.real.feed import Feed
 from streamsim.real.gauge import Gauge
-from streamsim.real.proc import EPOLLING, POLLING, opened, read
+from streamsim.real.proc import EPOLLING, POLLING
 from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
 from streamsim.real.tree import Tree
 
@@ -42,12 +40,12 @@ class Watch:
     ``unseen_s``: how long it slept without ever being seen asleep, so that nobody knows what for.
     """
 
-    def __init__(self, child: Child, inputs: Sequence[Gauge], outputs: Sequence[Gauge]) -> None:
+    def __init__(self, child: Child, inputs: Sequence[Gauge], outputs: Sequence[Gauge], feed: Feed) -> None:
         self.child, self._inputs, self._outputs = child, inputs, outputs
         self.name = child.process.name
         self.spills, self.unseen_s = False, 0.0
         self.tree = Tree(child.pid)
-        self.feed = _Feed(child)
+        self.feed = feed
         # Who writes no pipe cannot be blocked, and who reads none cannot be starved.
         self._ledger = Ledger(child.started, STARVED if inputs else BLOCKED if outputs else WAITING)
         self._state, self._settled, self._fresh = ACTIVE, True, True
@@ -115,12 +113,12 @@ class Watch:
             self._note()
         self._row(sweep)
 
-    def _row(self, sweep: int) -> None:
+    def _row(self, sweep: int, *, ended: bool = False) -> None:
         if self._quiet is not None:
             self._repeat(self._quiet)
             self._quiet = None
         counts = self.tree.count()
-        self.feed.look(self.tree)
+        self.feed.look(self.tree, ended=ended)
         self._rows.extend((sweep, self._time, *counts, self._cpu, *self._ledger.shares, float(self._settled)))
         if len(self._rows) > _MOST_ROWS * COLUMNS:
             self._thin()
@@ -162,54 +160,9 @@ class Watch:
         if self._ledger.blind:
             self.unseen_s = sum(self._ledger.shares[2:])
         self._settled = True
-        self._row(sweep)
+        self._row(sweep, ended=True)
 
     def close(self) -> None:
         """Let go of all descriptors."""
         self.tree.close()
         self.feed.close()
-
-
-class _Feed:
-    """Tells what a process reads of the file on its standard input from what else it reads.
-
-    The count of the kernel holds both, the offset in the file is of that file alone. Once the libraries are read the
-    difference stays the same.
-    """
-
-    def __init__(self, child: Child) -> None:
-        wire = child.process.reads.get(0)
-        is_file = wire is not None and wire.kind == "file"
-        self.size = _size(wire.target) if is_file and wire is not None else None
-        self._info = opened(f"/proc/{child.pid}/fdinfo/0") if is_file else -1
-        self._low, self._high = 0.0, float("inf")
-
-    @property
-    def before(self) -> float:
-        """Bytes that it had read of other files before."""
-        return self._high if self._high < float("inf") else 0.0
-
-    def look(self, tree: Tree) -> None:
-        """Read the offset, between two readings of the count, until they agree."""
-        if self._info < 0:
-            return
-        process = tree.root
-        least = process.rchar
-        words = read(self._info).split()
-        process.look_at_io()
-        if len(words) >= 2 and 0 < (offset := int(words[1])) < (self.size or 0.0):
-            self._low, self._high = max(self._low, least - offset), min(self._high, process.rchar - offset)
-            if self._low >= self._high:
-                self.close()
-
-    def close(self) -> None:
-        """Let go of the descriptor."""
-        if self._info >= 0:
-            os.close(self._info)
-        self._info = -1
-
-
-def _size(path: str) -> float:
-    """Return how many bytes a file can give; a device or a named pipe has no end."""
-    found = Path(path).stat()
-    return float(found.st_size) if stat.S_ISREG(found.st_mode) else float("inf")

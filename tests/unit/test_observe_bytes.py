@@ -66,6 +66,16 @@ def test_a_file_on_standard_input_is_told_from_what_was_read_before() -> None:
     assert bytes_through(CHAIN, seen, CHAIN.pipes, {}).taken["a"].tolist() == [0, 0, 1000, 1000, 1000]
 
 
+def test_where_a_process_stopped_in_its_file_says_how_much_it_took() -> None:
+    seen = {
+        "a": Seen(process=SOURCE, rows=rows((0, 0, 0), (1, 900, 0), (2, 1500, 0)), ended=2, feed_bytes=1000.0,
+                  feed_start=1000.0, feed_end=700.0),
+        "b": Seen(process=MIDDLE, rows=rows((0, 0, 0), (3, 0, 0)), ended=3),
+        "c": Seen(process=LAST, rows=rows((0, 0, 0), (4, 0, 0)), ended=4),
+    }  # fmt: skip
+    assert bytes_through(CHAIN, seen, CHAIN.pipes, {}).taken["a"].tolist() == [0, 0, 500, 500, 700]
+
+
 def test_a_sorter_at_the_end_gives_what_it_wrote_less_what_it_read_back() -> None:
     seen = {
         "a": Seen(process=SOURCE, rows=rows((0, 0, 0), (1, 0, 500)), ended=1),
