@@ -52,7 +52,9 @@ class StationTrace:
     ``cpu_s`` above ``running_s``. ``bytes_in`` counts what came through its inputs (pipes or feeds),
     ``bytes_out`` what went to each of its outputs; temporary files count nowhere. ``reads`` and ``writes`` are
     system calls. ``rejected`` counts the records that an operator left out since it could not work on them (None: it
-    keeps no count), ``rejection`` says why the first.
+    keeps no count), ``rejection`` says why the first. ``bites``, shape (n, 2): bytes taken and core-seconds used
+    between two looks less than a millisecond apart that both found a tool asleep for want of input (None: nobody
+    looked so).
     """
 
     name: str
@@ -69,6 +71,7 @@ class StationTrace:
     waiting_s: Array
     reads: Array
     writes: Array
+    bites: Array | None = None
     threads: float = 1.0
     records_in: int | None = None
     records_out: int | None = None
@@ -140,6 +143,8 @@ _SCALARS = (
     "servers",
 )
 
+_OPTIONAL = ("visits", "bites")
+
 
 def write_trace(trace: Trace, path: str | Path) -> None:
     """Write a trace as one compressed ``.npz``: the arrays, and everything else as JSON beside them."""
@@ -150,8 +155,7 @@ def write_trace(trace: Trace, path: str | Path) -> None:
         for name, station in run.stations.items():
             key = f"{number}/station/{name}"
             arrays |= {f"{key}/{curve}": getattr(station, curve) for curve in CURVES}
-            if station.visits is not None:
-                arrays[f"{key}/visits"] = station.visits
+            arrays |= {f"{key}/{kind}": kept for kind in _OPTIONAL if (kept := getattr(station, kind)) is not None}
             stations[name] = {field: getattr(station, field) for field in _SCALARS}
         pipes = {}
         for label, pipe in run.pipes.items():
@@ -202,7 +206,8 @@ def _read_run(number: int, run: dict[str, Any], arrays: dict[str, NDArray[Any]])
     for name, scalars in run["stations"].items():
         key = f"{number}/station/{name}"
         curves: dict[str, Any] = {curve: arrays[f"{key}/{curve}"] for curve in CURVES}
-        stations[name] = StationTrace(name=name, visits=arrays.get(f"{key}/visits"), **curves, **scalars)
+        optional: dict[str, Any] = {kind: arrays.get(f"{key}/{kind}") for kind in _OPTIONAL}
+        stations[name] = StationTrace(name=name, **curves, **optional, **scalars)
     pipes = {
         label: PipeTrace(
             label=label,

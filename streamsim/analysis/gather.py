@@ -23,6 +23,7 @@ LEAST_WORK_S = 0.5e-3
 FEWEST_FILLS = 8
 FEWEST_SAMPLES = 20
 FEWEST_GAPS = 4
+FEWEST_BITES = 4
 SAME_PHASE = 0.5
 OFF_PLACE = 0.2
 """A buffer holds about the same each time (sort keeps a table of the lines in it too), within this part."""
@@ -65,11 +66,13 @@ def gathering(readings: list[Reading], read_bytes: float) -> Gathering:
     size = _by_phase(readings, read_bytes)
     if size:
         return Gathering(size)
-    places = _places(readings, read_bytes)
+    places = [_places([reading], read_bytes) for reading in readings]
     size = _by_gaps(readings, places, read_bytes)
     if not size:
         return NOTHING
-    filling = _filling(readings, places, size)
+    filling = _by_bites(readings)
+    if filling is None:
+        filling = _between(readings, _places(readings, read_bytes), size)
     moved = sum(float(np.ptp(reading.station.bytes_in[reading.inside])) for reading in readings)
     work = sum(float(np.ptp(reading.work[reading.inside])) for reading in readings)
     return Gathering(size, filling) if filling * moved < (1.0 - STANDS_STILL) * work else NOTHING
@@ -120,13 +123,14 @@ def _by_phase(readings: list[Reading], read_bytes: float) -> float:
     return found
 
 
-def _by_gaps(readings: list[Reading], places: Array, read_bytes: float) -> float:
-    """Find a buffer of any size by the places where the tool stood still, at work; 0 where there is none.
+def _by_gaps(readings: list[Reading], places: list[Array], read_bytes: float) -> float:
+    """Find a buffer of any size by the places where the tool stood still, at work, in each run; 0 where there is none.
 
     Places that nobody saw (the observer looks seldom once a run gets long) leave a gap of several buffers. So the
-    smallest gaps say how large one is, and most of the others must be whole multiples of it.
+    smallest gaps say how large one is, and most of the others must be whole multiples of it. A short read shifts all
+    places of a run after it, so those of different runs are not put together.
     """
-    gaps = np.diff(places, prepend=0.0)
+    gaps = np.concatenate([np.diff(seen, prepend=0.0) for seen in places])
     if gaps.size < FEWEST_GAPS:
         return 0.0
     single = gaps[gaps < 1.5 * float(np.quantile(gaps, 0.2, method="lower"))]
@@ -141,7 +145,22 @@ def _by_gaps(readings: list[Reading], places: Array, read_bytes: float) -> float
         or largest < FEWEST_FILLS * size
     ):
         return 0.0
-    return float(places[-1] / counts.sum())
+    return float(sum(seen[-1] for seen in places if seen.size) / counts.sum())
+
+
+def _by_bites(readings: list[Reading]) -> float | None:
+    """Return what it costs to take a byte into the buffer, by bites (see `StationTrace`); None: there are too few.
+
+    The median, for the memory of the first buffer is new to the process, and taking into it costs three times as much.
+    """
+    costs = []
+    for reading in readings:
+        if reading.station.bites is None or not reading.work[reading.end] > 0:
+            continue
+        speed = reading.work[reading.end] / reading.station.cpu_s[reading.end]
+        costs.append(speed * reading.station.bites[:, 1] / reading.station.bites[:, 0])
+    every = np.concatenate(costs) if costs else np.zeros(0)
+    return float(np.median(every)) if every.size >= FEWEST_BITES else None
 
 
 def _places(readings: list[Reading], read_bytes: float) -> Array:
@@ -163,8 +182,8 @@ def _places(readings: list[Reading], read_bytes: float) -> Array:
     return np.array([group.mean() for group in np.split(every, np.flatnonzero(np.diff(every) > read_bytes) + 1)])
 
 
-def _filling(readings: list[Reading], places: Array, size: float) -> float:
-    """Return what it costs to take a byte into the buffer, in reference core-seconds.
+def _between(readings: list[Reading], places: Array, size: float) -> float:
+    """Return what it costs to take a byte into the buffer of a tool that hardly ever starves: roughly, by its samples.
 
     Between two samples that were both taken while the buffer was being filled, the tool took b bytes and worked on k
     full buffers: the work is f·b + h·k, with h such that the whole stream costs what it did. Least squares give f.

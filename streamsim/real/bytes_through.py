@@ -25,7 +25,7 @@ class Seen:
     ``sink_bytes``: what its output file holds at the end. ``window_s``: over how long the cores that it used at once
     are counted. ``rejects``: how many records it left out, why the first. ``routes``: the bytes that
     went into each pipe, by its label, where they differ and the process has said so; ``inputs``: the same of those that
-    it read, where they are several.
+    it read, where they are several. ``bites`` are those of the trace.
     """
 
     process: Process
@@ -42,6 +42,7 @@ class Seen:
     sink_bytes: float | None = None
     window_s: float = 0.1
     rejects: tuple[int, str] = (0, "")
+    bites: Array = field(default_factory=lambda: np.zeros((0, 2)))
     routes: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, int] = field(default_factory=dict)
 

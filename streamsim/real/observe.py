@@ -23,6 +23,9 @@ ALLOWANCE_S = 0.01
 _ROWS_EVERY = 2
 """Every so many glances a sweep takes the counters too: what a station is doing changes faster than its rates."""
 
+_AGAIN_S = 0.8e-3
+"""How long after a row those that starved in it are looked at again (`Watch.again`): some ten reads later."""
+
 _GAUGE_EVERY = 2
 """Every so many sweeps the levels of the pipes are read."""
 
@@ -72,6 +75,7 @@ class Observer:
         self._spin_due = self._began + _SPIN_EVERY_S if spin else float("inf")
         self.rates: list[float] = []
         self._alive = list(self.watches)
+        self._hungry: list[Watch] = []
         temporary = tempfile.gettempdir()
         self._temporaries = tuple({f"{directory}/" for directory in (temporary, "/tmp", "/var/tmp")})
 
@@ -86,7 +90,9 @@ class Observer:
         return Watch(child, inputs, outputs, Feed(path, self._crew.feeds.get(child.process.name, -1)))
 
     def sleep_s(self) -> float:
-        """Return how long to sleep until the next sweep, at random about the period, to be in step with nothing."""
+        """Return how long to sleep until the next look, at random about the period, to be in step with nothing."""
+        if self._hungry:
+            return _AGAIN_S
         cpu = time.thread_time()
         spent, self._cpu_before = cpu - self._cpu_before, cpu
         self.cost_s += spent
@@ -98,9 +104,14 @@ class Observer:
         return period * self._random.uniform(0.6, 1.4)
 
     def look(self) -> None:
-        """Glance at all that live; every third time take rows as well."""
-        self._glances += 1
+        """Glance at all that live; every second time take rows as well, and soon look again at those that starve."""
         now = time.monotonic()
+        if self._hungry:
+            for watch in self._hungry:
+                watch.again(now)
+            self._hungry = []
+            return
+        self._glances += 1
         if self._glances % _ROWS_EVERY:
             for watch in self._alive:
                 watch.glance(now)
@@ -108,6 +119,7 @@ class Observer:
         self.sweeps += 1
         for watch in self._alive:
             watch.look(self.sweeps, now)
+        self._hungry = [watch for watch in self._alive if watch.hungry]
         if self.sweeps % _GAUGE_EVERY == 0:
             for gauge in self._gauges:
                 level = gauge.level()
@@ -132,6 +144,7 @@ class Observer:
         watch = self._of[child.number]
         watch.ending(self.sweeps + 1, child.ended or time.monotonic())
         self._alive.remove(watch)
+        self._hungry = [other for other in self._hungry if other is not watch]
 
     def warnings(self) -> list[str]:
         """Return what the reader of the trace should know of the watching."""

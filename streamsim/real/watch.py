@@ -37,7 +37,8 @@ class _Sleep(NamedTuple):
 class Watch:
     """What is seen of one station. ``spills``: it was seen to keep temporary files.
 
-    ``unseen_s``: how long it slept without ever being seen asleep, so that nobody knows what for.
+    ``unseen_s``: how long it slept without ever being seen asleep, so that nobody knows what for. ``bites`` holds,
+    flat, bytes taken and core-seconds used between two looks shortly after each other; see `again`.
     """
 
     def __init__(self, child: Child, inputs: Sequence[Gauge], outputs: Sequence[Gauge], feed: Feed) -> None:
@@ -52,6 +53,8 @@ class Watch:
         self._time, self._asleep_until = child.started, 0.0
         self._cpu = self._delay = 0.0
         self._quiet: _Sleep | None = None
+        self.bites = array("d")
+        self._bitten: tuple[float, float] | None = None
         self._rows = array("d", [0.0] * COLUMNS)
         self._rows[TIME], self._rows[SETTLED] = child.started, 1.0
 
@@ -113,11 +116,34 @@ class Watch:
             self._note()
         self._row(sweep)
 
+    @property
+    def hungry(self) -> bool:
+        """Whether the last row found it asleep for want of input, so that it is worth looking at `again` soon."""
+        return self._bitten is not None
+
+    @property
+    def _hungry(self) -> bool:
+        return self._state == STARVED and self._settled and not self.tree.several and self.child.process.spec is None
+
+    def again(self, now: float) -> None:
+        """Look a second time, and note what a tool took and used in between if it is asleep for want of input again.
+
+        Its CPU time is exact then, and what it does between its reads is all that lies in between: whoever fills a
+        buffer was not working on a full one.
+        """
+        before, self._bitten = self._bitten, None
+        self.glance(now)
+        if before is not None and self._hungry:
+            taken = self.tree.count().rchar - before[0]
+            if taken > 0:
+                self.bites.extend((taken, self._cpu - before[1]))
+
     def _row(self, sweep: int, *, ended: bool = False) -> None:
         if self._quiet is not None:
             self._repeat(self._quiet)
             self._quiet = None
         counts = self.tree.count()
+        self._bitten = (counts.rchar, self._cpu) if self._hungry else None
         self.feed.look(self.tree, ended=ended)
         self._rows.extend((sweep, self._time, *counts, self._cpu, *self._ledger.shares, float(self._settled)))
         if len(self._rows) > _MOST_ROWS * COLUMNS:

@@ -214,6 +214,21 @@ def check_budgets(trace: RunTrace) -> None:
             assert (np.diff(values) >= -1e-12).all(), (station.name, curve)
 
 
+def test_a_tool_that_is_fed_slower_than_it_reads_leaves_bites(session: Session) -> None:
+    scenario = circuit(
+        sources={"a": {"command": "seq 3000000"}},
+        stations={"slow": {"command": "sed s/1/2/"}, "quick": {"command": "cat"}, "end": {"operator": "null"}},
+    )
+    stations = session.run_once(scenario).stations
+    bites = stations["quick"].bites
+    assert bites is not None
+    assert len(bites) > 3
+    assert (bites > 0).all()
+    taken, used = bites.sum(axis=0)
+    assert taken <= stations["quick"].bytes_in[-1]
+    assert used <= stations["quick"].cpu_s[-1]
+
+
 def test_every_second_of_every_station_is_accounted_for(session: Session) -> None:
     scenario = circuit(
         sources={"a": {"command": "seq 300000"}},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -72,6 +74,25 @@ def test_buffers_that_nobody_saw_full_do_not_hide_the_others() -> None:
         station = run.station
         seldom.append(reading(station.time_s[kept], station.bytes_in[kept], station.cpu_s[kept]))
     assert gathering(seldom, 25_000.0).bytes == pytest.approx(700_000, rel=0.03)
+
+
+def test_what_filling_costs_is_told_by_bites_where_there_are_some() -> None:
+    rng = np.random.default_rng(6)
+    runs = [sorter(np.full(29, 700_000.0), rng, apart_s=0.005) for _ in range(3)]
+    size = rng.uniform(4e4, 2e5, (3, 3))
+    cost = 1.1e-9 * size * rng.uniform(0.9, 1.1, (3, 3))
+    cost[0, 0] *= 3  # into memory that is new to the process
+    bitten = [
+        run._replace(station=replace(run.station, bites=np.column_stack([size[k], cost[k]])))
+        for k, run in enumerate(runs)
+    ]
+    assert gathering(bitten, 25_000.0).filling_per_byte == pytest.approx(1.1e-9, rel=0.1)
+
+
+def test_a_run_whose_places_a_short_read_has_shifted_does_not_hide_the_buffer() -> None:
+    rng = np.random.default_rng(7)
+    runs = [sorter(np.array([shift, *[700_000.0] * 28]), rng, apart_s=0.006) for shift in (700e3, 640e3, 700e3, 580e3)]
+    assert gathering(runs, 16_384.0).bytes == pytest.approx(700_000, rel=0.03)
 
 
 def test_a_tool_that_works_on_what_it_has_just_read_gathers_nothing() -> None:
