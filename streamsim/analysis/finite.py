@@ -11,14 +11,15 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from streamsim.analysis.blocking import Joint, Server, saturated_throughput
+from streamsim.analysis.blocking import saturated_throughput
 from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
 from streamsim.analysis.layers import Wants, stretches
+from streamsim.analysis.rooms import Joint, Server, Shares
 from streamsim.circuit import Pipe
 from streamsim.errors import ModelError
 from streamsim.service import UNLIMITED
-from streamsim.traffic import shares
+from streamsim.traffic import Flow, shares
 
 PAGE = 4096
 STATES = 100_000
@@ -59,6 +60,7 @@ def finite(case: Case) -> Finite | str:
             servers=case.servers[name] if apart == 1 else 1,
             visits=visits if case.partition(name) == "copy" else visits / apart,
             merges=case.scenario.circuit.station(name).operator is not None,
+            shares=_shares(case, name),
         )
         places[name] = tuple(range(len(servers), len(servers) + apart))
         servers += [one] * apart
@@ -66,12 +68,19 @@ def finite(case: Case) -> Finite | str:
     for pipe in case.scenario.circuit.pipes:
         flow = case.flows[pipe.upstream]
         part = shares(case.scenario.circuit, case.profiles[pipe.upstream], pipe.upstream)[pipe.label]
-        room = _places(case, pipe, flow.bytes_out / max(flow.records_out, 1))
+        room = _places(case, pipe, _record_bytes(flow))
         above, below = places[pipe.upstream], places[pipe.downstream]
         each = flow.records_out * part / records / len(above)
         each /= 1 if case.partition(pipe.downstream) == "copy" else len(below)
         pipes += [Joint(upper, lower, room, each) for upper in above for lower in below]
     return Finite(tuple(servers), tuple(pipes), records)
+
+
+def _shares(case: Case, name: str) -> Shares:
+    """How a station shares its records out among its outputs."""
+    by = case.scenario.circuit.station(name).parameters.get("by")
+    named: dict[str, Shares] = {"round-robin": "turn", "key": "random", "least-loaded": "least"}
+    return named.get(str(by), "each")
 
 
 def _places(case: Case, pipe: Pipe, record_bytes: float) -> float:
@@ -80,6 +89,12 @@ def _places(case: Case, pipe: Pipe, record_bytes: float) -> float:
     if declared is not None:
         return math.inf if declared >= UNLIMITED else declared * case.capacities[pipe.label] / pipe.capacity_bytes
     return float(records_in_pages(case.capacities[pipe.label], record_bytes))
+
+
+def _record_bytes(flow: Flow) -> float:
+    """Return the mean size of a record; a whole number where only the rounding of totals that parted hides it."""
+    mean = flow.bytes_out / max(flow.records_out, 1)
+    return round(mean) if abs(mean - round(mean)) * flow.records_out <= mean else mean
 
 
 def records_in_pages(capacity_bytes: int, record_bytes: float) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamsim.analysis.blocking import Joint, Server, saturated_throughput
+from streamsim.analysis.blocking import saturated_throughput
 from streamsim.analysis.finite import records_in_pages
 from streamsim.analysis.network import predict
 from streamsim.analysis.queueing.lines import saturated_line
+from streamsim.analysis.rooms import Joint, Server
 from streamsim.loading import load
 from streamsim.models.pipe import SlotPipe
 from streamsim.result import Result
@@ -61,6 +63,46 @@ def test_throughput_never_falls_with_larger_pipes_and_never_exceeds_the_slowest_
     large = line(list(times), [2 * room + 1 for room in places[:-1]], list(scvs))
     assert 0 < small <= large * (1 + 1e-4)
     assert large <= 1 / max(times) * (1 + 1e-6)
+
+
+def dealt(servers: int, places: int, scv: float, *, copies: bool = False) -> float:
+    """Return what servers of 1 s each take in that are dealt to in turn (or all at once), by their recursion."""
+    random = np.random.default_rng(7)
+    records = 40_000 // servers
+    times = random.gamma(1 / scv, scv, (records, servers))
+    started, ended = np.full((records, servers), -np.inf), np.zeros(servers)
+    handed = 0.0
+    for turn in range(records):
+        room = started[turn - places] if turn >= places else np.full(servers, -np.inf)
+        if copies:
+            handed = max(handed, float(room.max()))
+        for server in range(servers):
+            handed = max(handed, float(room[server]))
+            started[turn, server] = max(handed, ended[server])
+            ended[server] = started[turn, server] + times[turn, server]
+    return records * (1 if copies else servers) / float(ended.max())
+
+
+@pytest.mark.parametrize(
+    ("servers", "places", "scv"), [(2, 1, 1.0), (2, 4, 1.0), (2, 4, 2.0), (3, 2, 1.0), (3, 8, 0.5), (3, 8, 2.0)]
+)
+@pytest.mark.parametrize("copies", [False, True])
+def test_branches_hold_each_other_up_through_what_deals_to_them(
+    servers: int, places: int, scv: float, copies: bool
+) -> None:
+    part = 1.0 if copies else 1 / servers
+    branches = [Server(1.0, scv, visits=part) for _ in range(servers)]
+    splitter = Server(0.0, shares="each" if copies else "turn")
+    pipes = [Joint(0, 1 + number, places, part) for number in range(servers)]
+    # 40,000 records leave a per cent or so of doubt
+    assert saturated_throughput([splitter, *branches], pipes) == pytest.approx(
+        dealt(servers, places, scv, copies=copies), rel=0.05
+    )
+
+
+def test_what_takes_no_time_between_two_stations_only_adds_its_places() -> None:
+    stations = [Server(1.0), Server(0.0), Server(1.0)]
+    assert saturated_throughput(stations, [Joint(0, 1, 2), Joint(1, 2, 3)]) == pytest.approx(line([1.0, 1.0], [6]))
 
 
 def test_what_merges_does_not_starve_for_one_of_its_inputs_alone() -> None:
