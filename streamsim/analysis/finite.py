@@ -7,14 +7,13 @@ small pipes by the exact chain (`queueing.lines`).
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
 from streamsim.analysis.blocking import saturated_throughput
 from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
-from streamsim.analysis.layers import Wants, stretches
+from streamsim.analysis.layers import number_wanting
 from streamsim.analysis.rooms import Joint, Server, Shares
 from streamsim.circuit import Pipe
 from streamsim.errors import ModelError
@@ -27,8 +26,6 @@ STATES = 100_000
 NEGLIGIBLE = 500
 """Pipes of more records than this are left to the decomposition: blocking is then below a few thousandths."""
 DECOMPOSITION = "decomposition of finite pipes"
-ROUNDS, SETTLED = 10, 1e-4
-"""Of the fixed point of the circuit and the host."""
 
 
 @dataclass(frozen=True)
@@ -138,31 +135,18 @@ def pace_of(case: Case, circuit: Finite) -> Paced:
 def throughput_of(circuit: Finite, available_cores: float) -> float:
     """Return the records per second that get through, by decomposition, on cores that the stations share.
 
-    The servers hold their places while they wait for a core: a fixed point of the circuit and the host (`layers`).
+    Equal shares slow down all servers that want a core alike, while the others have nothing to do: the circuit passes
+    the same states as with a core for every server, only slower. With k servers at work and m cores time runs at
+    min(1, m/k), so that throughput is what it would be with plenty of cores over E[max(1, k/m)]. The k at work count
+    as independent, each busy for its own share of the time.
     """
     found = saturated_throughput(circuit.servers, circuit.pipes)
-    work = sum(one.time * one.visits for one in circuit.servers)
-    limit = available_cores / work if work else math.inf
-    found = min(found, limit)
-    if sum(one.servers for one in circuit.servers if one.time > 0) <= available_cores or not math.isfinite(found):
+    at_work = [one for one in circuit.servers if one.time > 0]
+    if sum(one.servers for one in at_work) <= available_cores or not math.isfinite(found):
         return found
-    at_work = [place for place, one in enumerate(circuit.servers) if one.time > 0]
-    stretch: dict[str, float] = {}
-    for _ in range(ROUNDS):
-        wants = {
-            str(place): Wants(found * one.visits / one.servers, one.time, one.servers)
-            for place in at_work
-            for one in (circuit.servers[place],)
-        }
-        stretch = stretches(wants, available_cores, start=stretch, rounds=8)
-        slowed = list(circuit.servers)
-        for place in at_work:
-            slowed[place] = dataclasses.replace(slowed[place], time=slowed[place].time * stretch[str(place)])
-        following = min(limit, saturated_throughput(slowed, circuit.pipes))
-        if abs(following - found) <= SETTLED * found:
-            break
-        found = math.sqrt(found * following)
-    return found
+    busy = [(min(1.0, found * one.time * one.visits / one.servers), one.servers) for one in at_work]
+    slowed = sum(chance * max(1.0, number / available_cores) for number, chance in enumerate(number_wanting(busy)))
+    return found / slowed
 
 
 def exact_throughput(circuit: Finite) -> tuple[float, str, bool] | str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamsim.analysis.blocking import saturated_throughput
-from streamsim.analysis.finite import records_in_pages
+from streamsim.analysis.finite import Finite, records_in_pages, throughput_of
 from streamsim.analysis.network import predict
 from streamsim.analysis.queueing.lines import saturated_line
 from streamsim.analysis.rooms import Joint, Server
@@ -181,3 +181,11 @@ def test_too_few_cores_cost_more_than_either_the_cores_or_the_pipes_alone() -> N
 
     both = makespan(1.5, 4)
     assert both > makespan(1.5, 1024) and both > makespan(4, 4)
+
+
+@pytest.mark.parametrize(("cores", "exact"), [(1.0, 0.5), (1.5, 0.8 / 1.2), (2.0, 0.8)])
+def test_equal_shares_of_too_few_cores_only_slow_the_circuit_down(cores: float, exact: float) -> None:
+    # two exponential stations of 1 s with two places between: with cores for both (B+2)/(B+3), both at work 0.6 of the
+    # time; on one core all the work takes 2 s a record; on 1.5 time runs at 0.75 while both are: 0.8/(0.4 + 0.6·4/3)
+    circuit = Finite((Server(1.0), Server(1.0)), (Joint(0, 1, 2),), 1000)
+    assert throughput_of(circuit, cores) == pytest.approx(exact, rel=0.03)
