@@ -102,6 +102,23 @@ class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
         return self.setup + self.per_record * records + self.per_byte * size
 
 
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the filters of a ``cascade``, in equal parts of the stream's records, one after the other.
+
+    ``passes`` is what part it let through of the records that it saw, ``costs`` the seconds that each of them took,
+    as the filter's own clock says; ``seen`` is how many it saw of all that came to the cascade, as a fraction.
+    """
+
+    passes: tuple[float, ...]
+    costs: tuple[float, ...]
+    seen: tuple[float, ...]
+
+    @property
+    def per_record(self) -> float:
+        """What it took for each record that came to the cascade, seen by it or not (s)."""
+        return sum(seen * cost for seen, cost in zip(self.seen, self.costs, strict=True)) / len(self.seen)
+
+
 class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The service model of one station and how its output follows from its input.
 
@@ -114,7 +131,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     ``shares``: which part of what it gives goes where, by the reader's name for a split and by the port's for a station
     with ports (see `traffic.shares`). ``at_once``: so many records are served at the same time, from one queue.
     ``places``: so many records wait before it at most (`UNLIMITED`: any number), where its pipe is not to be counted in
-    bytes; models by record alone.
+    bytes; models by record alone. ``filters``: those of a ``cascade``, in the order in which they are written.
     """
 
     service: ServiceModel = ServiceModel()
@@ -134,6 +151,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     demand_spread: float | None = None
     at_once: int = 1
     places: int | None = None
+    filters: tuple[Filter, ...] = ()
 
     @property
     def selectivity(self) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from streamsim.errors import ModelError
+from streamsim.policies import find
 from streamsim.result import Estimate, Result, estimate
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
-from streamsim.verbs import Progress, find_profile, simulate, summarise
+from streamsim.verbs import Progress, Replay, find_profile, simulate, summarise
 from streamsim.visits import response_times
 
 
@@ -21,7 +23,7 @@ def grain_of(scenario: Scenario, profile: Profile) -> tuple[str, str]:
     """
     if scenario.simulate.grain is not None:
         return scenario.simulate.grain, "asked for"
-    if scenario.controllers:
+    if scenario.controllers and all(find(one.policy).changes == "probability" for one in scenario.controllers.values()):
         return "records", "controllers see and shed records"
     if any(load.in_flight is not None for load in scenario.loads.values()):
         return "records", "a closed load counts records"
@@ -41,6 +43,7 @@ def simulate_result(
     engine: str | None = None,
     workers: int = 1,
     progress: Progress | None = None,
+    replay: Replay | None = None,
 ) -> Result:
     """Simulate a scenario until its intervals are as narrow as ``[simulate]`` asks for.
 
@@ -50,11 +53,12 @@ def simulate_result(
     engine : of a simulation by records (``auto``, ``maxplus``, ``compiled``, ``simpy``): asking for one asks for
         records.
     workers : processes that share the replications; how many changes nothing but the time.
+    replay : what a real run was told (`verbs.replayed`), by chunks; the scenario's controllers rest.
 
     Raises ProfileError where nothing is known of a station, ModelError where the scenario cannot be simulated.
     """
     found, _ = simulate_with_values(
-        scenario, profile, host=host, seed=seed, engine=engine, workers=workers, progress=progress
+        scenario, profile, host=host, seed=seed, engine=engine, workers=workers, progress=progress, replay=replay
     )
     return found
 
@@ -68,6 +72,7 @@ def simulate_with_values(
     engine: str | None = None,
     workers: int = 1,
     progress: Progress | None = None,
+    replay: Replay | None = None,
 ) -> tuple[Result, dict[str, list[float]]]:
     """Simulate a scenario as `simulate_result` does; returns the numbers of each replication too, by metric.
 
@@ -76,8 +81,10 @@ def simulate_with_values(
     """
     profile = profile if profile is not None else find_profile(scenario)
     grain, why = grain_of(scenario, profile)
-    if grain == "chunks" and engine is None:
-        trace = simulate(scenario, profile, host=host, seed=seed, workers=workers, progress=progress)
+    if replay is not None and engine is not None:
+        raise ModelError(f"a recording names bytes, and the engine {engine!r} moves records; leave the engine out")
+    if engine is None and (grain == "chunks" or replay is not None):
+        trace = simulate(scenario, profile, host=host, seed=seed, workers=workers, progress=progress, replay=replay)
         times = [response_times(run, scenario.circuit, scenario.loads) for run in trace.runs]
         values = {"makespan": [run.makespan_s for run in trace.runs]}
         if all(len(found) for found in times):

@@ -80,6 +80,8 @@ class StationTrace:
     rejected: int | None = None
     rejection: str = ""
     servers: int = 1
+    course: tuple[tuple[float, ...], ...] = ()
+    """What its operator noted along the stream, a row a time (operators/base.py)."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -141,6 +143,7 @@ _SCALARS = (
     "rejected",
     "rejection",
     "servers",
+    "course",
 )
 
 _OPTIONAL = ("visits", "bites")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamsim.circuit import INSERTED
 from streamsim.errors import ProfileError, ScenarioError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, float, str], None]
 """Called with (done, total, what is going on)."""
+Replay = dict[str, list[tuple[int, dict[str, Any]]]]
+"""What is set at which station before which byte of its input."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +90,33 @@ def simulate(
     seed: int | None = None,
     workers: int = 1,
     progress: Progress | None = None,
+    replay: Replay | None = None,
 ) -> Trace:
-    """Simulate a scenario by chunks with the service models of a profile (default: the one that belongs to it)."""
+    """Simulate a scenario by chunks with the service models of a profile (default: the one that belongs to it).
+
+    With ``replay`` (see `replayed`) what a real run was told is done again, and the controllers rest.
+    """
     from streamsim.models import simulate as simulate_model
 
     profile = profile if profile is not None else find_profile(scenario)
-    return simulate_model(scenario, profile, host=host, seed=seed, workers=workers, progress=progress)
+    return simulate_model(scenario, profile, host=host, seed=seed, workers=workers, progress=progress, replay=replay)
+
+
+def replayed(path: Path) -> Replay:
+    """Read a recording of ``streamsim run --record`` as a simulation does it again: station, byte, parameters.
+
+    Raises ControlError naming the command that no simulation knows: it can set parameters, not replace a program.
+    """
+    from streamsim.errors import ControlError
+    from streamsim.real.control.recording import by_station, read_recording
+
+    found: Replay = {}
+    for name, commands in by_station(read_recording(path)).items():
+        for command in commands:
+            if command["method"] != "set":
+                raise ControlError(f"{path}: {command['method']} of {name!r} cannot be simulated, only set can")
+            found.setdefault(name, []).append((command["byte"], command["parameters"]))
+    return found
 
 
 def predict(

@@ -20,6 +20,7 @@ from streamsim.analysis.demand import (
     split_phases,
 )
 from streamsim.analysis.distributions import fit_distribution
+from streamsim.analysis.filters import filters_of
 from streamsim.analysis.gather import NOTHING, Reading, gathering
 from streamsim.analysis.sharing_out import shares_of
 from streamsim.circuit import Circuit, Station
@@ -125,6 +126,7 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         held_bytes=0.0 if barrier or source else _held(traces),
         record_bytes=moved / records_moved if records_moved else 1.0,
         shares=shares_of(scenario.circuit, station.name, runs),
+        filters=filters_of(traces),
         demand_spread=_spread([phase.reading.work + phase.finish.work + phase.output.work for phase in phases]),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -26,6 +27,7 @@ from streamsim.cli.output import example
     "streamsim simulate scenarios/top-words.toml",
     "streamsim simulate scenarios/top-words.toml --set host.cores=8 --seed 7",
     "streamsim simulate scenarios/poisson.toml --engine auto --set simulate.precision=0.01",
+    "streamsim simulate scenarios/hold-error.toml --replay commands.jsonl",
     "streamsim simulate --shell 'zcat access.log.gz | sort | uniq -c' --profile models.json",
 )
 def simulate(
@@ -45,6 +47,15 @@ def simulate(
             show_default="by chunks",
         ),
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="Do again what run --record wrote down; controllers rest.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Workers = None,
     output: Output = None,
     json: Json = False,
@@ -57,12 +68,20 @@ def simulate(
     from streamsim.cli.tables import print_result
     from streamsim.files import to_json, write_whole
     from streamsim.simulating import simulate_result
+    from streamsim.verbs import replayed
 
     loaded = one_scenario(scenario, shell, set_)
+    again = replayed(replay) if replay is not None else None
     models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
     with ProgressLine() as progress:
         result = simulate_result(
-            loaded, models, seed=seed, engine=engine, workers=worker_count(workers), progress=progress
+            loaded,
+            models,
+            seed=seed,
+            engine=engine,
+            workers=worker_count(workers),
+            progress=progress,
+            replay=again,
         )
     file = write_whole(directory / "simulated.json", to_json(result))
     print_result(result, json=json, written=file)

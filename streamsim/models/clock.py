@@ -39,6 +39,13 @@ class Clock(simpy.Environment):
     def __init__(self) -> None:
         super().__init__()
         self.ready: deque[Server] = deque()
+        self.lookers = 0
+        """How many of the scheduled events only look, and steer: when there are no others, nothing will happen."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether all have ended, or wait for each other for ever."""
+        return len(self._queue) <= self.lookers
 
     def at(self, time_s: float, rank: int, action: Callable[[Event], None]) -> Event:
         """Schedule an action. SimPy's own delays would not do: ``now + (time - now)`` need not be ``time``."""

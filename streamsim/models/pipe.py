@@ -60,6 +60,18 @@ class Channel(SlotPipe):
             writer.wake()
         return done
 
+    def resize(self, size: int) -> bool:
+        """Give it as many slots as hold so many bytes; False where fewer than are in use (F_SETPIPE_SZ: EBUSY)."""
+        slots = 1 << max(0, -(-size // PAGE) - 1).bit_length()  # the kernel rounds up to a power of two
+        if slots < len(self._pieces):
+            return False
+        self.slots, self.capacity_bytes = slots, slots * PAGE
+        writer = self.writer
+        if writer is not None and len(self._pieces) < slots:
+            self.writer = None
+            writer.wake()
+        return True
+
     def end(self) -> None:
         """Close the writer's end."""
         self.ended = True

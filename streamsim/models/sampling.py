@@ -6,7 +6,6 @@ has 2000 points every other one is dropped and the step doubles.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,17 +37,22 @@ class Sampler:
         self.levels: list[list[int]] = [[] for _ in channels]
         self.busy: list[float] = []
         self._look(0.0)
-        clock.at(step_s, LAST, self._sample)
+        self._again(step_s)
+
+    def _again(self, time_s: float) -> None:
+        self.clock.lookers += 1
+        self.clock.at(time_s, LAST, self._sample)
 
     def _sample(self, event: Event) -> None:
+        self.clock.lookers -= 1
         if all(server.ended_s is not None for server in self.servers):
             return
         self._look(self.clock.now)
         if len(self.times) >= MOST:
             self._thin()
-        if self.clock.peek() < math.inf:  # else all have ended, or wait for each other for ever
+        if not self.clock.idle:
             self.number += 1
-            self.clock.at(self.number * self.step_s, LAST, self._sample)
+            self._again(self.number * self.step_s)
 
     def _look(self, now: float) -> None:
         self.times.append(now)

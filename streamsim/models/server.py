@@ -42,6 +42,8 @@ class Server(ABC):
         self.spent = [0.0] * 5
         self.cpu_s = 0.0
         self.bytes_in = self.bytes_out = self.reads = self.writes = 0
+        self.done_in = self.done_out = 0
+        """Bytes read and written when the last chunk was done: what a server says of itself, between two chunks."""
         self.ended_s: float | None = None
         self.turn = 0
         self.gone: set[Channel] = set()

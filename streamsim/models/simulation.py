@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from streamsim.errors import ModelError
+from streamsim.models.adjusting import Adjusted
 from streamsim.models.clock import Clock
 from streamsim.models.host import Cores
 from streamsim.models.output import Stopping
@@ -18,6 +20,7 @@ from streamsim.models.server import BLOCKED, STARVED, Server
 from streamsim.models.source import FastSource, PacedSource
 from streamsim.models.station import Station
 from streamsim.models.statistics.replications import replicate
+from streamsim.models.steering import Steering
 from streamsim.models.table import Model, StationRow, compile_model
 from streamsim.pooling import by_station
 from streamsim.scenario import Scenario
@@ -33,6 +36,7 @@ def simulate(
     seed: int | None = None,
     workers: int = 1,
     progress: Callable[[float, float, str], None] | None = None,
+    replay: Mapping[str, Sequence[tuple[int, dict[str, Any]]]] | None = None,
 ) -> Trace:
     """Simulate a scenario on the services of a profile.
 
@@ -43,6 +47,7 @@ def simulate(
     seed : of all random numbers; by default the scenario's. The same seed gives the same trace, bit for bit.
     workers : processes that share the replications; how many changes nothing but the time.
     progress : called after each replication with how many are done, how many there will be at most, and a word.
+    replay : what is set at which station before which byte of its input, in the place of what controllers do.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def simulate(
     >>> round(simulate(scenario).runs[0].makespan_s, 3)
     0.066
     """
-    model = compile_model(scenario, profile, host)
+    model = compile_model(scenario, profile, host, replay=replay)
     stopping = Stopping(scenario, random=model.random)
     runs = replicate(
         partial(_replication, model),
@@ -105,6 +110,7 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
     channels = [Channel(row.label, row.capacity_bytes) for row in model.pipes]
     servers = [_server(row, clock, channels, seed) for row in model.stations]
     sampler = Sampler(clock, servers, channels, _first_step(model))
+    steering = Steering(model, clock, servers)
     clock.ready.extend(servers)
     clock.hand_over()
     clock.run()
@@ -120,6 +126,7 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
         background_cores=clock.cores.background,
         busy_time_s=busy_time_s,
         busy_cores=busy_cores,
+        commands=tuple(steering.done),
     )
 
 
@@ -128,7 +135,7 @@ def _server(row: StationRow, clock: Clock, channels: list[Channel], seed: np.ran
     outputs = [channels[number] for number in row.outputs]
     service = stream(seed, row.name, "service")
     if row.pace is None or (row.pace.arrivals is None and row.inputs):
-        return Station(row, clock, inputs, outputs, service)
+        return (Station if row.adjustable is None else Adjusted)(row, clock, inputs, outputs, service)
     kind = FastSource if row.pace.arrivals is None else PacedSource
     return kind(row, clock, inputs, outputs, service, stream(seed, row.name, "arrivals"))
 

@@ -122,8 +122,7 @@ class Station(Reader):
             self._got = clock.now
             records = size / row.record_bytes
             if self.curve is None:
-                per_byte = service.per_byte - service.filling_per_byte
-                demand = service.setup + service.per_record * records + per_byte * size
+                demand = self.demand_of(size)
                 if self.work(demand if self.factor is None else demand * self.factor(), self.threads):
                     yield
             else:
@@ -137,6 +136,12 @@ class Station(Reader):
                 yield from self._write_whole_buffers()
             self._note()
         yield from self._finish()
+
+    def demand_of(self, size: int) -> float:
+        """Return the mean work of the chunk of so many bytes that was read last."""
+        service = self.row.service
+        per_byte = service.per_byte - service.filling_per_byte
+        return service.setup + service.per_record * (size / self.row.record_bytes) + per_byte * size
 
     def _want(self) -> int:
         """How much the next read asks for; 0 where this station has read enough (``head``)."""
@@ -209,6 +214,7 @@ class Station(Reader):
         self._before = (self.cpu_s, self.bytes_in, self.bytes_out)
 
     def _note(self) -> None:
+        self.done_in, self.done_out = self.bytes_in, self.bytes_out
         if self.visits is not None:
             cpu_s, taken, given = self._before
             self.visits.append(

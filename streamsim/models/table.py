@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -30,6 +30,10 @@ from streamsim.traffic import (
     source_ceiling,
     totals,
 )
+
+if TYPE_CHECKING:
+    from streamsim.models.adjusting import Adjustable
+    from streamsim.models.steering import Seat
 
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
 
@@ -82,6 +86,7 @@ class StationRow:
     whichever has data. ``flush``: what a chunk gave is written at once rather than when a buffer is full.
     ``stop_bytes``: it ends after reading so many although more would come. ``split``: its outputs share what it gives,
     whole chunks in ``"turns"`` or to the one that holds the ``"least"``, or each its part (``"shares"``) of the stream.
+    ``adjustable``: what may change while it runs; ``appointments``: at which bytes of the input it does, and to what.
     """
 
     index: int
@@ -106,6 +111,8 @@ class StationRow:
     sinks: int = 0
     split: Split | None = None
     shares: tuple[float, ...] = ()
+    adjustable: Adjustable | None = None
+    appointments: tuple[tuple[int, dict[str, Any]], ...] = ()
 
     def records_in(self, taken: int) -> int:
         """Return how many whole records the first so many bytes read are."""
@@ -131,6 +138,7 @@ class Model:
     pipes: tuple[PipeRow, ...]
     host: HostProfile
     servers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    steering: tuple[Seat, ...] = ()
 
     @property
     def sources(self) -> tuple[StationRow, ...]:
@@ -154,13 +162,21 @@ class Model:
         return expected if duration is None else min(expected, duration)
 
 
-def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile | None = None) -> Model:
+def compile_model(
+    scenario: Scenario,
+    profile: Profile | None,
+    host: HostProfile | None = None,
+    *,
+    replay: Mapping[str, Sequence[tuple[int, dict[str, Any]]]] | None = None,
+) -> Model:
     """Compile a scenario and its profile to the table that the simulation runs.
 
     Parameters
     ----------
     profile : what was measured; stations that it lacks must be declared in the scenario.
     host : the machine, where it is not to follow from the profile and the scenario's cores.
+    replay : for each station the parameters that it gets, with the byte of its input before which; the scenario's
+        controllers rest then.
 
     Raises
     ------
@@ -195,7 +211,10 @@ def compile_model(scenario: Scenario, profile: Profile | None, host: HostProfile
     rows = tuple(
         _station_row(scenario, profiles, flows, station, index, pipes) for index, station in enumerate(stations)
     )
-    return Model(stations=rows, pipes=pipes, host=_host(host or host_for(scenario, profile)), servers=servers)
+    model = Model(stations=rows, pipes=pipes, host=_host(host or host_for(scenario, profile)), servers=servers)
+    from streamsim.models.steering import steered
+
+    return steered(model, scenario, profiles, replay)
 
 
 def _share_of(profile: StationProfile, servers: int) -> StationProfile:

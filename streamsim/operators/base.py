@@ -16,7 +16,7 @@ from streamsim.operators._traits import Traits as Traits
 
 TYPE_CHECKING = False  # not from typing: importing that would double the time a server takes to start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, ClassVar, TypeVar
 
     from streamsim.formats.base import Codec
@@ -63,6 +63,8 @@ class Base(ABC):
     """The saved attribute that holds the state of each key by itself, so that keys can move to another server."""
     adjustable: ClassVar[tuple[str, ...] | None] = None
     """The parameters that may change while it runs; None: all of them where it has no state, else none."""
+    course: Sequence[tuple[float, ...]] = ()
+    """What it noted along the stream for who measures it: rows of numbers, the first its records so far."""
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         self.values, self.codec = values, codec

@@ -10,7 +10,7 @@ the order that suits the stream.
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import thread_time
 
 from streamsim.formats.base import Codec
 from streamsim.formats.parameters import Parameter
@@ -22,6 +22,9 @@ TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+
+_MOST_NOTES = 256
 
 
 class Cascade(RecordOperator):
@@ -36,7 +39,7 @@ class Cascade(RecordOperator):
         Parameter("order", "text", None, "their numbers in the order in which to run them, such as 2,1,3"),
         DELIMITER,
     )
-    saved = ("_seen", "_kept", "_cost_s")
+    saved = ("_seen", "_kept", "_cost_s", "course", "_step")
     adjustable = ("order",)
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
@@ -47,6 +50,8 @@ class Cascade(RecordOperator):
         self._sequence = _order(values)
         count = len(self._filters)
         self._seen, self._kept, self._cost_s = [0] * count, [0] * count, [0.0] * count
+        self.course: list[tuple[float, ...]] = [(0.0,) * (1 + 3 * count)]
+        self._step = 1
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:
@@ -73,11 +78,13 @@ class Cascade(RecordOperator):
 
     @readable
     def cost_s(self) -> list[float]:
-        """How long each has worked (s)."""
+        """How much CPU time each has used (s)."""
         return list(self._cost_s)
 
     def process(self, records: list[bytes]) -> list[bytes]:
-        before = perf_counter()
+        if self.records_in >= self.course[-1][0] + self._step:
+            self._note()
+        before = thread_time()
         for place in self._sequence:
             if not records:
                 break
@@ -89,11 +96,23 @@ class Cascade(RecordOperator):
 
                 text = self.values["where"][place]
                 raise RunError(f"record after {self.records_in}: {error}, in {text!r}") from None
-            now = perf_counter()
+            now = thread_time()
             self._kept[place] += len(records)
             self._cost_s[place] += now - before
             before = now
         return records
+
+    def flush(self) -> list[bytes]:
+        if self.records_in > self.course[-1][0]:
+            self._note()
+        return []
+
+    def _note(self) -> None:
+        """Keep what the filters have done until now; of a long stream ever fewer, evenly."""
+        self.course.append((self.records_in, *self._seen, *self._kept, *self._cost_s))
+        if len(self.course) > _MOST_NOTES:
+            del self.course[1::2]
+            self._step = 2 * self.records_in // _MOST_NOTES
 
 
 def _order(values: Mapping[str, Any]) -> tuple[int, ...]:

@@ -6,6 +6,9 @@ stream flows (Avnur and Hellerstein 2000, SIGMOD, p. 261, https://doi.org/10.114
 what was let through and the time that it took, in the order of the moment, so a filter is judged by the records that
 the ones before it left.
 
+A filter that stands behind others sees little, and what it sees is not what came in; so each is put first for one
+period when it has hardly been tried, and one of them, the least tried, now and then.
+
 >>> policy = OrderFilters(station="eddy")
 >>> from streamsim.policies.base import Observation, Sight
 >>> def look(time_s, seen, passed, cost_s):
@@ -48,12 +51,14 @@ class _Filter(msgspec.Struct, frozen=True):
 class _Memory(msgspec.Struct, frozen=True):
     last: tuple[_Filter, ...] = ()
     recent: tuple[_Filter, ...] = ()
+    decisions: int = 0
 
 
 class OrderFilters(Policy, frozen=True, kw_only=True):
     """Order the filters of ``station`` (an operator ``cascade``) when another order is cheaper by the factor ``gain``.
 
-    What was seen counts ``forget`` times as much at each decision after it.
+    What a filter saw counts ``forget`` times as much when it has seen all records of another period. One that has seen
+    fewer than ``trial`` records is tried first for a period, and the least tried at each ``explore``-th decision.
     """
 
     changes: ClassVar[str] = "order"
@@ -61,6 +66,8 @@ class OrderFilters(Policy, frozen=True, kw_only=True):
     station: str
     forget: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.5
     gain: Annotated[float, msgspec.Meta(ge=1)] = 1.05
+    trial: Annotated[int, msgspec.Meta(ge=1)] = 500
+    explore: Annotated[int, msgspec.Meta(ge=2)] = 25
 
     def watched(self) -> tuple[str, ...]:
         return (self.station,)
@@ -75,15 +82,24 @@ class OrderFilters(Policy, frozen=True, kw_only=True):
         now = tuple(_Filter(*parts) for parts in zip(state["seen"], state["passed"], state["cost_s"], strict=True))
         if not memory.last:
             return _Memory(now, tuple(_Filter() for _ in now)), ()
-        recent = tuple(
-            _Filter(*(self.forget * getattr(old, key) + getattr(new, key) - getattr(last, key) for key in _FIELDS))
-            for old, new, last in zip(memory.recent, now, memory.last, strict=True)
-        )
         order = tuple(state["order"])
+        came = now[order[0]].seen - memory.last[order[0]].seen
+        if came <= 0:
+            return memory, ()
+        recent = tuple(self._remembered(*three, came) for three in zip(memory.recent, now, memory.last, strict=True))
+        kept = _Memory(now, recent, memory.decisions + 1)
         wanted = tuple(sorted(order, key=lambda one: -recent[one].rank()))
-        better = _cost_s(order, recent) > self.gain * _cost_s(wanted, recent)
-        commands = (Command(self.station, {"order": ",".join(str(one + 1) for one in wanted)}),) if better else ()
-        return _Memory(now, recent), commands
+        rarest = min(order, key=lambda one: recent[one].seen)
+        if recent[rarest].seen < self.trial or kept.decisions % self.explore == 0:
+            wanted = (rarest, *(one for one in wanted if one != rarest))
+        elif _cost_s(order, recent) <= self.gain * _cost_s(wanted, recent):
+            wanted = order
+        commands = (Command(self.station, {"order": ",".join(str(one + 1) for one in wanted)}),)
+        return kept, () if wanted == order else commands
+
+    def _remembered(self, old: _Filter, new: _Filter, last: _Filter, came: float) -> _Filter:
+        keep = self.forget ** ((new.seen - last.seen) / came)
+        return _Filter(*(keep * getattr(old, key) + getattr(new, key) - getattr(last, key) for key in _FIELDS))
 
 
 def _cost_s(order: tuple[int, ...], filters: tuple[_Filter, ...]) -> float:

@@ -58,6 +58,18 @@ def read_rejects(visits: str | None) -> tuple[int, str]:
     return int(count), first.rstrip("\n")
 
 
+def read_course(visits: str | None) -> tuple[tuple[float, ...], ...]:
+    """Read what an operator noted along the stream; nothing where it notes nothing, or was ended from outside.
+
+    >>> read_course(None)
+    ()
+    """
+    path = Path(f"{visits}.course")
+    if visits is None or not path.exists():
+        return ()
+    return tuple(tuple(float(word) for word in line.split()) for line in path.read_text().splitlines())
+
+
 def read_routes(visits: str | None, process: Process) -> dict[str, int]:
     """Read how many bytes went into each pipe of a process whose outputs differ; nothing where it has not said so.
 
@@ -167,6 +179,7 @@ def _station(child: Child, seen: Seen, moved: Bytes, began: float) -> StationTra
         rejected=seen.rejects[0] if visits is not None else None,
         rejection=seen.rejects[1],
         operator=visits is not None,
+        course=read_course(child.visits),
     )
 
 
@@ -184,7 +197,8 @@ def _parts(child: Child, trace: StationTrace, began: float) -> dict[str, Station
             own[moment] -= began
         visits.append(own)
         rejects.append(read_rejects(path))
-    return {part.name: part for part in split(trace, names, visits, rejects)}
+    parts = enumerate(split(trace, names, visits, rejects))
+    return {part.name: replace(part, course=read_course(part_path(child.visits, number))) for number, part in parts}
 
 
 def part_path(path: str | None, number: int) -> str | None:

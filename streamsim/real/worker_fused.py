@@ -10,7 +10,7 @@ from time import monotonic, thread_time
 
 from streamsim.operators import create
 from streamsim.operators.base import Operator
-from streamsim.real.worker_loop import Outputs, report_rejects
+from streamsim.real.worker_loop import Outputs, report_course, report_rejects
 from streamsim.real.worker_visits import Visits
 
 TYPE_CHECKING = False  # see operators/base.py
@@ -84,6 +84,8 @@ class Part:
         self._work(self.operator.finish, 0)
         if self.operator.rejects.count:
             report_rejects(self.operator.rejects, self._spec)
+        if self.operator.course and self.visits.wanted:
+            report_course(self.operator.course, self._spec)
         self.outputs.close()
 
 

@@ -264,6 +264,8 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
             _work_source(operator, spec, inputs[0], outputs, visits, attention)
         if operator.rejects.count:
             report_rejects(operator.rejects, spec)
+        if operator.course and visits.wanted:
+            report_course(operator.course, spec)
         outputs.close()
     finally:
         attention.close()
@@ -302,6 +304,12 @@ def report_rejects(rejects: Rejects, spec: Mapping[str, Any]) -> None:
             file.write(b"%d\n%b\n" % (rejects.count, (rejects.first or "").encode()))
     name = spec.get("name") or spec["operator"]
     os.write(2, f"{name}: {' '.join(rejects.summary.split())}\n".encode())
+
+
+def report_course(course: Sequence[tuple[float, ...]], spec: Mapping[str, Any]) -> None:
+    """Leave what an operator noted along the stream beside its visits, for who measures."""
+    with open(f"{spec['visits']}.course", "w") as file:
+        file.write("".join(f"{' '.join(map(repr, row))}\n" for row in course))
 
 
 class Fixed:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from streamsim import policies
-from streamsim.errors import ModelError, ScenarioError
+from streamsim.errors import ScenarioError
 from streamsim.loading import load
 from streamsim.policies.base import Observation, Sight
-from streamsim.service import Profile, StationProfile
+from streamsim.service import Profile
 from streamsim.simulating import simulate_result
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -194,11 +194,3 @@ def test_a_policy_steers_a_simulated_run_as_it_steers_a_real_one() -> None:
     assert free.circuit.response_time.mean.value > 1.0
     assert held.stations["serve"].records_in.value == pytest.approx(3000, rel=0.2)
     assert held.stations["shed"].records_out.value == pytest.approx(held.stations["serve"].records_in.value)
-
-
-def test_what_has_no_counterpart_in_a_simulation_is_refused_by_name() -> None:
-    found = scenario(policy="fit-pipe", station="thin")
-    with pytest.raises(ModelError, match="controller 'one' changes the pipe of a station"):
-        simulate_result(
-            found, Profile(stations={name: StationProfile(bytes_out=9.0) for name in ("make", "thin", "last")})
-        )

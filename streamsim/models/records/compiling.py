@@ -116,7 +116,7 @@ class _Compiler:
             if row.policy.changes != "probability":
                 raise ModelError(
                     f"controller {row.name!r} changes the {row.policy.changes} of a station, which cannot be "
-                    "simulated; leave it out to simulate the circuit as it is written"
+                    "simulated record by record; simulate by chunks (simulate.grain = 'chunks', no --engine)"
                 )
             station = next(one for one in self.circuit.stations if one.name == row.policy.watched()[0])
             if station.operator != "sample" or len(self.circuit.outputs_of(station.name)) != 1:
