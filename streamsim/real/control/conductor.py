@@ -19,6 +19,7 @@ from streamsim.real.control.page import ENDED, Reader
 from streamsim.real.control.pipe_levels import pipe_of
 from streamsim.real.control.reach import Server
 from streamsim.real.control.runs import RunEntry, ServerEntry, directory_of, find_by_directory
+from streamsim.real.control.tools import Busy
 from streamsim.real.launch import Crew
 from streamsim.scenario import Controller, Scenario
 
@@ -77,12 +78,18 @@ class Conductor:
             sights = {name: self._look(name, asks=seat.policy.asks) for name in seat.policy.watched()}
         except FileNotFoundError:
             return True  # a server that is still starting has no page yet
+        except ControlError:
+            if not any(self._look(name, asks=False).ended for name in seat.policy.watched()):
+                raise
+            return False  # it ended while it was asked
         if any(sight.ended for sight in sights.values()):
             return False
         seat.memory, commands = seat.policy.decide(seat.memory, Observation(time_s, sights))
         for command in commands:
             try:
                 self._server(command.station).call("set", command.parameters)
+            except Busy:
+                continue  # a pipe holds more than it should: the policy sees that it has not shrunk
             except ControlError:
                 if not self._look(command.station, asks=False).ended:
                     raise

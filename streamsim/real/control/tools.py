@@ -5,6 +5,7 @@ A Unix tool has no API. What it cannot do is refused by name, with what can be d
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -22,6 +23,10 @@ SYSTEM = ("niceness", "cores", "pipe")
 
 
 _STATES = {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "Z": "ended"}
+
+
+class Busy(ControlError):
+    """It cannot be done at this moment, but may be at another."""
 
 
 class System:
@@ -43,9 +48,7 @@ class System:
         """What the process is doing, in the kernel's words (proc(5))."""
         self._check()
         text = self._read("stat").rpartition(")")[2].split()[0]
-        return {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "Z": "ended"}.get(
-            text, text
-        )
+        return _STATES.get(text, text)
 
     @control
     def state(self) -> dict[str, str]:
@@ -102,6 +105,8 @@ class System:
             if pipe is not None:
                 self._resize(pipe)
         except (OSError, ValueError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EBUSY:
+                raise Busy(f"{self._server.name}: a pipe holds more than that; read it empty first") from None
             reason = getattr(error, "strerror", None) or str(error)
             raise ControlError(f"{self._server.name}: the system refuses: {reason}") from None
         return self.parameters()
