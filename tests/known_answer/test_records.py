@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -234,6 +235,23 @@ def test_the_input_that_is_read_first_has_priority(known_answer: Known) -> None:
     for pipe, expected_wait in enumerate((expected["Wq1"], expected["Wq2"])):
         waiting = found.mean(lambda one, k=pipe: float(one.window.in_pipe[k]) / one.window_s / 0.4, "s", level=LEVEL)  # type: ignore[misc]
         assert holds(waiting, expected_wait)  # Little's law, class by class
+
+
+def test_the_more_urgent_class_that_interrupts_does_not_see_the_other(known_answer: Known) -> None:
+    expected = known_answer("mm1_prio_preemptive_resume")["expected"]
+    urgent, other = (
+        Station(name=f"class {rank}", base_s=0.0, source=dataclasses.replace(poisson(0.4), urgency=rank))
+        for rank in (0, 1)
+    )
+    table = Table(
+        stations=(urgent, other, station("s", preempts=True)),
+        pipes=tuple(Pipe(upstream=place, downstream=2, classes=2) for place in (0, 1)),
+    )
+    found = fixed(table, records=200_000, warm_up=5000, count=20)
+    # By Little's law; the urgent ones are served or wait in their own pipe, as if they were alone.
+    assert holds(of_station(found, 2, there), 0.4 * (expected["T1"] + expected["T2"]))
+    waiting = found.mean(lambda one: float(one.window.in_pipe[0]) / one.window_s, "", level=LEVEL)
+    assert holds(waiting, 0.4 * (expected["T1"] - 1.0))
 
 
 def test_records_that_come_back(known_answer: Known) -> None:

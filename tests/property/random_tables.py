@@ -15,6 +15,7 @@ from streamsim.models.records import layout as at
 from streamsim.models.records.check import check
 from streamsim.models.records.engine import Kernel
 from streamsim.models.records.interpret import Interpreter
+from streamsim.models.records.maxplus import MaxPlus, refusal
 from streamsim.models.records.streams import Drawn, Even, Listed, Variate
 from streamsim.models.records.table import Command, Host, Pipe, Source, Station, Table
 from streamsim.service import HostProfile
@@ -39,11 +40,41 @@ def whole(least: int, most: int) -> Variate:
 
 def random_table(rng: Rng, records: int = 200) -> Table:
     """Return a random table that `check` lets through."""
+    draw = _line if rng.random() < 0.1 else _any_table
     while True:
         try:
-            return check(_any_table(rng, records))
+            return check(draw(rng, records))
         except ModelError:
             continue
+
+
+def _line(rng: Rng, records: int) -> Table:
+    """Return a table in which nothing depends on time: stations one after the other, perhaps branches that meet."""
+    ties = rng.random() < 0.5
+    split = str(rng.choice(["turns", "key", "drawn"]))
+    rows = [replace(_source(rng, 0, records, ties), size=None, yields=Fraction(1), when_full="after", split=split)]
+    edges: list[tuple[int, int]] = []
+
+    def add(*upstream: int, **more: object) -> int:
+        row = _station(rng, len(rows), ties)
+        plain = {"servers": 1, "pick": "next", "when_full": "after", "yields": Fraction(1), "size": None,
+                 "barrier": False, "preempts": False, "takes": None, "weights": (1.0, 2.0, 1.0)}  # fmt: skip
+        rows.append(replace(row, **(plain | more)))
+        edges.extend((number, len(rows) - 1) for number in upstream)
+        return len(rows) - 1
+
+    last = 0
+    if rng.random() < 0.5:
+        rows[0] = replace(rows[0], weights=(1.0, 2.0, 1.0))
+        last = add(*(add(0) for _ in range(3)))
+    for _ in range(int(rng.integers(0, 4))):
+        last = add(last)
+    add(last, servers=int(rng.integers(1, 7)))
+    pipes = tuple(
+        Pipe(upstream=up, downstream=down, capacity=None if rng.random() < 0.4 else int(rng.integers(1, 6)))
+        for up, down in edges
+    )
+    return Table(stations=tuple(rows), pipes=pipes)
 
 
 def _any_table(rng: Rng, records: int) -> Table:
@@ -60,7 +91,15 @@ def _any_table(rng: Rng, records: int) -> Table:
         )
         for number, row in enumerate(stations)
     ]
-    pipes = [_pipe(rng, up, down) for up, down in edges]
+    stations = [
+        replace(row, servers=1, preempts=False)
+        if row.takes is not None
+        else replace(row, host=None, pick="ready", barrier=False, when_full="after")
+        if row.preempts
+        else row
+        for row in stations
+    ]
+    pipes = [_pipe(rng, up, down, stations[down].preempts) for up, down in edges]
     table = Table(stations=tuple(stations), pipes=tuple(pipes), hosts=hosts)
     loops = table.loops()
     tame = tuple(
@@ -142,6 +181,8 @@ def _station(rng: Rng, number: int, ties: bool) -> Station:
         yields=_yields(rng),
         size=_size(rng) if rng.random() < 0.4 else None,
         barrier=bool(rng.random() < 0.12),
+        preempts=bool(rng.random() < 0.15),
+        takes=int(rng.integers(0, 60)) if rng.random() < 0.12 else None,
         finish_s=float(rng.choice([0.0, 1.0])),
         output_s=float(rng.choice([0.0, 0.125])),
     )
@@ -161,7 +202,7 @@ def _edges(rng: Rng, sources: int, count: int) -> list[tuple[int, int]]:
     return [edges[k] for k in order]
 
 
-def _pipe(rng: Rng, upstream: int, downstream: int) -> Pipe:
+def _pipe(rng: Rng, upstream: int, downstream: int, preempts: bool) -> Pipe:
     unit = rng.choice(["records", "records", "bytes", "pages"])
     capacity: int | None = int(rng.integers(1, 6))
     if unit == "bytes":
@@ -171,7 +212,11 @@ def _pipe(rng: Rng, upstream: int, downstream: int) -> Pipe:
     if unit != "pages" and rng.random() < 0.25:
         capacity = None
     split = unit == "bytes" and bool(rng.random() < 0.5)
-    classes = int(rng.integers(2, 4)) if rng.random() < 0.2 and not split and unit != "pages" else 1
+    classes = (
+        int(rng.integers(2, 4)) if rng.random() < (0.9 if preempts else 0.2) and not split and unit != "pages" else 1
+    )
+    if unit == "records" and classes == 1 and rng.random() < 0.15:
+        capacity = 0
     return Pipe(
         upstream=upstream,
         downstream=downstream,
@@ -212,6 +257,8 @@ def difference(table: Table, seed: int, rng: Rng, *, until_s: float = 400.0) -> 
     fast = Kernel(table, np.random.SeedSequence(seed), buffer=int(rng.choice([1, 3, 64, 1024])))
     more = [_run(slow, table.commands, [until_s]), _run(fast, table.commands, [*np.sort(rng.random(3) * 50), until_s])]
     count = len(slow.departures)
+    if refusal(table) is None and (how := _recursed(table, seed, rng, slow, until_s)):
+        return count, how
     if more[0] != more[1]:
         return count, f"more to come: {more}"
     stations, exits = fast.exits()
@@ -226,6 +273,19 @@ def difference(table: Table, seed: int, rng: Rng, *, until_s: float = 400.0) -> 
             place = int(np.argmax([*(found[:both] != expected[:both]).any(axis=1), True]))
             return count, f"{name} {place}: kernel {found[place : place + 1]}, SimPy {expected[place : place + 1]}"
     return count, _different_state(slow, fast)
+
+
+def _recursed(table: Table, seed: int, rng: Rng, slow: Interpreter, until_s: float) -> str:
+    """Return where the recursions let records depart at other times than SimPy, '' if nowhere."""
+    engine = MaxPlus(table, np.random.SeedSequence(seed), log=True, block=int(rng.choice([1, 7, 64, 4096])))
+    for _ in engine.blocks():
+        pass
+    assert engine.departures is not None
+    for number, blocks in enumerate(engine.departures):
+        mine = sorted(time for block in blocks for time in block.tolist() if time < until_s)
+        if mine != sorted(time for station, time, _ in slow.departures if station == number):
+            return f"departures from {table.stations[number].name}: the recursions differ from SimPy"
+    return ""
 
 
 def _run(engine: Interpreter | Kernel, commands: Sequence[Command], stops: Sequence[float]) -> bool:

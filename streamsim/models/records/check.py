@@ -80,6 +80,8 @@ def _wrong_value(table: Table, command: Command) -> str | None:
         return _wrong_weights(value, count)
     if not isinstance(value, int | float) or not 0 <= value < math.inf:
         return f"{value!r} is not a number of at least 0"
+    if command.parameter == "servers" and (early := [row.name for row in table.stations if row.takes is not None]):
+        return f"servers that rest would not learn that {early[0]!r} ends early"
     if command.parameter == "servers" and not (value == int(value) and 1 <= value <= table.servers(number)):
         return f"it has 1 to {table.servers(number)} servers, not {value:g}"
     if command.parameter == "gaps" and (station.source is None or station.source.stream is None):
@@ -94,8 +96,16 @@ def _check_pipe(table: Table, pipe: Pipe) -> None:
     if not (0 <= pipe.upstream < count and 0 <= pipe.downstream < count):
         raise ModelError(f"pipe {pipe.label!r}: its ends {pipe.upstream} and {pipe.downstream} are no stations")
     name = pipe.label or f"{table.stations[pipe.upstream].name}->{table.stations[pipe.downstream].name}"
-    if pipe.capacity is not None and pipe.capacity < (PAGE if pipe.unit == "pages" else 1):
+    if pipe.capacity is not None and pipe.capacity < {"pages": PAGE, "bytes": 1, "records": 0}[pipe.unit]:
         raise ModelError(f"pipe {name!r}: a capacity of {pipe.capacity} {pipe.unit} holds nothing")
+    if pipe.capacity == 0 and pipe.classes > 1:
+        raise ModelError(
+            f"pipe {name!r}: where records are handed over nobody waits, so none can be overtaken (classes)"
+        )
+    if pipe.capacity == 0 and table.stations[pipe.upstream].when_full != "after":
+        raise ModelError(
+            f"pipe {name!r}: it hands over and has no place to claim or to be full; give it one (capacity)"
+        )
     if pipe.capacity is None and pipe.unit == "pages":
         raise ModelError(f"pipe {name!r}: a pipe of pages has a capacity (bytes)")
     if not 1 <= pipe.classes <= 64:
@@ -128,7 +138,41 @@ def _of_station(table: Table, number: int, station: Station) -> list[str]:
         found.append(f"a record has at least 1 byte, not {station.size}")
     if station.pick == "join" and any(table.pipes[pipe].classes > 1 for pipe in inputs):
         found.append("a join does not choose by class")
-    return found + _of_barrier(table, number, station) + _of_room(table, number, station)
+    return [
+        *found,
+        *_of_barrier(table, number, station),
+        *_of_room(table, number, station),
+        *_of_preemption(table, number, station),
+        *_of_early_end(table, number, station),
+    ]
+
+
+def _of_preemption(table: Table, number: int, station: Station) -> list[str]:
+    if not station.preempts:
+        return []
+    found = []
+    if station.host is not None:
+        found.append("where cores are shared no service is interrupted for another (preempts)")
+    if station.barrier or station.when_full == "before" or station.pick != "ready":
+        found.append("one that preempts reads what is most urgent (ready), is no barrier and claims no place first")
+    if all(table.pipes[pipe].classes == 1 for pipe in table.inputs(number)):
+        found.append("it preempts, but none of its inputs tells classes apart")
+    return found
+
+
+def _of_early_end(table: Table, number: int, station: Station) -> list[str]:
+    if station.takes is None:
+        return []
+    found = []
+    if station.takes < 0:
+        found.append(f"it cannot take {station.takes} records")
+    if station.source is not None:
+        found.append("a source ends by its own records, not by those that it takes")
+    if table.servers(number) > 1:
+        found.append(f"one that ends early has one server, not {table.servers(number)}")
+    if station.preempts:
+        found.append("one that ends early cannot preempt: what it interrupted would be left")
+    return found
 
 
 def _of_barrier(table: Table, number: int, station: Station) -> list[str]:
@@ -183,7 +227,8 @@ def _of_source(table: Table, number: int, station: Station) -> list[str]:
 def _holds_back(table: Table, number: int, station: Station) -> bool:
     """Whether a saturated source without an end must wait for anything."""
     full = [table.pipes[pipe].capacity is not None for pipe in table.outputs(number)]
-    stops = any(full) if station.split == "copy" else all(full) and bool(full)
+    early = any(row.takes is not None for row in table.stations)  # then a pipe may lose its reader, and hold no more
+    stops = any(full) if station.split == "copy" and not early else all(full) and bool(full)
     return _takes_time(station) or (stops and station.when_full != "drop")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappush
+from heapq import heappop, heappush
 
 import simpy
 from simpy.events import Event
@@ -40,11 +40,19 @@ class Clock(simpy.Environment):
         heappush(self._queue, (time_s, rank, next(self._eid), event))  # type: ignore[misc]  # any int ranks there
         return event
 
+    @staticmethod
+    def cancel(event: Event) -> None:
+        """Let an event that `at` made never come."""
+        event.callbacks = []
+
     def runs_until(self, time_s: float, enough: Callable[[], bool]) -> bool:
         """Run all that comes before a time, or until there is enough; whether something is still to come."""
         queue = self._queue
         while queue:
-            if queue[0][1] >= COMPLETION and (queue[0][0] >= time_s or enough()):
+            if queue[0][1] >= COMPLETION and not queue[0][3].callbacks:
+                heappop(queue)  # cancelled
+            elif queue[0][1] >= COMPLETION and (queue[0][0] >= time_s or enough()):
                 return True
-            self.step()
+            else:
+                self.step()
         return False

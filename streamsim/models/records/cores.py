@@ -67,7 +67,9 @@ class Cores:
         self._settling = False
         tasks = len(self._tasks)
         self.rate, self.share = self.rates[tasks], self.shares[tasks]
-        self._timer = None
+        if self._timer is not None:
+            self.clock.cancel(self._timer)  # it was of a division of the cores that no longer holds
+            self._timer = None
         if tasks:
             tag, place = self._tasks[0][:2]
             left = tag - self.served
@@ -75,8 +77,7 @@ class Cores:
             self._timer = self.clock.at(time, COMPLETION + place, self._complete)
 
     def _complete(self, event: Event) -> None:
-        if event is not self._timer:
-            return  # SimPy cannot cancel: this timer is of a division of the cores that no longer holds
+        self._timer = None
         self._advance()
         tag, _, done, before = heappop(self._tasks)
         if tag > self.served:

@@ -95,12 +95,56 @@ def call(n: cython.p_longlong, server: cython.longlong) -> cython.void:
 @cython.cfunc
 @cython.inline
 @cython.exceptval(check=False)
-def wake_one(n: cython.p_longlong, station: cython.longlong) -> cython.void:
-    """Call the server that has slept longest, if any sleeps."""
+def wake_one(n: cython.p_longlong, x: cython.p_double, station: cython.longlong, rank: cython.longlong) -> cython.void:
+    """Something of a class has come: call who has slept longest, or interrupt a server that serves what can wait."""
     server: cython.longlong = n[station + SLEEPER_FIRST]
     if server:
         n[station + SLEEPER_FIRST] = n[server + LINK]
         call(n, server)
+    elif n[station + PREEMPTS]:
+        interrupt(n, x, station, rank)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def interrupt(n: cython.p_longlong, x: cython.p_double, station: cython.longlong, rank: cython.longlong) -> cython.void:
+    """Interrupt the least urgent service of a station if it is less urgent than a class; of several the last one."""
+    server: cython.longlong = n[station + FIRST_SERVER]
+    record: cython.longlong
+    victim: cython.longlong = 0
+    place: cython.longlong
+    worst: cython.longlong = rank
+    before: cython.longlong
+    after: cython.longlong
+    for place in range(n[station + ACTIVE]):
+        if n[server + PHASE] == WORK_DONE and n[n[server + RECORD] + RANK] > worst:
+            victim = server
+            worst = n[n[server + RECORD] + RANK] - 1  # of several the last
+        server += SERVER_CELLS
+    if victim == 0:
+        return
+    record = n[victim + RECORD]
+    x[record + REST] = x[n[TREE] + n[LEAVES] + n[victim + LEAF]] - x[NOW]
+    x[victim + CPU] += x[victim + WORK] - x[record + REST]
+    x[record + FIRST_ASKED] = x[victim + ASKED]
+    x[record + FIRST_GOT] = x[victim + GOT]
+    x[record + INTERRUPTED_SINCE] = x[NOW]
+    set_key(n, x, n[TREE], n[LEAVES], n[RANKS], n[victim + LEAF], INF)
+    n[victim + PHASE] = TAKE
+    before = 0
+    after = n[station + INTERRUPTED]
+    while after and (
+        n[after + RANK] < n[record + RANK]
+        or (n[after + RANK] == n[record + RANK] and n[after + STAMP] < n[record + STAMP])
+    ):
+        before = after
+        after = n[after + NEXT]
+    n[record + NEXT] = after
+    if before:
+        n[before + NEXT] = record
+    else:
+        n[station + INTERRUPTED] = record
+    call(n, victim)
 
 
 @cython.cfunc
@@ -136,6 +180,17 @@ def head(n: cython.p_longlong, pipe: cython.longlong) -> cython.longlong:
 @cython.cfunc
 @cython.inline
 @cython.exceptval(check=False)
+def rank_of_head(n: cython.p_longlong, pipe: cython.longlong) -> cython.longlong:
+    """Return the class of the record that is next in a pipe that holds one."""
+    rank: cython.longlong = 0
+    while n[n[pipe + QUEUES] + 2 * rank] == 0:
+        rank += 1
+    return rank
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
 def over(n: cython.p_longlong, pipe: cython.longlong) -> cython.bint:
     """Whether nothing is in a pipe and nothing will come."""
     return n[pipe + OPEN] <= 0 and head(n, pipe) == 0
@@ -154,7 +209,7 @@ def change(n: cython.p_longlong, x: cython.p_double, pipe: cython.longlong, by: 
 @cython.cfunc
 @cython.inline
 @cython.exceptval(check=False)
-def enter(n: cython.p_longlong, pipe: cython.longlong, record: cython.longlong) -> cython.void:
+def enter(n: cython.p_longlong, x: cython.p_double, pipe: cython.longlong, record: cython.longlong) -> cython.void:
     """Append a record to its class and call a sleeping reader."""
     place: cython.longlong = n[record + URGENCY]
     queue: cython.longlong
@@ -169,7 +224,7 @@ def enter(n: cython.p_longlong, pipe: cython.longlong, record: cython.longlong) 
     else:
         n[queue] = record
     n[queue + 1] = record
-    wake_one(n, n[pipe + DOWNSTREAM])
+    wake_one(n, x, n[pipe + DOWNSTREAM], place)
 
 
 @cython.cfunc
@@ -271,9 +326,12 @@ def push(
             return False
         n[record + LEFT] = 0
         change(n, x, pipe, 1 if n[pipe + UNIT] == UNIT_RECORDS else n[record + SIZE])
-        enter(n, pipe, record)
+        enter(n, x, pipe, record)
         departed(n, x, server, record, pipe)
         return True
+    if n[pipe + UNIT] == UNIT_HANDOVER:
+        enter(n, x, pipe, record)  # the reader sees it, and takes it from the hand of its writer
+        return False
     if n[pipe + UNIT] == UNIT_PAGES:
         done = write_pages(n, pipe, n[record + LEFT])
     else:
@@ -286,7 +344,7 @@ def push(
     n[record + LEFT] -= done
     change(n, x, pipe, done)
     if first:
-        enter(n, pipe, record)
+        enter(n, x, pipe, record)
     if n[record + LEFT] == 0:
         departed(n, x, server, record, pipe)
         return True
@@ -423,6 +481,40 @@ def close(n: cython.p_longlong, pipe: cython.longlong) -> cython.void:
     if loop:
         n[loop + FEEDERS] -= 1
         end_loop(n, loop)
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def abandon(n: cython.p_longlong, x: cython.p_double, pipe: cython.longlong) -> cython.void:
+    """The reader of a pipe has ended: what is inside is lost, and those who wait for room learn it."""
+    reader: cython.longlong = n[pipe + DOWNSTREAM]
+    queue: cython.longlong = n[pipe + QUEUES]
+    end: cython.longlong = queue + 2 * n[pipe + CLASSES]
+    record: cython.longlong
+    following: cython.longlong
+    server: cython.longlong
+    if n[pipe + GONE]:
+        return
+    n[pipe + GONE] = 1
+    n[n[pipe + UPSTREAM] + UNREAD] += 1
+    while queue < end:
+        record = n[queue]
+        n[queue] = 0
+        while record:
+            following = n[record + NEXT]
+            if n[record + LEFT] == 0:  # else whoever writes it still has it
+                vanish(n, record)
+                n[reader + LOST] += 1
+                loop_gives_up(n, reader, 1)
+            record = following
+        queue += 2
+    change(n, x, pipe, -n[pipe + LEVEL])
+    server = n[pipe + WRITER_FIRST]
+    n[pipe + WRITER_FIRST] = 0
+    while server:
+        n[server + BROKEN] = 0 if n[server + CLAIMING] else 1
+        call(n, server)
+        server = n[server + LINK]
 
 
 @cython.cfunc
@@ -788,6 +880,8 @@ def choose_output(
         return n[n[station + OUTPUTS]]
     if split == SPLIT_TURNS:
         place = n[station + OUTPUT_TURN]
+        while n[n[n[station + OUTPUTS] + place] + GONE] and n[station + UNREAD] < count:
+            place = (place + 1) % count
         n[station + OUTPUT_TURN] = (place + 1) % count
     elif split == SPLIT_KEY:
         place = key % count
@@ -796,10 +890,12 @@ def choose_output(
         while place < count - 1 and drawn >= x[n[station + BOUNDS] + place]:
             place += 1
     else:
-        least = n[n[n[station + OUTPUTS]] + LEVEL] + n[n[n[station + OUTPUTS]] + CLAIMED]
-        for other in range(1, count):
+        least = -1
+        for other in range(count):
+            if n[n[n[station + OUTPUTS] + other] + GONE] and n[station + UNREAD] < count:
+                continue
             load = n[n[n[station + OUTPUTS] + other] + LEVEL] + n[n[n[station + OUTPUTS] + other] + CLAIMED]
-            if load < least:
+            if least < 0 or load < least:
                 least = load
                 place = other
     return n[n[station + OUTPUTS] + place]
@@ -889,44 +985,75 @@ def rest(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> c
 @cython.cfunc
 @cython.exceptval(check=False)
 def end_server(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> cython.void:
-    """A server has ended; with the last one of its station the outputs close."""
+    """A server has ended; with the last one of its station the outputs close, and the inputs have no reader."""
     station: cython.longlong = n[server + STATION]
     place: cython.longlong
+    record: cython.longlong
     turn(n, x, server, STARVED)
     n[server + ENDED] = 1
     n[station + RUNNING_SERVERS] -= 1
     if n[station + RUNNING_SERVERS] == 0:
         for place in range(n[station + OUTPUT_COUNT]):
             close(n, n[n[station + OUTPUTS] + place])
+        while n[station + INTERRUPTED]:
+            record = n[station + INTERRUPTED]
+            n[station + INTERRUPTED] = n[record + NEXT]
+            vanish(n, record)
+            n[station + LOST] += 1
+            loop_gives_up(n, station, 1)
+        for place in range(n[station + INPUT_COUNT]):
+            abandon(n, x, n[n[station + INPUTS] + place])
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def lose(n: cython.p_longlong, x: cython.p_double, server: cython.longlong, record: cython.longlong) -> cython.bint:
+    """Lose a record that nobody is going to read; whether that ends the server, since nobody reads it any more."""
+    station: cython.longlong = n[server + STATION]
+    n[station + LOST] += 1
+    vanish(n, record)
+    if n[station + UNREAD] < n[station + OUTPUT_COUNT]:
+        return False
+    if n[server + COPIES_LEFT]:
+        n[server + COPIES_LEFT] = 0
+        vanish(n, n[server + ONE])
+    if n[server + GIVE_LEFT]:
+        n[server + GIVE_LEFT] = 0
+        vanish(n, n[server + RECORD])
+    loop_gives_up(n, station, 1)
+    end_server(n, x, server)
+    return True
 
 
 @cython.cfunc
 @cython.exceptval(check=False)
 def offer(
     n: cython.p_longlong, x: cython.p_double, server: cython.longlong, record: cython.longlong, pipe: cython.longlong
-) -> cython.bint:
-    """Put a record into a pipe by the rule of the station; False where the server has to wait for room."""
+) -> cython.int:
+    """Put a record into a pipe by the rule of the station: 0 the server has to wait, 1 done, 2 nobody reads it."""
     station: cython.longlong = n[server + STATION]
     places: cython.longlong = 1 if n[pipe + UNIT] == UNIT_RECORDS else n[record + SIZE]
+    if n[pipe + GONE]:
+        return 2
     if n[station + WHEN_FULL] == FULL_BEFORE:
         n[pipe + CLAIMED] -= places
         n[record + LEFT] = 0
         change(n, x, pipe, places)
-        enter(n, pipe, record)
+        enter(n, x, pipe, record)
         departed(n, x, server, record, pipe)
-        return True
+        return 1
     if n[station + WHEN_FULL] == FULL_DROP and not fits(n, pipe, n[record + SIZE]):
         n[station + LOST] += 1
         vanish(n, record)
-        return True
+        return 1
     n[record + LEFT] = n[record + SIZE]
     if n[pipe + WRITER_FIRST] == 0 and push(n, x, pipe, server, record):
-        return True
+        return 1
     n[server + HAND] = record
     queue_up(n, pipe, server)
     turn(n, x, server, BLOCKED)
     n[server + PIPE] = pipe
-    return False
+    return 0
 
 
 @cython.cfunc
@@ -937,10 +1064,15 @@ def step(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> c
     phase: cython.longlong = n[server + PHASE]
     record: cython.longlong
     pipe: cython.longlong
+    rank: cython.longlong
     place: cython.longlong
     count: cython.longlong
     amount: cython.double
     code: cython.int
+    if n[server + BROKEN]:
+        n[server + BROKEN] = 0
+        if lose(n, x, server, n[server + HAND]):
+            return 0
     while True:
         if phase == TAKE or phase == RETAKE:
             if phase == TAKE:
@@ -963,10 +1095,24 @@ def step(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> c
                     return 0
                 continue
             pipe = 0
-            if n[server + PLACE_AT_STATION] < n[station + ACTIVE]:
+            code = n[station + TAKES] >= 0 and n[station + TAKEN] >= n[station + TAKES]
+            if n[server + PLACE_AT_STATION] < n[station + ACTIVE] and not code:
                 pipe = choose(n, x, station)
+                record = n[station + INTERRUPTED]
+                if record and (pipe == 0 or n[record + RANK] <= rank_of_head(n, pipe)):
+                    n[station + INTERRUPTED] = n[record + NEXT]
+                    x[station + INTERRUPTED_TIME] += x[NOW] - x[record + INTERRUPTED_SINCE]
+                    x[server + ASKED] = x[record + FIRST_ASKED]
+                    x[server + GOT] = x[record + FIRST_GOT]
+                    n[server + RECORD] = record
+                    n[server + IDENT_TAKEN] = n[record + IDENT]
+                    n[server + SLEPT] = 0
+                    if work(n, x, server, x[record + REST], WORK_DONE):
+                        return 0
+                    phase = WORK_DONE
+                    continue
             if pipe == 0:
-                if not all_over(n, station):
+                if not code and not all_over(n, station):
                     rest(n, x, server)
                     return 0
                 if n[station + BARRIER] and n[station + KEPT]:
@@ -977,7 +1123,12 @@ def step(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> c
                     continue
                 end_server(n, x, server)
                 return 0
-            n[server + RECORD] = fetch(n, x, station, pipe)
+            if n[station + PREEMPTS]:
+                rank = rank_of_head(n, pipe)
+                n[server + RECORD] = fetch(n, x, station, pipe)
+                n[n[server + RECORD] + RANK] = rank
+            else:
+                n[server + RECORD] = fetch(n, x, station, pipe)
             phase = GOT_ONE
             if n[server + SLEPT]:
                 n[server + SLEPT] = 0
@@ -1008,7 +1159,7 @@ def step(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> c
                     pipe = choose_output(n, x, station, n[record + KEY])
                     n[server + PIPE] = pipe
                     n[server + HAND] = record
-                    if n[pipe + WRITER_FIRST] or not fits(n, pipe, n[record + SIZE]):
+                    if n[pipe + GONE] == 0 and (n[pipe + WRITER_FIRST] or not fits(n, pipe, n[record + SIZE])):
                         n[server + CLAIMING] = 1
                         queue_up(n, pipe, server)
                         turn(n, x, server, BLOCKED)
@@ -1097,8 +1248,11 @@ def step(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> c
                     break
                 if n[station + WHEN_FULL] != FULL_BEFORE:
                     n[server + PIPE] = choose_output(n, x, station, n[record + KEY])
-                if not offer(n, x, server, record, n[server + PIPE]):
+                code = offer(n, x, server, record, n[server + PIPE])
+                if code == 0:
                     n[server + PHASE] = GIVE
+                    return 0
+                if code == 2 and lose(n, x, server, record):
                     return 0
             if phase == GIVE:
                 phase = PUT_DONE
@@ -1115,7 +1269,8 @@ def step(n: cython.p_longlong, x: cython.p_double, server: cython.longlong) -> c
                 record = n[server + ONE]
                 if n[server + COPIES_LEFT]:
                     record = clone(n, x, record)
-                if not offer(n, x, server, record, n[n[station + OUTPUTS] + place]):
+                code = offer(n, x, server, record, n[n[station + OUTPUTS] + place])
+                if code == 0 or (code == 2 and lose(n, x, server, record)):
                     return 0
             phase = GIVE
             continue

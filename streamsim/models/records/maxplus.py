@@ -14,7 +14,7 @@ import numpy as np
 
 from streamsim.errors import ModelError
 from streamsim.models.random import stream as named_stream
-from streamsim.models.records import recursions
+from streamsim.models.records.built import recursions_module
 from streamsim.models.records.laws import taking
 from streamsim.models.records.passes import Line, Walk
 from streamsim.models.records.routes import Routes, lone_source, sees_all
@@ -59,6 +59,10 @@ def _refused(table: Table, source: int, number: int, station: Station) -> str | 
         return "what enters depends on what leaves"
     if station.host is not None:
         return "it shares cores"
+    if station.takes is not None:
+        return "it ends early, and so does what stands before it"
+    if station.preempts:
+        return "which record it serves depends on time"
     if station.barrier or station.when_full != "after" or station.yields != Fraction(1):
         return "it does not give one record for one, after its service"
     if not (station.size is None or isinstance(station.size, int)):
@@ -70,6 +74,8 @@ def _refused(table: Table, source: int, number: int, station: Station) -> str | 
     if table.servers(number) > 1 and outputs:
         return "records overtake each other at its servers"
     for pipe in (table.pipes[place] for place in outputs):
+        if pipe.capacity == 0:
+            return "it hands over to a reader whose time it must know"
         if pipe.capacity is not None and (pipe.unit == "pages" or pipe.split):
             return "its records are split across writes"
     return None
@@ -226,6 +232,7 @@ class MaxPlus:
         self.passed[self._source] += len(gaps)
         left = self._work(station, len(gaps))
         served = float(left.sum())
+        recursions = recursions_module()
         recursion = recursions.one_server if self.table.stations[station].servers == 1 else recursions.few_servers
         self.waited_s[station] += recursion(gaps, left, self._state) - served
         if self.departures is not None:

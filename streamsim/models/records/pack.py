@@ -162,6 +162,8 @@ def _pack_station(
         at.FIRST_SERVER: servers[0],
         at.SERVER_COUNT: len(servers),
         at.BOUNDS: packed.reals(bounds_of(station.weights)),
+        at.PREEMPTS: int(station.preempts),
+        at.TAKES: -1 if station.takes is None else station.takes,
     }
     if isinstance(station.yields, Fraction):
         cells |= {at.NUMERATOR: station.yields.numerator, at.DENOMINATOR: station.yields.denominator}
@@ -225,7 +227,9 @@ def _pack_pipe(packed: Packed, table: Table, number: int, pipe: Pipe, loops: lis
 def _unit(pipe: Pipe) -> int:
     if pipe.unit == "bytes":
         return at.UNIT_SPLIT if pipe.split and pipe.capacity is not None else at.UNIT_BYTES
-    return at.UNIT_PAGES if pipe.unit == "pages" else at.UNIT_RECORDS
+    if pipe.unit == "pages":
+        return at.UNIT_PAGES
+    return at.UNIT_HANDOVER if pipe.capacity == 0 else at.UNIT_RECORDS
 
 
 def _wake(table: Table, pipe: Pipe) -> int:

@@ -26,6 +26,12 @@ class Record:
     root: Server | None = None
     left: int = 0
     stamp: int = 0
+    rank: int = 0
+    """Its class in the pipe that it entered last."""
+    visit: tuple[float, float, float] | None = None
+    """Of one whose service was interrupted: when it was asked for, when it was got, and the work that is left."""
+    since: float = 0.0
+    """Since when its service has been interrupted."""
 
     def clone(self) -> Record:
         """Return another record like this; whoever circulates them has one more to wait for."""
@@ -56,6 +62,8 @@ class RecordPipe:
         self.slots = SlotPipe((row.capacity or PAGE) // PAGE) if row.unit == "pages" else None
         self.open = 0
         """How many stations may still write into it."""
+        self.gone = False
+        """Whether its reader has ended: what is written into it is lost."""
         self.level = 0
         """Records inside, or bytes where the capacity is in bytes or pages."""
         self.claimed = 0
@@ -91,14 +99,15 @@ class RecordPipe:
 
     def fits(self, size: int) -> bool:
         """Whether a whole record has room; one that is larger than the pipe has it when the pipe is empty."""
-        used = self.level + self.claimed
-        capacity = self.row.capacity
+        used, capacity = self.level + self.claimed, self.row.capacity
         if capacity is None:
             return True
         return used < capacity if self.row.unit == "records" else used == 0 or used + size <= capacity
 
     def claim(self, server: Server, record: Record) -> bool:
         """Claim the place of a record that is still to be served; False: the server waits for it."""
+        if self.gone:
+            return True
         if not self.writers and self.fits(record.size):
             self.claimed += self._places(record.size)
             return True
@@ -118,7 +127,7 @@ class RecordPipe:
         queue = next(queue for queue in self.queues if queue)
         record = queue.popleft()
         if self.row.unit == "records":
-            self._change(-1)
+            self._change(-1 if self.row.capacity != 0 else 0)
         else:
             self._change(record.left - record.size)
             if self.slots is not None:
@@ -130,6 +139,26 @@ class RecordPipe:
             writer.call()
         self._admit()
         return record
+
+    def abandon(self) -> None:
+        """The reader has ended: what is inside is lost, and those who wait for room learn it."""
+        if self.gone:
+            return
+        self.gone = True
+        reader, writer = (self.simulation.stations[place] for place in (self.row.downstream, self.row.upstream))
+        writer.unread += 1
+        for record in (record for queue in self.queues for record in queue):
+            if record.left == 0:  # else whoever writes it still has it
+                record.vanish()
+                reader.lost += 1
+                self.simulation.loop_gives_up(reader.number, 1)
+        for queue in self.queues:
+            queue.clear()
+        self._change(-self.level)
+        while self.writers:
+            server = self.writers.popleft()
+            server.broken = not server.claiming
+            server.call()
 
     def _admit(self) -> None:
         while self.writers and (self.slots is None or self.slots.free_slots > 0):
@@ -145,6 +174,9 @@ class RecordPipe:
 
     def _push(self, server: Server, record: Record) -> bool:
         """Put in as much of a record as fits; whether all of it is in."""
+        if self.row.capacity == 0:
+            self._enter(record)  # the reader sees it, and takes it from the hand of its writer
+            return False
         if self.slots is not None:
             done = self.slots.write(record.left)
         elif self.row.split and self.row.capacity is not None:
@@ -165,8 +197,9 @@ class RecordPipe:
     def _enter(self, record: Record) -> None:
         self.simulation.stamp += 1
         record.stamp = self.simulation.stamp
-        self.queues[min(record.urgency, len(self.queues) - 1)].append(record)
-        self.simulation.stations[self.row.downstream].wake_one()
+        record.rank = min(record.urgency, len(self.queues) - 1)
+        self.queues[record.rank].append(record)
+        self.simulation.stations[self.row.downstream].wake_one(record.rank)
 
     def _places(self, size: int) -> int:
         return 1 if self.row.unit == "records" else size

@@ -28,8 +28,8 @@ class Totals:
 
     ``cpu_s`` are the core-seconds of service, ``runnable_s`` what more it took, waking up and waiting for a core.
 
-    ``held`` is what waited in the pipes before a station, ``in_pipe`` the same for each pipe; NaN where a pipe counts
-    bytes rather than records, or where the engine does not tell the inputs of a station apart.
+    ``held`` is what waited in the pipes before a station or was interrupted, ``in_pipe`` what waited in each pipe;
+    NaN where a pipe counts bytes rather than records, or where the engine does not tell the inputs of a station apart.
     """
 
     taken: NDArray[np.int64]
@@ -158,7 +158,8 @@ class _KernelRun:
             for pipe in engine.pipes
         ]
         taken = [engine.cell(station, at.TAKEN) for station in engine.stations]
-        return _totals(table, taken, states, areas)
+        interrupted = [engine.real(station, at.INTERRUPTED_TIME) for station in engine.stations]
+        return _totals(table, taken, states, areas, interrupted)
 
 
 class _SimpyRun:
@@ -189,12 +190,15 @@ class _SimpyRun:
             for station in engine.stations
         ]
         areas = [pipe.area + pipe.level * (engine.clock.now - pipe.since) for pipe in engine.pipes]
-        return _totals(engine.table, [station.taken for station in engine.stations], states, areas)
+        taken = [station.taken for station in engine.stations]
+        return _totals(engine.table, taken, states, areas, [station.interrupted_s for station in engine.stations])
 
 
-def _totals(table: Table, taken: list[int], states: list[list[float]], areas: list[float]) -> Totals:
+def _totals(
+    table: Table, taken: list[int], states: list[list[float]], areas: list[float], interrupted: list[float]
+) -> Totals:
     running, waking, waiting, blocked, cpu = np.array(states).T
-    held = np.zeros(len(table.stations))
+    held = np.array(interrupted)
     in_pipe = np.array(
         [area if pipe.unit == "records" else np.nan for pipe, area in zip(table.pipes, areas, strict=True)]
     )

@@ -138,7 +138,7 @@ def accounted(table: Table, engine: str) -> bool:
         multiplies = station.yields != Fraction(1) or station.barrier or station.when_full == "drop"
         copies = station.split == "copy" and len(outputs) > 1
         counts_bytes = any(table.pipes[pipe].unit != "records" for pipe in outputs)
-        if multiplies or copies or counts_bytes or station.pick == "join":
+        if multiplies or copies or counts_bytes or station.pick == "join" or station.takes is not None:
             return False
         late = station.source is not None and station.source.arrivals in ("gaps", "times")
         if late and engine != "maxplus":  # a source that is held up lets records wait where no pipe counts them

@@ -35,8 +35,15 @@ class Server:
         self.times = [0.0] * len(STATES)
         self.cpu_s = 0.0
         self.ended = False
+        self.broken = False
+        """Whether the reader of the pipe that it waits for has ended."""
+        self.serving: Record | None = None
+        """What it serves at a station that preempts."""
         self.waits: RecordPipe | None = None
         self._called: Event | None = None
+        self._timer: Event | None = None
+        self._visit = (0.0, 0.0)
+        self._amount = self._ends = 0.0
 
     def call(self) -> None:
         """Let it go on, after those that were called before, at this instant."""
@@ -46,8 +53,8 @@ class Server:
 
     def life(self) -> Steps:
         """Take, serve, hand on, until nothing comes any more; then close the outputs."""
-        station = self.station
-        while True:
+        station, read = self.station, True
+        while read:
             asked = self.clock.now
             record = yield from station.supply.take(self)
             if record is None:
@@ -55,17 +62,25 @@ class Server:
             if station.row.source is not None:
                 asked = record.born
             got = self.clock.now
-            station.taken += 1
-            if station.row.when_full == "before":
-                yield from self._claim(record)
-            yield from self.work(station.demand(record))
+            if record.visit is not None:
+                (asked, got, amount), record.visit = record.visit, None
+            else:
+                station.taken += 1
+                if station.row.when_full == "before":
+                    yield from self._claim(record)
+                amount = station.demand(record)
+            if not station.row.preempts:
+                yield from self.work(amount)
+            elif not (yield from self._serve(record, amount, asked, got)):
+                continue
             yield from self.wait(station.row.delay_s)
             served = self.clock.now
             if station.row.barrier:
                 station.keep(record)
             else:
-                yield from self._give(record, station.how_many())
-            station.simulation.visited(self, record, (asked, got, served, self.clock.now))
+                read = yield from self._give(record, station.how_many())
+            if read:
+                station.simulation.visited(self, record, (asked, got, served, self.clock.now))
             station.released()
         if station.row.barrier and station.kept is not None:
             yield from self.work(station.row.finish_s * station.factor)
@@ -81,10 +96,11 @@ class Server:
             record = last.clone()
             record.ident = ident
             yield from self.work(station.row.output_s * station.factor)
-            yield from self._give(record, 1)
+            if not (yield from self._give(record, 1)):
+                break
 
-    def _give(self, record: Record, count: int) -> Steps:
-        """Give so many records for the one taken; the last is the record itself."""
+    def _give(self, record: Record, count: int) -> Generator[Event, Any, bool]:
+        """Give so many records for the one taken; the last is the record itself. False where nobody reads any more."""
         station = self.station
         if count == 0:
             record.vanish()
@@ -98,19 +114,37 @@ class Server:
                 continue
             pipes = [station.claimed.pop(self)] if station.row.when_full == "before" else station.route(one)
             for more in range(len(pipes) - 1, -1, -1):
-                yield from self._put(one.clone() if more else one, pipes[len(pipes) - 1 - more])
+                came = yield from self._put(one.clone() if more else one, pipes[len(pipes) - 1 - more])
+                if not came and station.unread == len(station.outputs):
+                    if more:
+                        one.vanish()
+                    if left:
+                        record.vanish()
+                    return False
+        return True
 
-    def _put(self, record: Record, pipe: RecordPipe) -> Steps:
+    def _put(self, record: Record, pipe: RecordPipe) -> Generator[Event, Any, bool]:
+        """Put a record into a pipe, or lose it; False where that is because nobody reads the pipe any more."""
         match self.station.row.when_full:
+            case _ if pipe.gone:
+                pass
             case "before":
                 pipe.fill(self, record)
+                return True
             case "drop" if not pipe.fits(record.size):
                 self.station.lost += 1
                 record.vanish()
+                return True
             case _:
                 self.hand = record
                 if not pipe.offer(self, record):
                     yield from self._blocked(pipe)
+                if not self.broken:
+                    return True
+        self.broken = False
+        self.station.lost += 1
+        record.vanish()
+        return False
 
     def _claim(self, record: Record) -> Steps:
         """Wait before the service until the place that the record will go to is there, and keep it."""
@@ -129,6 +163,34 @@ class Server:
         self.waits = pipe
         yield self.calling()
         self.waits = None
+
+    def _serve(self, record: Record, amount: float, asked: float, got: float) -> Generator[Event, Any, bool]:
+        """Serve a record at a station that preempts; False where a more urgent one has interrupted that."""
+        if not amount > 0.0:
+            return True
+        self.turn(RUNNING)
+        self.serving, self._amount, self._ends = record, amount, self.clock.now + amount
+        self._timer = self.clock.at(self._ends, COMPLETION + self.index, lambda event: self._served())
+        self._visit = (asked, got)
+        yield self.calling()
+        return self._timer is None
+
+    def _served(self) -> None:
+        self.cpu_s += self._amount
+        self.serving = self._timer = None
+        self.call()
+
+    def interrupt(self) -> None:
+        """Leave the record that it serves at a station that preempts, and take another."""
+        record = self.serving
+        assert record is not None and self._timer is not None
+        left = self._ends - self.clock.now
+        self.cpu_s += self._amount - left
+        record.visit = (*self._visit, left)
+        self.clock.cancel(self._timer)
+        self.serving = None
+        self.station.interrupt(record)
+        self.call()
 
     def work(self, amount: float) -> Steps:
         """Do so much on the cores of the host, or in a time of its own."""

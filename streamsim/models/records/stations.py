@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -45,6 +46,11 @@ class StationState:
         self.claimed: dict[Server, RecordPipe] = {}
         self.kept: Record | None = None
         self.taken = self.given = self.lost = self.answers = 0
+        self.unread = 0
+        """How many of the outputs have lost their readers."""
+        self.interrupted: list[Record] = []
+        """Records whose service was interrupted, the next to go on first."""
+        self.interrupted_s = 0.0
         self._sleepers: deque[Server] = deque()
         self._resting: deque[Server] = deque()
         self._carry = 0
@@ -88,7 +94,10 @@ class StationState:
             case "copy":
                 return outputs
             case "turns":
-                place, self._turn = self._turn, (self._turn + 1) % len(outputs)
+                place = self._turn
+                while outputs[place].gone and self.unread < len(outputs):
+                    place = (place + 1) % len(outputs)
+                self._turn = (place + 1) % len(outputs)
             case "key":
                 place = record.key % len(outputs)
             case "drawn":
@@ -97,7 +106,8 @@ class StationState:
                 while place < len(outputs) - 1 and drawn >= self.bounds[place]:
                     place += 1
             case "least-loaded":
-                place = min(range(len(outputs)), key=lambda number: outputs[number].level + outputs[number].claimed)
+                read = [number for number, pipe in enumerate(outputs) if not pipe.gone] or range(len(outputs))
+                place = min(read, key=lambda number: outputs[number].level + outputs[number].claimed)
         return [outputs[place]]
 
     def released(self) -> None:
@@ -112,10 +122,26 @@ class StationState:
         """Let a server that takes no records wait for a command, or the end."""
         self._resting.append(server)
 
-    def wake_one(self) -> None:
-        """Call a server that sleeps, if any does: something has come."""
+    def wake_one(self, rank: int) -> None:
+        """Something of a class has come: call a server that sleeps, or interrupt one that serves what can wait."""
         if self._sleepers:
             self._sleepers.popleft().call()
+        elif self.row.preempts:
+            found = [(one.serving.rank, one.number) for one in self.servers[: self.active] if one.serving is not None]
+            worst, number = max(found, default=(rank, 0))
+            if worst > rank:
+                self.servers[number].interrupt()
+
+    def interrupt(self, record: Record) -> None:
+        """Let a record whose service was interrupted wait: in the order of classes, then of arrivals."""
+        insort(self.interrupted, record, key=lambda other: (other.rank, other.stamp))
+        record.since = self.simulation.clock.now
+
+    def resume(self) -> Record:
+        """Return the next of those whose service was interrupted."""
+        record = self.interrupted.pop(0)
+        self.interrupted_s += self.simulation.clock.now - record.since
+        return record
 
     def wake_all(self) -> None:
         """Call all that sleep or rest: an input has ended."""
@@ -139,11 +165,18 @@ class StationState:
         self.bounds = bounds_of(weights)
 
     def end(self) -> None:
-        """A server has ended; with the last one the outputs close."""
+        """A server has ended; with the last one the outputs close, and the inputs have no reader any more."""
         self._running -= 1
         if self._running == 0:
             for pipe in self.outputs:
                 self.simulation.close(pipe)
+            for record in self.interrupted:
+                record.vanish()
+                self.lost += 1
+                self.simulation.loop_gives_up(self.number, 1)
+            self.interrupted.clear()
+            for pipe in self.inputs:
+                pipe.abandon()
 
 
 def _supply(state: StationState, streams: Callable[[int, str], Stream | None]) -> Supply:

@@ -35,9 +35,14 @@ class Inputs:
     def take(self, server: Server) -> Generator[Any, Any, Record | None]:
         """Take a record as soon as the rule allows one; a server that had to sleep for it wakes up first."""
         state, slept = self.state, False
+        if state.row.takes is not None and state.taken >= state.row.takes:
+            return None
         while True:
             if server.number < state.active:
                 pipe = self._choose()
+                kept = state.interrupted[0] if state.interrupted else None
+                if kept is not None and (pipe is None or kept.rank <= pipe.head_class):
+                    return state.resume()
                 if pipe is not None:
                     record = self._fetch(pipe)
                     break

@@ -30,7 +30,8 @@ class Pipe:
     ``unit`` is what its ``capacity`` counts: ``"records"``, ``"bytes"``, or ``"pages"`` (the slots of a Linux
     pipe, see `models.pipe.SlotPipe`); None is no limit. A record of more bytes than there is room for is ``split``
     across partial writes, or goes in whole as soon as the pipe is empty; pages always split, as the kernel does.
-    ``classes`` above 1 make it a priority queue: the lowest class inside is the head, FIFO within a class.
+    ``classes`` above 1 make it a priority queue: the lowest class inside is the head, FIFO within a class. A capacity
+    of 0 records is a hand-over: the writer holds its record until the reader takes it.
     """
 
     upstream: int
@@ -121,6 +122,13 @@ class Station:
 
     A ``barrier`` takes all before it gives: at the end of its input it works ``finish_s``, then ``output_s`` for each
     record that it gives.
+
+    One that ``preempts`` interrupts the least urgent record that it serves for a more urgent one that comes (by the
+    classes of its pipes); its service goes on later where it was, before others of its class.
+
+    One with ``takes`` ends when it has taken so many records, and closes its inputs: what is in them is lost, and so is
+    what is written to them later. A server whose outputs all have lost their readers ends when it writes, as by
+    SIGPIPE; with the last one its station closes its inputs in turn.
     """
 
     name: str
@@ -140,6 +148,8 @@ class Station:
     barrier: bool = False
     finish_s: float = 0.0
     output_s: float = 0.0
+    preempts: bool = False
+    takes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
