@@ -18,24 +18,32 @@ PYTHON = "0x030B0000"  # the stable ABI of the oldest Python that streamsim runs
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-fast-math"]  # the same departures as in Python, bit for bit: no fused steps
 
 
-def write_constants() -> None:
-    """Write the constants of `layout.py` as a C enum for the kernel."""
+def write_declarations(name: str, texts: tuple[str, ...], constants: str = "") -> None:
+    """Write what an extension has as C constants: those of its layout, and which version of its text it is.
+
+    So one that was compiled from another version is noticed, and not run on what it does not know (built.py).
+    """
+    signature = crc32(b"".join((RECORDS / text).read_bytes() for text in texts))
+    extern = (
+        f'cdef extern from *:\n    """\n    #define SIGNATURE {signature}LL\n    """\n    const long long SIGNATURE\n'
+    )
+    (RECORDS / f"{name}.pxd").write_text(constants + extern)
+
+
+def constants_of(text: str) -> str:
+    """Return the constants of a module as a C enum."""
     found = [
         f"    {target.id} = {node.value.value}"
-        for node in ast.parse((RECORDS / "layout.py").read_text()).body
+        for node in ast.parse((RECORDS / text).read_text()).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
         if isinstance(target, ast.Name)
     ]
-    # That a kernel of another version is noticed, and not run on rows that it does not know (built.py).
-    signature = crc32((RECORDS / "layout.py").read_bytes() + (RECORDS / "kernel.py").read_bytes())
-    text = (
-        "cdef enum:\n" + "\n".join(found) + f'\n\ncdef extern from *:\n    """\n    #define SIGNATURE {signature}LL\n'
-    )
-    (RECORDS / "kernel.pxd").write_text(text + '    """\n    const long long SIGNATURE\n')
+    return "cdef enum:\n" + "\n".join(found) + "\n\n"
 
 
-write_constants()
+write_declarations("kernel", ("layout.py", "kernel.py"), constants_of("layout.py"))
+write_declarations("recursions", ("recursions.py",))
 extensions = cythonize(
     [
         Extension(

@@ -13,7 +13,7 @@ from streamsim.models.records import built
 from streamsim.models.records import engine as engines
 from tests.property.random_tables import difference, random_table
 
-CIRCUITS = 3000
+CIRCUITS = 2000
 """How many circuits the fuzzer tries here (half a minute or so); benchmarks/fuzz_engines.py tries as many as asked."""
 
 
@@ -60,6 +60,16 @@ def test_a_kernel_compiled_from_another_text_is_not_run(monkeypatch: pytest.Monk
         module = built.kernel_module()
     built.kernel_module.cache_clear()
     assert not module.COMPILED
+
+
+def test_recursions_compiled_from_another_text_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = SimpleNamespace(COMPILED=True, signature=lambda: 1, __file__=str(FOLDER / "recursions.abi3.so"))
+    monkeypatch.setattr(built, "imported_recursions", stale)
+    built.recursions_module.cache_clear()
+    with pytest.warns(RuntimeWarning, match=r"\(recursions\) was compiled from another version"):
+        module = built.recursions_module()
+    built.recursions_module.cache_clear()
+    assert not module.COMPILED and module.one_server
 
 
 def test_a_mutated_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streamsim.models.records import recursions
+from streamsim.models.records.built import recursions_module
 from streamsim.models.records.routes import Numbers, Routes
 from streamsim.models.records.table import Table
 
@@ -47,7 +47,7 @@ class Line:
 
     def run(self, due: Array, work: Array) -> None:
         """Answer a block: the rows of `work` become the departures from each station."""
-        recursions.line(
+        recursions_module().line(
             due, work, self.free, self.passed, self._write_at, self._write_mask, self._read_at, self._read_mask,
             self._limits, self._rings, self.blocked,
         )  # fmt: skip
@@ -96,7 +96,7 @@ class Walk:
     def run(self, born: Array, saturated: bool, until_s: float) -> int:
         """Answer a block; returns how many of its records came before `until_s`."""
         self._place[:] = 0
-        done = recursions.walk(
+        done = recursions_module().walk(
             born, self.left, self._ends, self._source, saturated, until_s, self._routes, self._first, self._place,
             self._work, self._delay, self._chosen, self._servers, self._free_at, self._free, self._reader, self._limits,
             self._ring_at, self._mask, self._passed, self._rings, self.waits, self.busy, self.blocked,

@@ -16,9 +16,18 @@ try:
 except ImportError:  # Cython is needed to build, not to run
     from streamsim.models.records import uncompiled as cython
 
+if not cython.compiled:
+    SIGNATURE = 0
+
 COMPILED = cython.compiled
 
 CHOSEN = cython.declare(cython.longlong, -2)
+
+
+@cython.ccall
+def signature() -> cython.longlong:
+    """Return which version of the text this was compiled from (`built.signature_of`)."""
+    return SIGNATURE
 
 
 def one_server(born: cython.double[::1], left: cython.double[::1], state: cython.double[::1]) -> cython.double:
