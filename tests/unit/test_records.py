@@ -10,52 +10,13 @@ import numpy as np
 import pytest
 
 from streamsim.errors import ModelError
-from streamsim.models.records import layout as at
 from streamsim.models.records.check import check
 from streamsim.models.records.engine import Kernel
 from streamsim.models.records.interpret import Interpreter
 from streamsim.models.records.streams import Drawn, Listed
 from streamsim.models.records.table import Command, Host, Pipe, Source, Station, Table
 from streamsim.service import HostProfile
-
-Exit = tuple[float, str]
-
-
-def source(name: str = "source", *, times: tuple[float, ...] | None = None, **keys: Any) -> Station:
-    """A source without work: saturated, or with the given times."""
-    load = {
-        key: keys.pop(key)
-        for key in ("records", "keys", "urgency", "arrivals", "in_flight", "until_s", "stream")
-        if key in keys
-    }
-    if times is not None:
-        load |= {"arrivals": "times", "stream": Listed(times)}
-    return Station(name=name, base_s=0.0, source=Source(**load), **keys)
-
-
-def table(*stations: Station, pipes: list[tuple[int, int] | Pipe], **rest: Any) -> Table:
-    """A checked table; pipes are pairs of stations, or rows."""
-    rows = [pipe if isinstance(pipe, Pipe) else Pipe(upstream=pipe[0], downstream=pipe[1]) for pipe in pipes]
-    return check(Table(stations=stations, pipes=tuple(rows), **rest))
-
-
-def exits(engine: type[Interpreter] | type[Kernel], model: Table, until_s: float = float("inf")) -> list[Exit]:
-    """Run a table with its commands; return when records left, and which station they left."""
-    one = engine(model, np.random.SeedSequence(1))
-    for command in model.commands:
-        one.run(command.time_s)
-        one.apply(command)
-    one.run(until_s)
-    if isinstance(one, Interpreter):
-        return [(time, model.stations[station].name) for time, _, station in one.exits]
-    stations, times = one.exits()
-    return [(float(time), model.stations[station].name) for station, (time, _) in zip(stations, times, strict=True)]
-
-
-@pytest.fixture(params=[Interpreter, Kernel])
-def engine(request: pytest.FixtureRequest) -> Any:
-    """Each engine in turn."""
-    return request.param
+from tests.unit.recorded import departures, exits, source, table
 
 
 def test_a_server_holds_the_record_that_finds_no_room_after_its_service(engine: Any) -> None:
@@ -79,8 +40,7 @@ def test_a_server_that_claims_its_place_first_starts_only_then(engine: Any) -> N
     )
     # the second claims at 1 and is there at 2; the third claims at 6 only, when the second is taken
     assert exits(engine, model) == [(6.0, "slow"), (11.0, "slow"), (16.0, "slow")]
-    departures = _departures(engine, model, 0)
-    assert departures == [1.0, 2.0, 7.0]
+    assert departures(engine, model, 0) == [1.0, 2.0, 7.0]
 
 
 def test_what_finds_no_room_is_lost_where_that_is_said(engine: Any) -> None:
@@ -103,57 +63,6 @@ def test_the_most_urgent_record_is_taken_first(engine: Any) -> None:
     one.run()
     due = [b for _, b, _ in one.exits] if engine is Interpreter else one.exits()[1][:, 1].tolist()
     assert due == [0.0, 0.5, 0.1, 0.2]
-
-
-def test_a_more_urgent_record_interrupts_the_least_urgent_service_which_goes_on_later(engine: Any) -> None:
-    model = table(
-        source("low", times=(0.0, 0.1), urgency=2),
-        source("middle", times=(0.5,), urgency=1),
-        source("high", times=(1.0,), urgency=0),
-        Station(name="two", servers=2, base_s=2.0, preempts=True),
-        pipes=[Pipe(upstream=k, downstream=3, classes=3) for k in range(3)],
-    )
-    one = engine(model, np.random.SeedSequence(1))
-    one.run()
-    left = [(t, b) for t, b, _ in one.exits] if engine is Interpreter else one.exits()[1].tolist()
-    # That of 0.1 gives way at 0.5 with 1.6 s left, that of 0 at 1 with 1 s left; at 2.5 the older one goes on.
-    assert [tuple(pair) for pair in left] == [(2.5, 0.5), (3.0, 1.0), (3.5, 0.0), (4.6, 0.1)]
-
-
-def test_a_reader_that_ends_early_ends_those_before_it_as_by_sigpipe(engine: Any) -> None:
-    model = table(
-        source(records=100),
-        Station(name="work"),
-        Station(name="head", base_s=0.0, takes=2),
-        pipes=[Pipe(upstream=0, downstream=1, capacity=1), Pipe(upstream=1, downstream=2, capacity=1)],
-    )
-    assert exits(engine, model) == [(1.0, "head"), (2.0, "head")]
-    taken, lost, now = _ends(engine, model)
-    assert taken == [5, 3, 2]  # the source: three that were worked on, one in the pipe, and one in its hand
-    assert lost == [1, 2, 0]  # work learns at 3, when it writes
-    assert now == 3.0
-
-
-def test_who_still_has_a_reader_goes_on(engine: Any) -> None:
-    model = table(
-        source(records=4),
-        Station(name="tee", base_s=1.0),
-        Station(name="head", base_s=0.0, takes=1),
-        Station(name="rest", base_s=0.0),
-        pipes=[(0, 1), (1, 2), (1, 3)],
-    )
-    assert [time for time, name in exits(engine, model) if name == "rest"] == [1.0, 2.0, 3.0, 4.0]
-    assert _ends(engine, model)[1] == [0, 3, 0, 0]
-
-
-def test_without_a_place_between_them_a_record_waits_in_the_hand_of_its_writer(engine: Any) -> None:
-    model = table(
-        Station(name="fast", source=Source(records=3)),
-        Station(name="slow", base_s=5.0),
-        pipes=[Pipe(upstream=0, downstream=1, capacity=0)],
-    )
-    assert exits(engine, model) == [(6.0, "slow"), (11.0, "slow"), (16.0, "slow")]
-    assert _departures(engine, model, 0) == [1.0, 6.0, 11.0]
 
 
 def test_two_tasks_on_one_core_take_twice_as_long(engine: Any) -> None:
@@ -214,7 +123,7 @@ def test_a_record_larger_than_its_pipe_goes_through_in_parts(engine: Any) -> Non
         pipes=[Pipe(upstream=0, downstream=1, capacity=4096, unit="bytes", split=True)],
     )
     assert exits(engine, model) == [(3.0, "slow"), (6.0, "slow")]
-    assert _departures(engine, model, 0) == [0.0, 3.0]  # the second is not all in the pipe before it is read
+    assert departures(engine, model, 0) == [0.0, 3.0]  # the second is not all in the pipe before it is read
 
 
 def test_a_page_holds_one_record_of_more_than_half_its_size(engine: Any) -> None:
@@ -223,7 +132,7 @@ def test_a_page_holds_one_record_of_more_than_half_its_size(engine: Any) -> None
         Station(name="slow", base_s=1.0),
         pipes=[Pipe(upstream=0, downstream=1, capacity=4 * 4096, unit="pages")],
     )
-    assert _departures(engine, model, 0)[:6] == [0.0] * 5 + [1.0]  # one with the reader, four in the pipe
+    assert departures(engine, model, 0)[:6] == [0.0] * 5 + [1.0]  # one with the reader, four in the pipe
 
 
 def test_a_barrier_gives_after_the_end_of_its_input(engine: Any) -> None:
@@ -381,22 +290,3 @@ def test_the_kernel_holds_no_more_memory_for_more_records() -> None:
         assert one.exited == records
         sizes.append(one._n.size if hasattr(one._n, "size") else len(one._n))
     assert sizes[0] == sizes[1]
-
-
-def _ends(engine: Any, model: Table) -> tuple[list[int], list[int], float]:
-    """Return how many records each station took and lost, and when all was over."""
-    one = engine(model, np.random.SeedSequence(1))
-    one.run()
-    if engine is Interpreter:
-        return [row.taken for row in one.stations], [row.lost for row in one.stations], one.clock.now
-    counts = [[one.cell(row, place) for row in one.stations] for place in (at.TAKEN, at.LOST)]
-    return counts[0], counts[1], one.now
-
-
-def _departures(engine: Any, model: Table, station: int) -> list[float]:
-    one = engine(model, np.random.SeedSequence(1))
-    one.run()
-    if engine is Interpreter:
-        return [time for number, time, _ in one.departures if number == station]
-    numbers, times = one.departures()
-    return [float(time) for (number, _), (time,) in zip(numbers, times, strict=True) if number == station]
