@@ -59,7 +59,7 @@ def declared(value: Any, path: str, directory: Path) -> StationProfile:
         distribution = _by_scv(section, section.distribution, path)
     size = float(quantity(parse_bytes, section.bytes, f"{path}.bytes") or 0)
     return StationProfile(
-        service=ServiceModel(scv=distribution.scv, distribution=distribution, **times),
+        service=ServiceModel(scv=distribution.scv, distribution=distribution, scatters="by-record", **times),
         bytes_in=0.0 if size else 1.0,
         bytes_out=size or section.selectivity,
         records_in=None if size else 1.0 / section.record_bytes,

@@ -64,7 +64,8 @@ class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
     """What a station needs to do its work; times in reference core-seconds unless said otherwise.
 
     A chunk of n records and b bytes needs ``setup + per_record·n + per_byte·b`` times a random factor of mean
-    1 (`distribution`), and ``waiting_per_byte·b`` seconds without a core (disk, timer, network). ``startup``
+    1 (`distribution`; ``scatters``: one for the chunk, or the mean of one for each of its records), and
+    ``waiting_per_record·n + waiting_per_byte·b`` seconds without a core (disk, timer, network). ``startup``
     is spent once before the first read, ``finish`` once at the end of the input before the last output
     (the sorting of ``sort``), with ``finish_threads`` cores at once; ``output_per_byte`` for each byte written
     after it.
@@ -80,6 +81,7 @@ class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
     waiting_per_byte: float = 0.0
     scv: float = 0.0
     distribution: Distribution = Distribution()
+    scatters: Literal["by-chunk", "by-record"] = "by-chunk"
     curve: tuple[CurvePoint, ...] = ()
     filling_per_byte: float = 0.0
     threads: float = 1.0

@@ -51,8 +51,7 @@ def fit_distribution(factors: Array) -> Distribution:
     best = min(candidates, key=lambda found: found[0])
     aic, ks, family, parameters = best
     if ks > ACCEPTED_KS or data.size < 30:
-        levels = np.quantile(data, np.linspace(0, 1, QUANTILES + 1))
-        levels = levels / _mean_of_quantiles(levels)
+        levels = _levels(data)
         return Distribution(
             family="empirical",
             quantiles=tuple(float(level) for level in levels),
@@ -132,6 +131,13 @@ def _cumulative(distribution: Distribution, at: Array) -> Array:
     return 1 - p * np.exp(-fast * at) - (1 - p) * np.exp(-slow * at)
 
 
-def _mean_of_quantiles(levels: Array) -> float:
-    """Return the mean of the piecewise linear quantile function through equally spaced levels."""
-    return float((levels[:-1] + levels[1:]).mean() / 2)
+def _levels(data: Array) -> Array:
+    """Return equally spaced quantiles whose straight lines have the mean 1.
+
+    The line from the last but one to the largest would overrate a heavy tail, and bringing the mean back would then
+    shrink all others: so the last is where the line has the mean of the data beyond the last but one.
+    """
+    levels: Array = np.quantile(data, np.linspace(0, 1, QUANTILES + 1))
+    beyond = data[data >= levels[-2]]
+    levels[-1] = max(levels[-2], 2 * beyond.mean() - levels[-2])
+    return levels / float((levels[:-1] + levels[1:]).mean() / 2)

@@ -19,15 +19,15 @@ from streamsim.analysis.demand import (
     setup_and_slope,
     split_phases,
 )
-from streamsim.analysis.distributions import fit_distribution
 from streamsim.analysis.filters import filters_of
 from streamsim.analysis.gather import NOTHING, Reading, gathering
+from streamsim.analysis.scatter import NO_SCATTER, Scatter, scatter_of
 from streamsim.analysis.sharing_out import shares_of
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
 from streamsim.result import estimate
 from streamsim.scenario import Scenario
-from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.trace import RunTrace, StationTrace, Trace
 
 Array = NDArray[np.float64]
@@ -105,14 +105,15 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         windows = _without_calls(windows)
     service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)
     # Of a tool that gathers, samples differ by what it was at just then, not by chance.
-    distribution = Distribution() if gather.bytes else fit_distribution(_factors(windows, service))
+    scatter = NO_SCATTER if gather.bytes else _scatter(windows, service, source=source)
     records_moved = records_out if source else records_in
     return StationProfile(
         service=_replace(
             service,
             curve=curve,
-            distribution=distribution,
-            scv=distribution.scv,
+            distribution=scatter.distribution,
+            scatters=scatter.of,
+            scv=scatter.distribution.scv,
             filling_per_byte=min(gather.filling_per_byte, service.per_byte),
         ),
         bytes_in=0.0 if source else bytes_in,
@@ -208,15 +209,16 @@ def _without_calls(windows: _Windows) -> _Windows:
     return _Windows(none, none, windows.sizes, windows.works, windows.exact)
 
 
-def _factors(windows: _Windows, service: ServiceModel) -> Array:
-    """Return the work of each visit over what the model expects of it; of an opaque tool, of each window of samples.
+def _scatter(windows: _Windows, service: ServiceModel, *, source: bool) -> Scatter:
+    """Look at the work of each visit over what the model expects of it; of an opaque tool, of each window of samples.
 
     A window must hold enough work (`WINDOW_WORK_S`) for the accounting of the kernel to resolve it. Its scatter
     is that of many chunks together: what neighbouring chunks have in common, which is what a queue feels.
     """
     expected = service.setup * windows.calls + service.per_record * windows.records + service.per_byte * windows.sizes
     kept = (expected > (0 if windows.exact else WINDOW_WORK_S)) & (windows.works > 0)
-    return windows.works[kept] / expected[kept]
+    counted = windows.exact and not source
+    return scatter_of(windows.works[kept] / expected[kept], windows.records[kept] * counted)
 
 
 def _records(runs: tuple[RunTrace, ...], circuit: Circuit, name: str) -> tuple[float | None, float | None]:

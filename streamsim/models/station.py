@@ -10,7 +10,7 @@ import numpy as np
 from streamsim.models.clock import Clock
 from streamsim.models.curve import DemandCurve
 from streamsim.models.pipe import PAGE, Channel
-from streamsim.models.random import factors
+from streamsim.models.random import chunk_factors
 from streamsim.models.server import Server, Steps
 from streamsim.models.table import StationRow
 
@@ -92,7 +92,7 @@ class Station(Reader):
     ) -> None:
         super().__init__(row, clock, inputs, outputs)
         service, flow = row.service, row.flow
-        self.factor = factors(service.distribution, rng)
+        self.factor = chunk_factors(service, rng)
         self.threads = max(1.0, service.threads)
         spread = service.per_byte * flow.bytes_in + service.per_record * flow.records_in
         self.curve = DemandCurve(service.curve, flow.bytes_in, spread) if service.curve else None
@@ -123,7 +123,7 @@ class Station(Reader):
             records = size / row.record_bytes
             if self.curve is None:
                 demand = self.demand_of(size)
-                if self.work(demand if self.factor is None else demand * self.factor(), self.threads):
+                if self.work(demand if self.factor is None else demand * self.factor(records), self.threads):
                     yield
             else:
                 for demand, threads in [(service.setup, 1.0), *self.curve.up_to(self.bytes_in)]:

@@ -21,7 +21,8 @@ NAME = "service"
 TITLE = "Service demand of a chunk"
 CAPTION = (
     "The core-seconds of each chunk over those that the profile expects for its records and bytes, scaled to a mean of "
-    "1. Bars are what happened in all repetitions, the line is the fitted distribution that the simulation draws from. "
+    "1. Bars are what happened in all repetitions, the line is the fitted distribution that the simulation draws from "
+    "(for each record by itself where they scatter so: then only chunks of one record are shown). "
     "Only stations that keep visits can be shown: operators, not Unix commands."
 )
 BINS = 40
@@ -71,8 +72,11 @@ def _factors(runs: list[StationTrace], profile: StationProfile) -> Array:
         chunks = chunk_visits(run)
         if chunks is not None:
             took = chunks["taken"].any()
-            demand = expected(chunks["records_in" if took else "records_out"], chunks["taken" if took else "given"])
+            records = chunks["records_in" if took else "records_out"]
+            demand = expected(records, chunks["taken" if took else "given"])
             kept = (demand > 0) & (chunks["cpu"] > 0)
+            if profile.service.scatters == "by-record":
+                kept &= records < 2
             parts.append((chunks["cpu"] / np.where(kept, demand, 1))[kept])
     factors: Array = np.concatenate(parts) if parts else np.zeros(0)
     return factors / factors.mean() if len(factors) else factors
