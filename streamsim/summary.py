@@ -57,7 +57,7 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
       on a core. ``cpu``: core-seconds.
     - ``service_time``, ``service_scv``: of a chunk, from having it to having served it; ``wait``: of a chunk, from its
       arrival in the pipe (a paced source: from when it was due) to having it; ``response_time``: wait, service and
-      blocking. None where no visits are kept.
+      blocking. None where no visits are kept; a paced source has no service time, for what it has it has made before.
     - ``budget``: parts of the server's life. ``full`` of a pipe: the part of the time in which less than one page was
       free of its capacity; a pipe of many short writes is full earlier, which this does not see.
     - the bottleneck: the largest share, a station's being its utilisation (so that waiting for a core counts against
@@ -164,7 +164,9 @@ def _put_in(run: RunTrace, circuit: Circuit, amount: Callable[..., float | None]
 
 def _station(runs: Runs, circuit: Circuit, name: str, loads: Mapping[str, Load]) -> StationResult:
     traces = [run.stations[name] for run in runs]
-    services = [service_times(trace) for trace in traces]
+    # A paced source has a chunk when it is due, and what making it took lies before that.
+    paced = name in loads and loads[name].open
+    services = [None if paced else service_times(trace) for trace in traces]
     waits, responses = _passages(runs, circuit, name, loads)
     return StationResult(
         servers=circuit.station(name).parallelism,

@@ -59,12 +59,10 @@ def _marks(axes: Axes, knee: Knee) -> None:
     """Mark the knee and the largest load, by lines with a word at their upper ends."""
     axes.axvline(knee.largest, color=INK, linestyle=(0, (6, 3)), linewidth=1.2)
     axes.axvline(knee.knee, color=FAINT, linestyle=(0, (2, 3)), linewidth=1.2)
-    for place, text, height in (
-        (knee.largest, f"at most {knee.largest:,.4g}", 0.97),
-        (knee.knee, f"knee {knee.knee:,.4g}", 0.87),
-    ):
-        axes.annotate(text, (place, height), (-5, 0), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
-                      ha="right", va="center", fontsize=9)  # fmt: skip
+    # Beside the lines, where the curves, which rise to the left of the last, do not come.
+    for place, text in ((knee.largest, f"at most {knee.largest:,.4g}"), (knee.knee, f"knee {knee.knee:,.4g}")):
+        axes.annotate(text, (place, 0.97), (4, 0), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
+                      ha="left", va="top", rotation=90, fontsize=9)  # fmt: skip
 
 
 def _points(inputs: Inputs) -> list[tuple[str, str, float, Estimate]]:
