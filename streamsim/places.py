@@ -10,6 +10,9 @@ import shutil
 import stat
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from streamsim.circuit import Circuit
@@ -71,16 +74,39 @@ def expand_files(patterns: str | list[str], exclude: list[str], directory: Path,
             found.append(str(directory / filled) if pattern != "-" else pattern)
             continue
         whole = str(Path(globbing.escape(str(directory))) / filled)  # the directory's own brackets mean themselves
-        matches = sorted(
-            match
-            for match in globbing.glob(whole, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
-            if not excluded.match(match) and Path(match).is_file()
-        )
+        matches = [match for match in _files(whole) if not excluded.match(match)]
         if not matches:
             raise ScenarioError(f"{pattern!r} matches no file (looked for {whole})", path=path)
         found += matches
     if not found:
         raise ScenarioError("names no file", path=path)
+    return found
+
+
+_LOOKED: ContextVar[dict[str, list[str]] | None] = ContextVar("looked", default=None)
+
+
+@contextmanager
+def looking_once() -> Iterator[None]:
+    """Look only once where each pattern leads, while many variants of one scenario are loaded.
+
+    A large tree takes most of a second to walk, and a search loads dozens of variants.
+    """
+    token = _LOOKED.set({})
+    try:
+        yield
+    finally:
+        _LOOKED.reset(token)
+
+
+def _files(pattern: str) -> list[str]:
+    looked = _LOOKED.get()
+    if looked is not None and pattern in looked:
+        return looked[pattern]
+    names = globbing.glob(pattern, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+    found = sorted(name for name in names if Path(name).is_file())
+    if looked is not None:
+        looked[pattern] = found
     return found
 
 

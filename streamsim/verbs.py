@@ -160,8 +160,21 @@ def bottleneck(scenario: Scenario, profile: Profile | None = None, *, host: Host
 def whatif(scenario: Scenario, goal: Goal, profile: Profile | None = None, *, top: int = 3) -> WhatIf:
     """Search the cheapest variants of a scenario that reach a goal, by theory (`verifying.verify` runs them)."""
     from streamsim.analysis.whatif import search
+    from streamsim.places import looking_once
 
-    return search(scenario, profile if profile is not None else find_profile(scenario), goal, top=top)
+    with looking_once():
+        return search(scenario, profile if profile is not None else find_profile(scenario), goal, top=top)
+
+
+def whatif_picture(scenario: Scenario, found: WhatIf, profile: Profile | None = None) -> bytes | None:
+    """Return what a what-if promises against what it costs, as SVG; None where nothing carries the load."""
+    from streamsim.analysis.tradeoff import tradeoff_of
+    from streamsim.analysis.whatif_plot import plot
+    from streamsim.places import looking_once
+
+    models = profile if profile is not None else find_profile(scenario)
+    with looking_once():
+        return plot(found, tradeoff_of(scenario, models, found.goal, found))
 
 
 def summarise(trace: Trace, scenario: Scenario) -> Result:

@@ -20,7 +20,8 @@ def caveats(case: Case, answer: OpenAnswer | None, *, places_counted: bool) -> l
     """
     found = []
     for name in case.order:
-        found += [text for text in (_correlated(case, answer, name), _servers(case, name)) if text]
+        told = (_correlated(case, answer, name), _servers(case, name), _pinned(case, name))
+        found += [text for text in told if text]
         if not places_counted and (text := _places(case, name)):
             found.append(text)
     return found
@@ -51,6 +52,16 @@ def _servers(case: Case, name: str) -> str:
     return (
         f"service.{name}.at_once = {at_once}: with parallelism = {parallelism} its servers are answered as "
         f"{at_once * parallelism} that serve one record each, with a queue of its own each; records wait less than that"
+    )
+
+
+def _pinned(case: Case, name: str) -> str:
+    cores = case.scenario.circuit.station(name).cores
+    if not cores or len(cores) >= case.host.cores:
+        return ""
+    return (
+        f"stations.{name}.cores = {list(cores)}: only real runs are pinned; answered as if it shared all cores with "
+        "all others"
     )
 
 

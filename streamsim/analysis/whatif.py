@@ -33,7 +33,7 @@ MOST_PIPE = 1 << 20
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """How a case does: the answer under its load, or the run of a saturated one."""
 
     case: Case
@@ -71,12 +71,15 @@ def search(
     names, notes = shareable(scenario)
     tree = _Search(case, goal, names, top)
     tree.run()
-    variants = [_checked(scenario, profile, found, case) for found in tree.found]
+    variants = [checked(scenario, profile, found, case) for found in tree.found]
     kept = [variant for variant in variants if variant is not None and _reaches(variant, goal)]
     assumed = sorted({name for one in kept[:top] for name in complete(profile, variant_of(scenario, one.changes))[1]})
     if assumed:
         notes.append(f"assumed, not measured: what {', '.join(assumed)} need{'s' if len(assumed) == 1 else ''}")
-    nearest = _checked(scenario, profile, tree.best, case) if not kept and tree.best is not None else None
+    pinned = [station.name for station in scenario.circuit.stations if station.cores]
+    if pinned:
+        notes.append(f"placement is a number of cores here: to what {', '.join(pinned)} is pinned is left out")
+    nearest = checked(scenario, profile, tree.best, case) if not kept and tree.best is not None else None
     return Answer(
         scenario=scenario.key,
         goal=goal,
@@ -97,8 +100,8 @@ class _Search:
         self.fusible = fusible(case)
         finite_pipes = isinstance(finite(case), Finite)
         self.widened = tuple(name for name in case.order if finite_pipes and case.inputs[name])
-        self.found: list[_Found] = []
-        self.best: _Found | None = None
+        self.found: list[Found] = []
+        self.best: Found | None = None
         self.nearest = math.inf
         self.tried = 0
 
@@ -109,7 +112,7 @@ class _Search:
             self._with_cores(cores)
 
     def _with_cores(self, cores: int) -> None:
-        start = self._stable(self.case.with_cores(cores))
+        start = stable(self.case.with_cores(cores), self.shareable)
         servers = tuple(start.servers[name] for name in self.shareable)
         first = (*servers, *(0 for _ in self.widened))
         todo, seen = [(_cost(first, len(servers)), first)], {first}
@@ -135,19 +138,7 @@ class _Search:
             here = here.with_capacity(name, 2.0**doubled) if doubled else here
         return here
 
-    def _stable(self, case: Case) -> Case:
-        """Return the case with as many servers as the load takes at least, so that the search need not start below."""
-        if not case.scenario.open:
-            return case
-        segments, _ = segments_of(case)
-        running = solve(segments, case.host).running
-        span = _span(case)
-        for name in self.shareable:
-            least = math.ceil(running.get(name, 0.0) * case.servers[name] / span - 1e-9) if span else 1
-            case = case.with_servers(name, min(MOST_SERVERS, max(case.servers[name], least)))
-        return case
-
-    def _judge(self, case: Case) -> _Found:
+    def _judge(self, case: Case) -> Found:
         self.tried += 1
         found = evaluate(case)
         missed = found.misses(self.goal)
@@ -159,7 +150,7 @@ class _Search:
             self.best, self.nearest = found, missed
         return found
 
-    def _helps(self, found: _Found, place: int, steps: int) -> bool:
+    def _helps(self, found: Found, place: int, steps: int) -> bool:
         """Whether one step more at a place can bring the goal nearer: not where nobody waits for it."""
         answer = found.answer
         if place >= len(self.shareable):
@@ -176,7 +167,7 @@ class _Search:
         station = answer.stations[name]
         return name in answer.path and (station.wait_s or 0.0) > 1e-3 * (answer.response_mean_s or 0.0)
 
-    def _fused(self, found: _Found) -> _Found:
+    def _fused(self, found: Found) -> Found:
         """Let neighbours share a process as long as the goal is still reached: fewer processes for the same."""
         for upper, lower in self.fusible:
             if found.case.servers[upper] == found.case.servers[lower] == 1:
@@ -186,24 +177,37 @@ class _Search:
         return found
 
 
+def stable(case: Case, shareable: Iterable[str]) -> Case:
+    """Return the case with as many servers as the load takes at least, so that a search need not start below."""
+    if not case.scenario.open:
+        return case
+    segments, _ = segments_of(case)
+    running = solve(segments, case.host).running
+    span = _span(case)
+    for name in shareable:
+        least = math.ceil(running.get(name, 0.0) * case.servers[name] / span - 1e-9) if span else 1
+        case = case.with_servers(name, min(MOST_SERVERS, max(case.servers[name], least)))
+    return case
+
+
 def _cost(steps: tuple[int, ...], servers: int) -> tuple[int, int]:
     """Return what a variant costs on given cores: processes first, then how often its pipes were doubled."""
     return sum(steps[:servers]), sum(steps[servers:])
 
 
-def evaluate(case: Case) -> _Found:
+def evaluate(case: Case) -> Found:
     """Return how a case does under its load, or as a whole run."""
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
     if not case.scenario.open:
         makespan = makespan_with_finite_pipes(case, fluid)
-        return _Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf)
+        return Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf)
     busy = fluid.makespan - fluid.ended.get("startup", 0.0)
     answer = open_load(case, fluid)
-    return _Found(case, answer.makespan, answer, 1 / busy if busy > 0 else math.inf)
+    return Found(case, answer.makespan, answer, 1 / busy if busy > 0 else math.inf)
 
 
-def _checked(scenario: Scenario, profile: Profile, found: _Found, original: Case) -> Variant | None:
+def checked(scenario: Scenario, profile: Profile, found: Found, original: Case) -> Variant | None:
     """Ask theory again about the scenario that the changes make, splits and merges included; None where it is none."""
     changes = changes_of(found.case, original)
     apart = {path: value for path, value in changes.items() if not path.endswith(".fuse")}

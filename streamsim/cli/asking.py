@@ -89,6 +89,9 @@ def whatif(
         if verify:
             found = verifying.verify(found, loaded, models, progress=progress)
     file = write_whole(directory / "whatif.json", to_json(found))
+    drawn = verbs.whatif_picture(loaded, found, models)
+    if drawn is not None:
+        write_whole(directory / "whatif.svg", drawn)
     if json:
         say(to_json(found).decode(), end="")
     else:

@@ -40,6 +40,31 @@ scv = 1.0
 record_bytes = 100
 """
 
+SMALL = """
+[sources.in]
+operator = "generate"
+count = 100
+kind = "fixed"
+size = 100
+rate = "100 records/s"
+[stations.a]
+operator = "work"
+service = "1 ms"
+[host]
+cores = 1
+[measure]
+repetitions = 1
+warmup = 0
+[simulate]
+replications = 3
+[service.in]
+bytes = 10000
+record_bytes = 100
+[service.a]
+per_record = "1 ms"
+record_bytes = 100
+"""
+
 
 @pytest.fixture
 def paced(here: Path) -> str:
@@ -73,6 +98,33 @@ def test_whatif_gives_words_that_can_be_typed_again(here: Path, run: Run, paced:
     variant = json.loads((here / "reports/paced/whatif.json").read_text())["variants"][0]
     assert variant["p99_s"] <= 0.020 and variant["cores"] <= 8
     assert run("check", paced, *words).status == 0
+
+
+def test_whatif_draws_what_more_processes_would_promise_and_marks_its_answers(here: Path, run: Run, paced: str) -> None:
+    assert run("whatif", paced, "--rate", "1500 records/s", "--p99", "20 ms", "--top", "2").status == 0
+    drawn = (here / "reports/paced/whatif.svg").read_text()
+    assert drawn.startswith("<?xml") and "What is promised for what it costs" in drawn
+
+
+def test_whatif_verifies_its_answer_by_simulation_and_by_a_real_run(here: Path, run: Run) -> None:
+    # 100 records at 100/s that need 1 ms each, and 9 s allowed: no machine that runs the tests is so slow
+    (here / "small.toml").write_text(SMALL)
+    ran = run("whatif", "small.toml", "--p99", "9 s", "--cores", "1", "--top", "1", "--verify")
+    assert ran.status == 0
+    (variant,) = json.loads((here / "reports/small/whatif.json").read_text())["variants"]
+    for world in ("simulated", "measured"):
+        verified = variant["verified"][world]
+        assert verified["reached"] is True and 0.001 <= verified["p99_s"] <= 9.0 and verified["makespan_s"] > 0.5
+        assert re.search(rf"{world} +reached", ran.out)
+    assert (here / "reports/small/whatif.svg").is_file()
+
+
+def test_whatif_simulates_what_shares_a_process_with_a_process_for_each_and_says_so(here: Path, run: Run) -> None:
+    second = '[stations.b]\noperator = "work"\nservice = "1 ms"\n[service.b]\nper_record = "1 ms"\nrecord_bytes = 100\n'
+    (here / "small.toml").write_text(SMALL + second)
+    ran = run("whatif", "small.toml", "--p99", "9 s", "--cores", "1", "--top", "1", "--verify")
+    assert ran.status == 0 and "stations.b.fuse=true" in ran.out
+    assert re.search(r"simulated +reached", ran.out) and "a process for each station" in ran.out
 
 
 def test_whatif_says_what_the_work_takes_where_nothing_does(run: Run, paced: str) -> None:
