@@ -1,4 +1,6 @@
-"""How fast the command line starts, and how fast and small one server of ours is.
+"""How fast the command line starts and simulates for the first time, and how fast and small one server of ours is.
+
+Python keeps the bytecode of what it has imported once, as it does for a user; the first start does not count.
 
 python benchmarks/startup.py [--rounds 15]
 """
@@ -11,6 +13,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,11 +30,29 @@ PARAMETERS = {
 }
 
 
-def help_s() -> float:
-    """Seconds until ``python -m streamsim --help`` has ended."""
+SMALL = Path(__file__).with_name("small-records.toml")
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
+def command_s(*words: str) -> float:
+    """Seconds until ``python -m streamsim …`` has ended."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "streamsim", "--help"], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "streamsim", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        env=ENVIRONMENT,
+    )
     return time.perf_counter() - began
+
+
+def command(*words: str, rounds: int) -> None:
+    """Print the median and the range of a command's seconds."""
+    command_s(*words)
+    times = sorted(command_s(*words) for _ in range(rounds))
+    shown = " ".join(Path(word).name for word in (words[:-2] if len(words) > 2 else words))
+    print(f"python -m streamsim {shown}: median {statistics.median(times):.3f} s ({times[0]:.3f} to {times[-1]:.3f})")
 
 
 def server(operator: str) -> tuple[float, float]:
@@ -66,8 +87,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     print(f"{machine()}; {rounds} rounds\n")
-    times = sorted(help_s() for _ in range(rounds))
-    print(f"python -m streamsim --help: median {statistics.median(times):.3f} s ({times[0]:.3f} to {times[-1]:.3f})")
+    command("--help", rounds=rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        command("simulate", str(SMALL), "--engine", "compiled", "--output", folder, rounds=rounds)
     for operator in PARAMETERS:
         found = [server(operator) for _ in range(rounds)]
         starts = sorted(elapsed for elapsed, _ in found)

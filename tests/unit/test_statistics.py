@@ -66,7 +66,7 @@ def test_a_quantile_of_the_histogram_is_off_by_no_more_than_a_bucket(level: floa
     halves = [LogHistogram(), LogHistogram()]
     halves[0].add(values[:30_000])
     halves[1].add(values[30_000:])
-    halves[0].merge(halves[1])
+    halves[0].merge(*halves[1].filled())
     assert halves[0].total == 50_000
     assert halves[0].quantile(level) == pytest.approx(np.quantile(values, level), rel=2 * LogHistogram.ERROR)
 

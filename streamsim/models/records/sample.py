@@ -59,11 +59,9 @@ class Sample:
         """Records that left each second."""
         return self.records / self.window_s if self.window_s > 0 else math.nan
 
-    def histogram(self) -> LogHistogram:
-        """Return the response times as a histogram."""
-        found = LogHistogram()
-        found.counts[self.lowest : self.lowest + len(self.counts)] = self.counts
-        return found
+    def quantile(self, part: float) -> float:
+        """Return the response time (s) that this part of the records does not exceed."""
+        return LogHistogram.quantile_of(self.lowest, self.counts, part)
 
 
 def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
@@ -102,7 +100,7 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
     after = run.totals()
     little, allowed = _little(plan, before, after, done, moments, clock)
     window = after.since(before)
-    (filled,) = np.nonzero(histogram.counts)
+    lowest, counts = histogram.filled()
     return Sample(
         records=moments.count,
         window_s=clock.now - began,
@@ -110,8 +108,8 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
         makespan_s=clock.now,
         response_mean_s=moments.mean,
         response_variance=moments.variance,
-        lowest=int(filled[0]),
-        counts=histogram.counts[filled[0] : filled[-1] + 1].copy(),
+        lowest=lowest,
+        counts=counts,
         window=window,
         whole=after,
         little=little,

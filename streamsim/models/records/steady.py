@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,12 +69,16 @@ class Answer:
 
     def quantile(self, part: float, *, level: float = 0.95) -> Estimate:
         """Return the response time (s) that this part of the records does not exceed."""
-        pooled, parts = LogHistogram(), []
+        parts = np.array([sample.quantile(part) for sample in self.samples])
+        return around(self._pooled.quantile(part), parts, "s", level=level)
+
+    @cached_property
+    def _pooled(self) -> LogHistogram:
+        """The response times of all replications."""
+        pooled = LogHistogram()
         for sample in self.samples:
-            one = sample.histogram()
-            parts.append(one.quantile(part))
-            pooled.merge(one)
-        return around(pooled.quantile(part), np.array(parts), "s", level=level)
+            pooled.merge(sample.lowest, sample.counts)
+        return pooled
 
     def steering(self) -> list[Estimate]:
         """Return the estimates that decide when it is enough: throughput, and response times, mean and quantiles."""

@@ -130,9 +130,9 @@ class LogHistogram:
         found = np.bincount(words)
         self.counts[low : low + len(found)] += found
 
-    def merge(self, other: LogHistogram) -> None:
-        """Add the counts of another one."""
-        self.counts += other.counts
+    def merge(self, lowest: int, counts: NDArray[np.int64]) -> None:
+        """Add the counts of another one, as `filled` gives them."""
+        self.counts[lowest : lowest + len(counts)] += counts
 
     @property
     def total(self) -> int:
@@ -141,19 +141,32 @@ class LogHistogram:
 
     def quantile(self, level: float) -> float:
         """Return the quantile of that level, straight between the borders of its bucket; NaN of nothing."""
-        reached = np.cumsum(self.counts)
-        if not reached[-1]:
+        return self.quantile_of(*self.filled(), level)
+
+    def filled(self) -> tuple[int, NDArray[np.int64]]:
+        """Return the first bucket that holds anything, and the counts from there to the last such; none of nothing."""
+        (filled,) = np.nonzero(self.counts)
+        if not len(filled):
+            return 0, np.zeros(0, np.int64)
+        return int(filled[0]), self.counts[filled[0] : filled[-1] + 1].copy()
+
+    @classmethod
+    def quantile_of(cls, lowest: int, counts: NDArray[np.int64], level: float) -> float:
+        """Return the quantile of counts from bucket `lowest` on, as `filled` gives them."""
+        reached = np.cumsum(counts)
+        if not len(reached) or not reached[-1]:
             return math.nan
         wanted = level * float(reached[-1])
-        bucket = int(np.searchsorted(reached, wanted))
-        before = float(reached[bucket] - self.counts[bucket])
-        low, high = self._border(bucket), self._border(bucket + 1)
-        return low + (high - low) * (wanted - before) / float(self.counts[bucket])
+        place = int(np.searchsorted(reached, wanted))
+        before = float(reached[place] - counts[place])
+        low, high = cls._border(lowest + place), cls._border(lowest + place + 1)
+        return low + (high - low) * (wanted - before) / float(counts[place])
 
-    def _border(self, bucket: int) -> float:
+    @classmethod
+    def _border(cls, bucket: int) -> float:
         if bucket == 0:
             return 0.0
-        word = np.array([(bucket + self._LOWEST) << (52 - self.BITS)], dtype=np.int64)
+        word = np.array([(bucket + cls._LOWEST) << (52 - cls.BITS)], dtype=np.int64)
         return float(word.view(np.float64)[0])
 
 
