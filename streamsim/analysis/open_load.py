@@ -18,6 +18,7 @@ from streamsim.analysis.choice import Arrivals, Choice, Kind, Station, choose
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import Wants, stretches
 from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv, superpose_scv
+from streamsim.analysis.released import ALONE_AND_AT_ONCE, Released, released
 from streamsim.analysis.response import Law, quantiles
 from streamsim.analysis.segments import moved, reading_demand
 from streamsim.circuit import Pipe
@@ -33,7 +34,7 @@ ALONE = 1 + 1e-9
 @dataclass(frozen=True)
 class StationAnswer:
     """One station under an open load; times in seconds for one record. ``choice`` is None where records wait for
-    nobody: at a source."""
+    nobody: at a source. ``released`` is what serving whole chunks adds to the response (released.py)."""
 
     service_time_s: float
     service_scv: float
@@ -42,6 +43,7 @@ class StationAnswer:
     response_time_s: float | None
     asked: Station | None = None
     choice: Choice | None = None
+    released: Released = ALONE_AND_AT_ONCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +126,39 @@ def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
         choice = choose(asked)
         waking = wake_s(case.host) * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
         wait = choice.queue.wait
-        total = wait + time + waking if wait is not None else None
+        late = _released(case, name, asked, choice, answers)
+        total = wait + time + waking + late.late_s if wait is not None else None
         answers[name] = StationAnswer(
-            time, profile.service.scv, asked.arrivals.rate * time / asked.servers, wait, total, asked, choice
+            time, profile.service.scv, asked.arrivals.rate * time / asked.servers, wait, total, asked, choice, late
         )
         departures = _departures(asked, choice)
         if asked.servers < wants.servers:
             departures = _merged([departures] * wants.servers)
         leaving[name] = _thinned(departures, case, name, span)
     return _together(case, answers, stretch, span, startup)
+
+
+def _released(case: Case, name: str, asked: Station, choice: Choice, before: dict[str, StationAnswer]) -> Released:
+    """Return what serving whole chunks adds, for a station that was seen to do so."""
+    profile = case.profiles[name]
+    if profile.source != "fitted" or asked.servers > 1 or choice.queue.wait is None:
+        return ALONE_AND_AT_ONCE
+    came = [1 + (before[pipe.upstream].released.together - 1) * _part(case, pipe) for pipe in case.inputs[name]]
+    return released(
+        profile,
+        wait_s=choice.queue.wait,
+        service_s=asked.service_time,
+        scv=asked.service_scv,
+        utilisation=choice.queue.utilisation,
+        came_together=max(came),
+    )
+
+
+def _part(case: Case, pipe: Pipe) -> float:
+    """Return how many records go into a pipe for each that its writer takes."""
+    flow, circuit, name = case.flows[pipe.upstream], case.scenario.circuit, pipe.upstream
+    part = shares(circuit, case.profiles[name], name)[pipe.label] if len(case.outputs[name]) > 1 else 1.0
+    return part * (flow.records_out / flow.records_in if flow.records_in else 1.0)
 
 
 def _own(case: Case, name: str, span: float) -> tuple[Wants, float]:
@@ -327,5 +353,8 @@ def _laws(answers: dict[str, StationAnswer], path: tuple[str, ...]) -> list[Law]
         if law is None:
             laws.append(Law(answer.service_time_s, answer.service_scv))
         else:
-            laws.append(replace(law, shift=max(0.0, (answer.response_time_s or 0.0) - law.mean)))
+            late = answer.released.late_s
+            laws.append(replace(law, shift=max(0.0, (answer.response_time_s or 0.0) - late - law.mean)))
+            if late:
+                laws.append(Law(late, 1.0))
     return laws
