@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
+from streamsim.analysis.finite import finite
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import Wants, stretches
+from streamsim.analysis.narrow import closed_line_of
 from streamsim.analysis.queueing.mva import mva
 
 ROUNDS, SETTLED = 30, 1e-6
@@ -16,12 +18,15 @@ ROUNDS, SETTLED = 30, 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedLoop:
-    """``rate`` (records/s) go round, each in ``response`` (s) on average; whether that is exact, and why (not)."""
+    """``rate`` (records/s) go round, each in ``response`` (s) on average; by which ``method``, whether that is exact,
+    and why (not). ``line``: how much the pipes hold was counted."""
 
     rate: float
     response: float
     exact: bool
     why: str
+    method: str = "mean value analysis"
+    line: bool = False
 
 
 def makespan_of_loop(case: Case, loop: ClosedLoop, fluid: FluidResult) -> float:
@@ -36,8 +41,12 @@ def in_flight(case: Case) -> int | None:
     return sum(count or 1 for count in counts) if counts else None
 
 
-def closed_loop(case: Case) -> ClosedLoop | None:
+def closed_loop(case: Case, *, whole: bool = False) -> ClosedLoop | None:
     """Return the pace of a circuit with so many records in flight; None where there is no such load, or no work.
+
+    Parameters
+    ----------
+    whole : answer a line with its pipes and its scatter as a whole, where its chain is small; takes up to a second.
 
     Servers that share cores are stretched by a fixed point of the circuit and the host (`layers`).
 
@@ -90,9 +99,31 @@ def closed_loop(case: Case) -> ClosedLoop | None:
         )
         if wrong
     ]
+    narrow = _narrow(case, count)
+    chain = closed_line_of(case, count) if whole and (doubts or narrow) else "not asked"
+    if not isinstance(chain, str):
+        return ClosedLoop(
+            rate=chain.rate,
+            response=count / chain.rate,
+            exact=chain.exact,
+            why=f"{count} records in flight; the whole line with its pipes",
+            method=f"closed line, {chain.method}",
+            line=True,
+        )
+    if narrow:
+        doubts.append(f"pipes hold fewer than {count} records, which is left out ({chain})")
     return ClosedLoop(
         rate=rate,
         response=count / rate,
         exact=not doubts,
         why=f"{count} records in flight; {' and '.join(doubts) or 'a closed Jackson network'}",
     )
+
+
+def _narrow(case: Case, count: int) -> bool:
+    """Whether a pipe may be full although only so many records are in the circuit."""
+    circuit = finite(case, any_load=True)
+    if isinstance(circuit, str):
+        return False
+    reads = [pipe for pipe in circuit.pipes if circuit.servers[pipe.upstream].time > 0]  # a source may wait
+    return any(pipe.places + 1 < count for pipe in reads)

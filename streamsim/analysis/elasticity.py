@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.closed_loop import closed_loop, makespan_of_loop
-from streamsim.analysis.finite import finite, throughput_of
+from streamsim.analysis.finite import finite, seconds_needed, throughput_of
 from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.open_load import open_load
 from streamsim.analysis.segments import segments_of
@@ -39,7 +39,7 @@ def throughput(case: Case) -> float:
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
     if case.scenario.open:
-        return _inverse(fluid.makespan - fluid.ended.get("startup", 0.0))
+        return _inverse(seconds_needed(case, fluid))
     return _inverse(makespan_with_finite_pipes(case, fluid))
 
 
@@ -62,9 +62,9 @@ def figures(case: Case) -> Figures:
     if not case.scenario.open:
         makespan = makespan_with_finite_pipes(case, fluid)
         return Figures(_inverse(makespan), makespan)
-    answer = open_load(case, fluid)
-    busy = fluid.makespan - fluid.ended.get("startup", 0.0)
-    return Figures(_inverse(busy), answer.makespan, answer.response_quantiles_s[2])
+    needed = seconds_needed(case, fluid)
+    answer = open_load(case, fluid, needed)
+    return Figures(_inverse(needed), answer.makespan, answer.response_quantiles_s[2])
 
 
 def elasticity(

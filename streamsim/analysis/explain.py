@@ -58,7 +58,7 @@ def _saturated(
     ]
     if loop is not None:
         return Method(
-            method="mean value analysis",
+            method=loop.method,
             exact=loop.exact,
             why=loop.why,
             of="makespan",
@@ -137,8 +137,10 @@ def _open(answer: OpenAnswer) -> Method:
         why += ", each exact" + (" (Jackson's theorem)" if plain else "")
     if not inexact and not answer.exact:
         why += "; what it takes to wake a reader that sleeps comes on top, by its mean"
+    if answer.line:
+        why += "; its pipes are narrow, so that the whole line is answered at once"
     return Method(
-        method="decomposition",
+        method=answer.line or "decomposition",
         exact=answer.exact,
         why=why,
         of="mean response time",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from streamsim.analysis.blocking import saturated_throughput
+from streamsim.analysis.blocking import LARGE, saturated_throughput
 from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
+from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import number_wanting
 from streamsim.analysis.rooms import Joint, Server, Shares
 from streamsim.circuit import Pipe
@@ -25,6 +26,7 @@ STATES = 100_000
 """The exact chain is asked where it has about so many states at most."""
 NEGLIGIBLE = 500
 """Pipes of more records than this are left to the decomposition: blocking is then below a few thousandths."""
+WIDE = "its pipes are hardly ever full"
 DECOMPOSITION = "decomposition of finite pipes"
 
 
@@ -37,9 +39,16 @@ class Finite:
     records: float
 
 
-def finite(case: Case) -> Finite | str:
-    """Return the circuit record by record, or why it cannot be taken so."""
-    refused = _refusal(case)
+def finite(case: Case, *, any_load: bool = False) -> Finite | str:
+    """Return the circuit record by record, or why it cannot be taken so.
+
+    Parameters
+    ----------
+    any_load : take it as if saturated, whatever its load is.
+    """
+    if any_load and _wide(case):
+        return WIDE
+    refused = _refusal(case, any_load=any_load)
     if refused:
         return refused
     starts = [name for name in case.order if not case.inputs[name]]
@@ -71,6 +80,18 @@ def finite(case: Case) -> Finite | str:
         each /= 1 if case.partition(pipe.downstream) == "copy" else len(below)
         pipes += [Joint(upper, lower, room, each) for upper in above for lower in below]
     return Finite(tuple(servers), tuple(pipes), records)
+
+
+def _wide(case: Case) -> bool:
+    """Whether every server has a core and every pipe so much room that what it costs is not worth computing."""
+    if sum(case.servers.values()) > case.host.available_cores:
+        return False
+    least = LARGE * max(1.0, *(profile.service.scv for profile in case.profiles.values()))
+    return all(
+        _places(case, pipe, _record_bytes(case.flows[name])) >= least
+        for name in case.order
+        for pipe in case.outputs[name]
+    )
 
 
 def _shares(case: Case, name: str) -> Shares:
@@ -190,10 +211,25 @@ def exact_throughput(circuit: Finite) -> tuple[float, str, bool] | str:
     return answer.throughput, answer.method, answer.exact
 
 
-def _refusal(case: Case) -> str:
-    if case.scenario.open:
+def seconds_needed(case: Case, fluid: FluidResult, circuit: Finite | str | None = None) -> float:
+    """Return the least time in which all of a circuit's sources could be served, startup left out (s).
+
+    Parameters
+    ----------
+    circuit : `finite` of any load, where it is known already.
+    """
+    whole = fluid.makespan - fluid.ended.get("startup", 0.0)
+    if circuit is None:
+        circuit = finite(case, any_load=True)
+    if isinstance(circuit, str):
+        return whole
+    return max(whole, circuit.records / throughput_of(circuit, case.host.available_cores))
+
+
+def _refusal(case: Case, *, any_load: bool) -> str:
+    if case.scenario.open and not any_load:
         return "records come at their own times"
-    if any(load.arrivals == "closed" for load in case.scenario.loads.values()):
+    if not any_load and any(load.arrivals == "closed" for load in case.scenario.loads.values()):
         return "so many records are in flight"
     for name in case.order:
         profile = case.profiles[name]

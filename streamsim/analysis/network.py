@@ -15,8 +15,9 @@ from streamsim.analysis.caveats import caveats
 from streamsim.analysis.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
-from streamsim.analysis.finite import Finite, finite, pace_of
+from streamsim.analysis.finite import Finite, finite, pace_of, seconds_needed
 from streamsim.analysis.fluid import FluidResult, solve
+from streamsim.analysis.narrow import open_line_of
 from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.segments import moved, reading_demand, segments_of
 from streamsim.result import (
@@ -31,6 +32,9 @@ from streamsim.result import (
 )
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, StationProfile
+
+COSTLY = 0.02
+"""A part of the largest load that narrow pipes cost, from which on waits are visibly longer too."""
 
 
 def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = None, explain: bool = False) -> Result:
@@ -52,19 +56,27 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     fluid = solve(segments, case.host)
     notes = ["makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)"]
     answer = pace = None
-    circuit, loop = finite(case), closed_loop(case)
+    circuit, loop = finite(case, any_load=case.scenario.open), closed_loop(case, whole=True)
     if case.scenario.open:
-        answer = open_load(case, fluid)
+        needed = seconds_needed(case, fluid, circuit)
+        answer = open_load(case, fluid, needed)
+        whole = open_line_of(case, circuit, answer)
+        if not isinstance(whole, str):
+            answer = whole
+        elif not answer.saturated and needed * (1 - COSTLY) > (least := _busy(fluid)):
+            part = f"{1 - least / needed:.0%}".replace("%", " %")
+            warnings.append(f"narrow pipes cost {part} of the largest load; the response times leave them out: {whole}")
         notes += list(answer.notes)
         warnings += list(answer.warnings)
     elif loop is not None:
         fluid.makespan = max(fluid.makespan, makespan_of_loop(case, loop, fluid))
-        notes.append(f"mean value analysis of a closed network: {loop.why}")
+        notes.append(f"{loop.method}: {loop.why}")
     elif isinstance(circuit, Finite):
         pace = pace_of(case, circuit)
         fluid.makespan = max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / pace.rate)
         notes.append(f"what full and empty pipes cost, record by record: {pace.method}")
-    warnings += caveats(case, answer, places_counted=pace is not None)
+    by_line = answer is not None and bool(answer.line)
+    warnings += caveats(case, answer, places_counted=pace is not None or by_line or (loop is not None and loop.line))
     result = _result(
         case, fluid, answer, notes, warnings, engine="closed network" if loop else "finite pipes" if pace else None
     )
@@ -79,6 +91,11 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         methods=methods(case, fluid, answer, flow, pace, loop),
         dataflow=flow if isinstance(flow, Dataflow) else None,
     )
+
+
+def _busy(fluid: FluidResult) -> float:
+    """Return how long a saturated circuit works where no pipe is ever full or empty (s)."""
+    return fluid.makespan - fluid.ended.get("startup", 0.0)
 
 
 def _response_of_loop(loop: ClosedLoop) -> ResponseTime:

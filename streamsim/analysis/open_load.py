@@ -15,6 +15,7 @@ import numpy as np
 from streamsim.analysis import markovian
 from streamsim.analysis.case import Case
 from streamsim.analysis.choice import Arrivals, Choice, Kind, Station, choose
+from streamsim.analysis.finite import seconds_needed
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import Wants, stretches
 from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv, superpose_scv
@@ -48,7 +49,8 @@ class StationAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAnswer:
-    """The whole circuit under an open load; ``exact``: every station on the way is, and so is their sum."""
+    """The whole circuit under an open load; ``exact``: every station on the way is, and so is their sum. ``line``: by
+    which method it was answered as a whole, where it was."""
 
     makespan: float
     saturated: bool
@@ -57,16 +59,22 @@ class OpenAnswer:
     response_mean_s: float | None = None
     response_quantiles_s: tuple[float | None, float | None, float | None] = (None, None, None)
     exact: bool = False
+    line: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-def open_load(case: Case, fluid: FluidResult) -> OpenAnswer:
-    """Return waits and response times, or say that the load cannot be carried and the largest that could."""
+def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> OpenAnswer:
+    """Return waits and response times, or say that the load cannot be carried and the largest that could.
+
+    Parameters
+    ----------
+    needed_s : `seconds_needed`, where it is known already.
+    """
     found = spans(case)
     span = max(found.values(), default=0.0)
     startup = fluid.ended.get("startup", 0.0)
-    capacity_s = fluid.makespan - startup
+    capacity_s = seconds_needed(case, fluid) if needed_s is None else needed_s
     if span <= 0 or capacity_s >= span * NEARLY:
         largest = _largest_rates(case, found, capacity_s)
         return OpenAnswer(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.elasticity import makespan_with_finite_pipes, throughput
-from streamsim.analysis.finite import Finite, finite
+from streamsim.analysis.finite import Finite, finite, seconds_needed
 from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Answer, Goal, Variant
 from streamsim.analysis.open_load import OpenAnswer, open_load, spans
@@ -202,8 +202,8 @@ def evaluate(case: Case) -> Found:
     if not case.scenario.open:
         makespan = makespan_with_finite_pipes(case, fluid)
         return Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf)
-    busy = fluid.makespan - fluid.ended.get("startup", 0.0)
-    answer = open_load(case, fluid)
+    busy = seconds_needed(case, fluid)
+    answer = open_load(case, fluid, busy)
     return Found(case, answer.makespan, answer, 1 / busy if busy > 0 else math.inf)
 
 

@@ -9,6 +9,7 @@ from scipy import stats
 
 from streamsim.analysis.markovian import services_of
 from streamsim.analysis.network import predict
+from streamsim.analysis.queueing.lines import closed_line, open_line, solve_network
 from streamsim.analysis.queueing.map_process import poisson
 from streamsim.analysis.queueing.mapmap1 import map_map_1
 from streamsim.families import distribution_of
@@ -241,3 +242,44 @@ def test_several_servers_of_several_places_each_are_said_to_be_answered_one_by_o
     service = {"in.command": {"bytes": 1000000, "record_bytes": 100}, **free, **needs}
     (warning,) = answer(paced(800.0, {}, stations=stations, service=service)).warnings
     assert "service.a.at_once = 3" in warning and "as 6 that serve one record each" in warning
+
+
+NARROW: dict[str, Any] = {"stations": {name: {"command": "cat", "pipe": {"capacity": "8 KiB"}} for name in "ab"}}
+"""Pipes of two records of a page each."""
+
+
+def narrow(**source: Any) -> Any:
+    need = {"per_record": "1 ms", "scv": 1.0, "record_bytes": 4096}
+    made = {"operator": "generate", "count": 10000, "size": 4096, **source}
+    service = {"in": {"bytes": 4096 * 10000, "record_bytes": 4096}, "a": need, "b": need}
+    return paced(1.0, {}, sources={"in": made}, service=service, **NARROW)
+
+
+def test_a_line_with_narrow_pipes_is_answered_as_a_whole_under_its_load() -> None:
+    result = answer(narrow(rate=600.0, arrivals="poisson"))
+    whole = open_line(600.0, [1e-3, 1e-3], [2])
+    assert result.circuit.response_time is not None
+    assert result.circuit.response_time.mean.value == pytest.approx(whole.response_time, rel=1e-9)
+    method = result.methods["circuit"]
+    assert method.method.startswith("the open line as a whole") and method.exact
+    alone = 2 * 1e-3 / (1 - 0.6)
+    assert whole.response_time is not None and whole.response_time > 1.05 * alone
+
+
+def test_a_load_that_only_narrow_pipes_forbid_is_saturation_with_the_largest_that_holds() -> None:
+    # known_answers.json, two_station_saturated_BAS: (B+2)/(B+3) of 1000/s with B = 2
+    result = answer(narrow(rate=900.0, arrivals="poisson"))
+    assert result.saturated and any("at most 800 records/s" in warning for warning in result.warnings)
+
+
+def test_waits_that_leave_narrow_pipes_out_say_so() -> None:
+    (warning,) = answer(narrow(rate=600.0, arrivals="even")).warnings
+    assert "narrow pipes cost 20 %" in warning and "what comes has no phases" in warning
+
+
+def test_a_closed_line_counts_its_pipes_and_its_scatter() -> None:
+    result = answer(narrow(arrivals="closed", in_flight=6))
+    rate = solve_network(closed_line([1e-3, 1e-3], [6, 3], 6)).throughput
+    assert result.circuit.makespan.value == pytest.approx(10000 / rate, rel=1e-6)
+    assert result.methods["circuit"].method.startswith("closed line") and result.methods["circuit"].exact
+    assert rate < 6 / 7 * 1000  # mean value analysis, where pipes never fill
