@@ -180,6 +180,23 @@ class Dataflow(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float | None = None
 
 
+class Transient(msgspec.Struct, frozen=True, kw_only=True):
+    """How a circuit that begins empty gets to its steady state or follows a step in its load, over replications.
+
+    Span k ends at ``times_s[k]`` and begins where the one before it ends, the first at 0. ``response_time`` is that of
+    the records that were due in it, ``records_per_s`` how many left, ``records_inside`` how many had come and not left,
+    averaged over the span; None where records multiply, meet or get lost. ``steps`` says what changes on the way.
+    """
+
+    engine: str
+    replications: int
+    steps: tuple[str, ...] = ()
+    times_s: tuple[float, ...]
+    response_time: tuple[Estimate, ...]
+    records_per_s: tuple[Estimate, ...]
+    records_inside: tuple[Estimate, ...] | None = None
+
+
 class HostResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the host offered: cores, what was left of them, and their speed by how many are busy."""
 
@@ -193,7 +210,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """All estimates of one world.
 
     ``methods`` (by station, or ``"circuit"``) and ``dataflow`` are theory's: how it came to its answer, and what other
-    methods say.
+    methods say. ``transient`` is of a simulation that was asked for it.
     """
 
     schema: str = SCHEMA
@@ -208,6 +225,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     repetitions: int = 1
     methods: dict[str, Method] = msgspec.field(default_factory=dict)
     dataflow: Dataflow | None = None
+    transient: Transient | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

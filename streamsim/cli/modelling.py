@@ -27,6 +27,7 @@ from streamsim.cli.output import example
     "streamsim simulate scenarios/top-words.toml",
     "streamsim simulate scenarios/top-words.toml --set host.cores=8 --seed 7",
     "streamsim simulate scenarios/poisson.toml --engine auto --set simulate.precision=0.01",
+    "streamsim simulate scenarios/poisson.toml --engine auto --over '20 s' --step 'requests=1.5@10 s'",
     "streamsim simulate scenarios/hold-error.toml --replay commands.jsonl",
     "streamsim simulate --shell 'zcat access.log.gz | sort | uniq -c' --profile models.json",
 )
@@ -56,6 +57,24 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            "--over",
+            metavar="TIME",
+            help="Record by record, also draw means against time from an empty start, so long.",
+            show_default=False,
+        ),
+    ] = None,
+    step: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--step",
+            metavar="SOURCE=FACTOR@TIME",
+            help="With --over: change a source's load on the way; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Workers = None,
     output: Output = None,
     json: Json = False,
@@ -70,10 +89,25 @@ def simulate(
     from streamsim.simulating import simulate_result
     from streamsim.verbs import replayed
 
+    over_s = _seconds(over, step, replay)
     loaded = one_scenario(scenario, shell, set_)
     again = replayed(replay) if replay is not None else None
     models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
+    curves = None
     with ProgressLine() as progress:
+        if over_s is not None:
+            from streamsim.transients import transient_of
+
+            curves = transient_of(
+                loaded,
+                over_s,
+                models,
+                steps=step or (),
+                seed=seed,
+                engine=engine,
+                workers=worker_count(workers),
+                progress=progress,
+            )
         result = simulate_result(
             loaded,
             models,
@@ -83,8 +117,33 @@ def simulate(
             progress=progress,
             replay=again,
         )
+    if curves is not None:
+        from msgspec.structs import replace
+
+        from streamsim.transients import picture
+
+        said = f"against time, from empty: {curves.replications} replications ({curves.engine}), drawn in transient.svg"
+        result = replace(result, transient=curves, notes=(*result.notes, said))
+        write_whole(directory / "transient.svg", picture(loaded, result))
     file = write_whole(directory / "simulated.json", to_json(result))
     print_result(result, json=json, written=file)
+
+
+def _seconds(over: str | None, steps: list[str] | None, replay: Path | None) -> float | None:
+    """Return how long curves against time are asked for (s)."""
+    from streamsim.cli.failures import UsageError
+    from streamsim.units import parse_seconds
+
+    if over is None:
+        if steps:
+            raise UsageError("--step changes the load on the way of --over TIME; say how long")
+        return None
+    if replay is not None:
+        raise UsageError("--over moves records, and --replay bytes; ask for one of them")
+    try:
+        return parse_seconds(over)
+    except ValueError as error:
+        raise UsageError(f"--over {over!r}: {error}") from None
 
 
 @example(

@@ -121,3 +121,26 @@ def test_a_whole_sweep_works_in_processes_of_its_own(queue: Path) -> None:
     done = streamsim("sweep", "queue.toml", "--set", "host.cores=1,2", "--workers", "2", "--json", cwd=queue)
     assert done.returncode == 0, done.stderr
     assert [point["set"]["host.cores"] for point in json.loads(done.stdout)["points"]] == [1, 2]
+
+
+def test_curves_against_time_are_drawn_where_they_are_asked_for(queue: Path) -> None:
+    run = streamsim("simulate", "queue.toml", "--over", "2 s", "--step", "load=1.2@1 s", "--json")
+    found = json.loads(run.stdout)["transient"]
+    assert found["steps"] == ["load × 1.2 from 1 s on"]
+    assert len(found["times_s"]) == len(found["response_time"]) == len(found["records_inside"])
+    assert 780 < found["records_per_s"][20]["value"] < 820
+    assert 900 < sum(one["value"] for one in found["records_per_s"][30:]) / 20 < 1000
+    assert (queue / "reports" / "queue" / "transient.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--step", "load=2@1s"], "say how long"),
+        (["--over", "1 s", "--step", "laod=2@0.5s"], "there is no source 'laod'; did you mean 'load'?"),
+        (["--over", "1 s", "--step", "load=2"], "write SOURCE=FACTOR@TIME"),
+        (["--over", "1 apple"], "unknown unit"),
+    ],
+)
+def test_curves_that_cannot_be_drawn_are_refused_in_one_line(queue: Path, words: list[str], message: str) -> None:
+    assert message in one_line(streamsim("simulate", "queue.toml", *words).stderr)

@@ -28,10 +28,14 @@ from streamsim.service import Distribution
 from tests.unit import traces, worlds
 
 ALWAYS = {"throughput", "errors", "utilisation", "budget", "elasticity", "progress", "levels", "service"}
+NEEDED = {"response": "open", "knee": "open", "transient": "changing"}
+"""What has those plots that not every circuit has."""
 
 
 @functools.cache
 def _inputs(kind: str) -> plots.Inputs:
+    if kind == "changing":
+        return worlds.changing_inputs()
     return worlds.open_inputs() if kind == "open" else worlds.example_inputs(int(kind))
 
 
@@ -58,12 +62,13 @@ def _agg(figure: Figure) -> Figure:
     return figure
 
 
-@pytest.mark.parametrize("kind", ["1", "10", "open"])
+@pytest.mark.parametrize("kind", ["1", "10", "open", "changing"])
 @pytest.mark.parametrize("name", plots.ALL)
 def test_no_text_lies_on_another_or_leaves_the_picture(name: str, kind: str) -> None:
     figure = plots.ALL[name](_inputs(kind))
     if figure is None:
-        expected = {"bounds"} if kind == "open" else {"response", "knee"}
+        expected = {"bounds"} if kind in ("open", "changing") else {"response", "knee"}
+        expected |= set() if kind == "changing" else {"transient"}
         assert name in expected or (kind == "1" and name in ("levels", "service"))
         return
     texts = _written(_agg(figure))
@@ -82,7 +87,7 @@ def test_no_text_lies_on_another_or_leaves_the_picture(name: str, kind: str) -> 
 
 @pytest.mark.parametrize("name", plots.ALL)
 def test_the_same_inputs_give_the_same_bytes(name: str) -> None:
-    first, second = (plots.ALL[name](_inputs("open" if name in ("response", "knee") else "2")) for _ in range(2))
+    first, second = (plots.ALL[name](_inputs(NEEDED.get(name, "2"))) for _ in range(2))
     assert first is not None
     assert second is not None
     assert to_svg(first, "title") == to_svg(second, "title")
@@ -104,6 +109,7 @@ def _applying(inputs: plots.Inputs) -> set[str]:
 def test_only_what_applies_is_drawn() -> None:
     assert _applying(_inputs("4")) == ALWAYS | {"bounds"}
     assert _applying(_inputs("open")) == ALWAYS | {"response", "knee"}
+    assert _applying(_inputs("changing")) == ALWAYS | {"response", "knee", "transient"}
     assert _applying(plots.Inputs(circuit=_inputs("4").circuit)) == set()
 
 

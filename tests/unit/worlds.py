@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
+
+import msgspec
 
 from streamsim.analysis.bottleneck import Cause, Diagnosis
 from streamsim.analysis.compare import compare_results
 from streamsim.analysis.curves import Knee, Scaling
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.circuit import Circuit
-from streamsim.result import CircuitResult, Estimate, ResponseTime, Result, StationResult
+from streamsim.result import CircuitResult, Estimate, ResponseTime, Result, StationResult, Transient
 from streamsim.scenario import Load, ScenarioKey
 from streamsim.summary import summarise
 from streamsim.trace import Trace
@@ -85,6 +88,27 @@ def open_inputs() -> Inputs:
     """Return the inputs of a circuit with a load of its own."""
     circuit, loads, measured = open_chain()
     return in_all_worlds(circuit, measured, open_chain(world="simulated")[2], loads)
+
+
+def changing_inputs() -> Inputs:
+    """Return the inputs of a circuit whose load was stepped up in a simulation."""
+    known = open_inputs()
+    assert known.simulated is not None
+
+    def curve(scale: float, unit: str) -> tuple[Estimate, ...]:
+        values = [scale * (1.0 + step / 10) for step in range(20)]
+        return tuple(Estimate(value=one, low=0.9 * one, high=1.1 * one, level=0.95, unit=unit) for one in values)
+
+    transient = Transient(
+        engine="compiled",
+        replications=30,
+        steps=("make × 1.5 from 3 s on",),
+        times_s=tuple(0.5 * step for step in range(1, 21)),
+        response_time=curve(0.02, "s"),
+        records_per_s=curve(400.0, "records/s"),
+        records_inside=curve(8.0, "records"),
+    )
+    return dataclasses.replace(known, simulated=msgspec.structs.replace(known.simulated, transient=transient))
 
 
 def predicted_from(result: Result, factor: float) -> Result:

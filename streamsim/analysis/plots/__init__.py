@@ -21,11 +21,14 @@ from streamsim.analysis.plots import (
     response,
     service,
     throughput,
+    transient,
 )
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import to_svg
 
-_MODULES = (throughput, errors, circuit, budget, elasticities, bounds, knee, progress, levels, response, service)
+_MODULES = (
+    throughput, errors, circuit, budget, elasticities, bounds, knee, progress, levels, response, service, transient,
+)  # fmt: skip
 
 ALL: dict[str, Callable[[Inputs], Figure | None]] = {module.NAME: module.draw for module in _MODULES}
 """Every plot by its name, in the order of the report; each returns None where it does not apply."""
