@@ -52,6 +52,13 @@ class CurvePoint(msgspec.Struct, frozen=True, array_like=True):
     threads: float = 1.0
 
 
+class YieldPoint(msgspec.Struct, frozen=True, array_like=True):
+    """A point of the yield curve: ``taken`` and ``given`` so far as fractions of their totals, in [0, 1]."""
+
+    taken: float
+    given: float
+
+
 class Regime(msgspec.Struct, frozen=True, kw_only=True):
     """What the demand was at one size of chunk: small chunks cost more for each byte."""
 
@@ -132,6 +139,8 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     95 % interval of its work over the repetitions of the calibration, relative to the mean; None where there was one.
     ``shares``: which part of what it gives goes where, by the reader's name for a split and by the port's for a station
     with ports (see `traffic.shares`). ``at_once``: so many records are served at the same time, from one queue.
+    ``yields``, where a selectivity would lose it, is how what it has given follows what it has taken: in a loop an
+    early record brings back more than a late one (what has been seen before is dropped).
     ``places``: so many records wait before it at most (`UNLIMITED`: any number), where its pipe is not to be counted in
     bytes; models by record alone. ``filters``: those of a ``cascade``, in the order in which they are written.
     """
@@ -154,11 +163,29 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     at_once: int = 1
     places: int | None = None
     filters: tuple[Filter, ...] = ()
+    yields: tuple[YieldPoint, ...] = ()
 
     @property
     def selectivity(self) -> float:
         """Bytes out per byte in; 1 where nothing came in (a source)."""
         return self.bytes_out / self.bytes_in if self.bytes_in else 1.0
+
+    def given(self, taken: float) -> float:
+        """Return how many bytes it has given when it has taken so many; past the calibration as at its end.
+
+        >>> seen = StationProfile(bytes_in=100, bytes_out=40, yields=(YieldPoint(0.2, 0.5), YieldPoint(1.0, 1.0)))
+        >>> seen.given(10), seen.given(100), round(seen.given(120), 9)
+        (10.0, 40.0, 45.0)
+        """
+        if not self.yields or not self.bytes_in:
+            return taken * self.selectivity
+        part, before = taken / self.bytes_in, YieldPoint(0.0, 0.0)
+        for point in self.yields:
+            if part <= point.taken or point is self.yields[-1]:
+                slope = (point.given - before.given) / (point.taken - before.taken)
+                return (before.given + (part - before.taken) * slope) * self.bytes_out
+            before = point
+        raise AssertionError("a curve has a last point")
 
 
 class HostProfile(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,10 +95,13 @@ def host_for(scenario: Scenario, profile: Profile | None) -> HostProfile:
     )
 
 
-def totals(scenario: Scenario, profiles: Mapping[str, StationProfile]) -> dict[str, Flow]:
+def totals(
+    scenario: Scenario, profiles: Mapping[str, StationProfile], *, at_most: Mapping[str, int] | None = None
+) -> dict[str, Flow]:
     """Return what passes each station, upstream first, from what the sources give and the selectivities.
 
-    What goes round a loop is followed until it is used up: the sum of a geometric series, in whole bytes.
+    What goes round a loop is followed until it is used up: the sum of a geometric series, in whole bytes. ``at_most``
+    are bytes that a station takes, whatever comes: how far things have got when it has taken so many.
 
     Raises
     ------
@@ -110,17 +113,24 @@ def totals(scenario: Scenario, profiles: Mapping[str, StationProfile]) -> dict[s
     for _ in range(_MOST_ROUNDS if back else 1):
         before = dict(flows)
         for name in order:
-            flows[name] = _flow(scenario, profiles, flows, name)
+            flows[name] = _flow(scenario, profiles, flows, name, (at_most or {}).get(name))
         if not back or flows == before:
             return flows
     way = " -> ".join(circuit.cycle() or ())
     raise ModelError(f"what goes round has no bound: by its profile the loop {way} brings back as much as it takes")
 
 
-def _flow(scenario: Scenario, profiles: Mapping[str, StationProfile], flows: Mapping[str, Flow], name: str) -> Flow:
+def _flow(
+    scenario: Scenario,
+    profiles: Mapping[str, StationProfile],
+    flows: Mapping[str, Flow],
+    name: str,
+    at_most: int | None,
+) -> Flow:
     inputs = input_bytes(scenario, profiles, flows, name)
     if inputs:
-        return _through(scenario, profiles, flows, name, sum(inputs.values()))
+        offered = sum(inputs.values())
+        return _through(scenario, profiles, flows, name, offered if at_most is None else min(offered, at_most))
     given = source_bytes(scenario, profiles[name], name)
     return Flow(0, given, 0, _count(given, profiles[name].record_bytes))
 
@@ -193,13 +203,6 @@ def _part(
             return round(whole * min(1.0, before + part)) - round(whole * before)
         before += part
     raise KeyError(pipe.label)
-
-
-def refuse_shapes(circuit: Circuit, world: str) -> None:
-    """Raise ModelError where a world does not know a shape yet: a loop."""
-    for station in circuit.stations:
-        if station.role == "loop":
-            raise ModelError(f"station {station.name!r}: a loop cannot be {world} yet")
 
 
 def refuse_records(profiles: Mapping[str, StationProfile], world: str) -> None:
@@ -322,12 +325,14 @@ def _through(
     stop = early_end(scenario, profiles, name)
     if stop is not None:
         taken = min(taken, stop)
-    given = math.ceil(taken * profile.selectivity * (1 - 1e-12))  # 1e-12: the rounding of the product, not a byte
+    given = math.ceil(profile.given(taken) * (1 - 1e-12))  # 1e-12: the rounding of the product, not a byte
     records_in = _count(taken, profile.record_bytes)
     pipes = scenario.circuit.inputs_of(name)
     upstream = sum(_part(scenario.circuit, profiles, flows, pipe, "records_out") for pipe in pipes)
     if stop is None and taken == offered and abs(upstream - records_in) <= max(1.0, SAME_COUNT * records_in):
         records_in = upstream  # the same records: rounding must not make them differ along the way
+    if profile.yields and profile.records_out is not None:
+        return Flow(taken, given, records_in, round(given * profile.records_out / profile.bytes_out))
     if profile.records_in and profile.records_out is not None:
         return Flow(taken, given, records_in, round(records_in * profile.records_out / profile.records_in))
     return Flow(taken, given, records_in, _count(given, profile.record_bytes))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from streamsim.errors import ModelError
 from streamsim.scenario import Scenario
 from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.traffic import Flow, effective_profiles, host_for, totals
+
+if TYPE_CHECKING:
+    from streamsim.analysis.feedback import Loop
 
 Flows = dict[str, Flow]
 
@@ -30,7 +34,7 @@ class Case:
 
     ``order`` is upstream first; ``inputs`` the pipes that each station reads; ``servers`` and ``capacities`` (bytes, by
     the label of the pipe) are those of the circuit, or what a variant puts in their place. ``rate`` multiplies the
-    rates of all loads, ``fused`` are the neighbours (upper, lower) that share a process.
+    rates of all loads, ``loops`` are what goes round, ``fused`` are the neighbours (upper, lower) that share a process.
     """
 
     scenario: Scenario
@@ -44,6 +48,7 @@ class Case:
     capacities: dict[str, int]
     rate: float = 1.0
     fused: tuple[tuple[str, str], ...] = ()
+    loops: tuple[Loop, ...] = ()
 
     def one_queue(self, station: str) -> bool:
         """Whether the servers of a station take from one queue, so that none rests while a record waits."""
@@ -130,7 +135,7 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     ----------
     host : what the machine gives; default: what the profile's calibration found, cut to the scenario's cores.
 
-    Raises ProfileError where a station has no service model, ModelError where the circuit has a feedback loop.
+    Raises ProfileError where a station has no service model, ModelError where a loop has no bound.
 
     >>> from streamsim.loading import load
     >>> scenario = load({"sources": {"make": {"command": "seq 9"}}, "service": {"make": {"bytes": 10, "setup": "2 s"}}})
@@ -138,8 +143,8 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     1.0
     """
     circuit = scenario.circuit
-    for pipe in circuit.feedback():
-        raise ModelError(f"station {pipe.downstream!r}: a loop cannot be predicted yet")
+    if circuit.feedback() and scenario.open:
+        raise ModelError("a loop under a load of its own cannot be predicted yet")
     profiles = effective_profiles(scenario, profile)
     flows = totals(scenario, profiles)
     inputs: dict[str, list[Pipe]] = {station.name: [] for station in circuit.stations}
@@ -159,7 +164,16 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
         outputs={name: tuple(pipes) for name, pipes in outputs.items()},
         servers=servers,
         capacities={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes},
+        loops=_loops(scenario, profiles, flows),
     )
+
+
+def _loops(scenario: Scenario, profiles: dict[str, StationProfile], flows: Flows) -> tuple[Loop, ...]:
+    if not scenario.circuit.feedback():
+        return ()
+    from streamsim.analysis.feedback import loops_of  # it works on cases
+
+    return loops_of(scenario, profiles, flows)
 
 
 def _own_cores(host: HostProfile, servers: int) -> HostProfile:

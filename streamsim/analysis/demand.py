@@ -7,7 +7,7 @@ so that what neighbours on the silicon did in the calibration does not end up in
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,31 @@ def split_phases(run: RunTrace, station: StationTrace, *, source: bool) -> Phase
         barrier=barrier,
         read_from=start,
         read_to=end,
+    )
+
+
+def split_round(run: RunTrace, station: StationTrace) -> Phases:
+    """Cut the life of a server in a loop: it reads and writes until its end, and is never a barrier.
+
+    Where visits say how long it worked on what it read, the rest is what it took to start. A command works on one
+    record alone: where it has several processes they hand on to each other, so that it uses one core at a time, and
+    only what is left of its time then was spent without one.
+    """
+    work = reference_work(run, station)
+    last = len(work) - 1
+    start = max(int(np.argmax(station.bytes_in > 0)) - 1, 0)
+    startup, reading = _phase(station, work, None, start), _phase(station, work, start, last)
+    if station.visits is not None and station.cpu_s[last] > 0:
+        part = min(1.0, float(station.visits["cpu"].sum() / station.cpu_s[last]))
+        whole = _phase(station, work, None, last)
+        startup = replace(whole, work=whole.work * (1 - part), waiting=startup.waiting)
+        reading = replace(whole, work=whole.work * part, waiting=reading.waiting)
+    elif station.visits is None:
+        idle = max(0.0, reading.running + reading.waiting - reading.cpu)
+        reading = replace(reading, running=reading.cpu, waiting=idle)
+    nothing = _phase(station, work, last, last)
+    return Phases(
+        startup=startup, reading=reading, finish=nothing, output=nothing, barrier=False, read_from=start, read_to=last
     )
 
 

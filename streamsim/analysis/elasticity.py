@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.closed_loop import closed_loop, makespan_of_loop
+from streamsim.analysis.feedback import makespan_of_loops
 from streamsim.analysis.finite import finite, seconds_needed, throughput_of
-from streamsim.analysis.fluid import FluidResult, solve
+from streamsim.analysis.fluid import FluidResult, Segment, solve
 from streamsim.analysis.open_load import open_load
 from streamsim.analysis.segments import segments_of
 
@@ -40,11 +41,13 @@ def throughput(case: Case) -> float:
     fluid = solve(segments, case.host)
     if case.scenario.open:
         return _inverse(seconds_needed(case, fluid))
-    return _inverse(makespan_with_finite_pipes(case, fluid))
+    return _inverse(saturated_makespan(case, fluid, segments))
 
 
-def makespan_with_finite_pipes(case: Case, fluid: FluidResult) -> float:
-    """Return the makespan (s) of a saturated circuit, with what full and empty pipes cost where that is known."""
+def saturated_makespan(case: Case, fluid: FluidResult, segments: list[Segment]) -> float:
+    """Return the makespan (s) of a saturated circuit, with what loops and finite pipes cost where that is known."""
+    if case.loops:
+        return makespan_of_loops(case, fluid, segments)
     loop = closed_loop(case)
     if loop is not None:
         return max(fluid.makespan, makespan_of_loop(case, loop, fluid))
@@ -60,7 +63,7 @@ def figures(case: Case) -> Figures:
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
     if not case.scenario.open:
-        makespan = makespan_with_finite_pipes(case, fluid)
+        makespan = saturated_makespan(case, fluid, segments)
         return Figures(_inverse(makespan), makespan)
     needed = seconds_needed(case, fluid)
     answer = open_load(case, fluid, needed)

@@ -6,7 +6,8 @@ and distributions are of all repetitions together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,13 @@ from streamsim.analysis.demand import (
     regimes,
     setup_and_slope,
     split_phases,
+    split_round,
 )
 from streamsim.analysis.filters import filters_of
 from streamsim.analysis.gather import NOTHING, Reading, gathering
 from streamsim.analysis.scatter import NO_SCATTER, Scatter, scatter_of
 from streamsim.analysis.sharing_out import shares_of
+from streamsim.analysis.yields import ways, yield_curve
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
 from streamsim.result import estimate
@@ -50,7 +53,11 @@ def fit(trace: Trace, scenario: Scenario) -> Profile:
             raise ProfileError(
                 f"the trace of {trace.scenario.name!r} has no station {station.name!r}; measure {scenario.name!r} again"
             )
-    profiles = {station.name: _fit_station(trace.runs, station, scenario) for station in scenario.circuit.stations}
+    looped = {name for loop in scenario.circuit.loops() for name in loop}
+    profiles = {
+        station.name: _fit_station(trace.runs, station, scenario, looped=station.name in looped)
+        for station in scenario.circuit.stations
+    }
     return Profile(
         scenario=scenario.name,
         digest=scenario.digest,
@@ -84,11 +91,13 @@ class _Windows:
     exact: bool
 
 
-def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenario) -> StationProfile:
+def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenario, *, looped: bool) -> StationProfile:
     source = station.role == "source" and not scenario.circuit.inputs_of(station.name)
     paced = scenario.load_of(station.name).open and station.role == "source"
     traces = [run.stations[station.name] for run in runs]
-    phases = [split_phases(run, trace, source=source) for run, trace in zip(runs, traces, strict=True)]
+    traces = [_settled(trace, station.parallelism) for trace in traces] if looped else traces
+    split = split_round if looped else partial(split_phases, source=source)
+    phases = [split(run, trace) for run, trace in zip(runs, traces, strict=True)]
     barrier = sum(phase.barrier for phase in phases) * 2 > len(phases)
     windows = _windows(runs, traces, phases, source=source)
     bytes_in, bytes_out = _mean([t.bytes_in[-1] for t in traces]), _mean([t.bytes_out[-1] for t in traces])
@@ -99,8 +108,13 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         for run, trace, phase in zip(runs, traces, phases, strict=True)
     ]
     read_bytes = WORKER_READS if station.operator is not None else _largest_chunk(traces, "bytes_in", "reads")
-    gather = gathering(readings, read_bytes) if station.operator is None and not source else NOTHING
-    curve = demand_curve(readings) if not source and not gather.bytes else ()
+    gather = gathering(readings, read_bytes) if station.operator is None and not source and not looped else NOTHING
+    # What goes round comes in another order each time.
+    curve = demand_curve(readings) if not source and not looped and not gather.bytes else ()
+    if looped and station.operator is None and records_in:  # it gives one record for each, and works on it alone
+        windows, read_bytes = _by_record(windows, bytes_in / records_in), bytes_in / records_in
+    elif looped:  # how much comes together is as it happens there: what a visit costs, its records do
+        windows = replace(windows, calls=np.zeros_like(windows.calls))
     if curve or gather.bytes:  # what a call costs cannot be told from where along the stream it was made
         windows = _without_calls(windows)
     service = _service(phases, windows, moved, bytes_out, barrier=barrier, paced=paced)
@@ -124,10 +138,11 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         gather_bytes=gather.bytes,
         write_bytes=_mean_chunk(traces) if source else _largest_chunk(traces, "bytes_out", "writes"),
         barrier=barrier,
-        held_bytes=0.0 if barrier or source else _held(traces),
+        held_bytes=0.0 if barrier or source or looped else _held(traces),
         record_bytes=moved / records_moved if records_moved else 1.0,
         shares=shares_of(scenario.circuit, station.name, runs),
         filters=filters_of(traces),
+        yields=yield_curve([ways(run, scenario.circuit, station.name) for run in runs]) if looped else (),
         demand_spread=_spread([phase.reading.work + phase.finish.work + phase.output.work for phase in phases]),
     )
 
@@ -207,6 +222,22 @@ def _visit_rows(run: RunTrace, trace: StationTrace, *, source: bool) -> Array:
 def _without_calls(windows: _Windows) -> _Windows:
     none = np.zeros_like(windows.calls)
     return _Windows(none, none, windows.sizes, windows.works, windows.exact)
+
+
+def _settled(trace: StationTrace, servers: int) -> StationTrace:
+    """Return the trace whose first visits, one a server, do not count what it took to start among their work."""
+    visits = trace.visits
+    if visits is None or len(visits) <= servers:
+        return trace
+    usual, settled = float(np.median(visits["cpu"][servers:])), visits.copy()
+    settled["cpu"][:servers] = np.minimum(visits["cpu"][:servers], usual)
+    return replace(trace, visits=settled)
+
+
+def _by_record(windows: _Windows, record_bytes: float) -> _Windows:
+    """Return the windows of a station that works on one record after the other: what it needs, it needs for each."""
+    none = np.zeros_like(windows.calls)
+    return _Windows(none, windows.sizes / record_bytes, none, windows.works, windows.exact)
 
 
 def _scatter(windows: _Windows, service: ServiceModel, *, source: bool) -> Scatter:

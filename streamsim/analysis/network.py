@@ -15,6 +15,7 @@ from streamsim.analysis.caveats import caveats
 from streamsim.analysis.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
+from streamsim.analysis.feedback import loop_note, makespan_of_loops
 from streamsim.analysis.finite import Finite, finite, pace_of, seconds_needed
 from streamsim.analysis.fluid import FluidResult, solve
 from streamsim.analysis.narrow import open_line_of
@@ -71,6 +72,9 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     elif loop is not None:
         fluid.makespan = max(fluid.makespan, makespan_of_loop(case, loop, fluid))
         notes.append(f"{loop.method}: {loop.why}")
+    elif case.loops:
+        fluid.makespan = makespan_of_loops(case, fluid, segments)
+        notes += [loop_note(case, loop) for loop in case.loops]
     elif isinstance(circuit, Finite):
         pace = pace_of(case, circuit)
         fluid.makespan = max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / pace.rate)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.elasticity import makespan_with_finite_pipes, throughput
+from streamsim.analysis.elasticity import saturated_makespan, throughput
 from streamsim.analysis.finite import Finite, finite, seconds_needed
 from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Answer, Goal, Variant
@@ -200,7 +200,7 @@ def evaluate(case: Case) -> Found:
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host)
     if not case.scenario.open:
-        makespan = makespan_with_finite_pipes(case, fluid)
+        makespan = saturated_makespan(case, fluid, segments)
         return Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf)
     busy = seconds_needed(case, fluid)
     answer = open_load(case, fluid, busy)

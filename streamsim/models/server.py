@@ -13,6 +13,7 @@ from streamsim.models.pipe import PAGE, Channel, ReaderGone
 from streamsim.models.table import StationRow
 
 if TYPE_CHECKING:
+    from streamsim.models.circle import Circle
     from streamsim.models.host import Kind
 
 STARVED, RUNNING, RUNNABLE, WAITING, BLOCKED = range(5)
@@ -50,6 +51,8 @@ class Server(ABC):
         """Outputs of a split that nobody reads any more."""
         self.waits_for: list[Channel] = []
         """The pipes that it waits for while it is starved or blocked."""
+        self.circle: Circle | None = None
+        """The loop that it stands in."""
         self.kind: Kind | None = None
         """Whose clock its work runs on, while it has work."""
         self.running_from = self.cores_from = 0.0
@@ -131,6 +134,8 @@ class Server(ABC):
         self.waits_for = channels
         for channel in channels:
             channel.reader = self
+        if self.circle is not None:
+            self.circle.settle()
 
     def put(self, size: int) -> Steps:
         """Write the same bytes to every output, one after the other, each blocking while its pipe is full.

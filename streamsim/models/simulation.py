@@ -10,6 +10,7 @@ import numpy as np
 
 from streamsim.errors import ModelError
 from streamsim.models.adjusting import Adjusted
+from streamsim.models.circle import Circle, Entry
 from streamsim.models.clock import Clock
 from streamsim.models.host import Cores
 from streamsim.models.output import Stopping
@@ -109,6 +110,10 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
     clock.cores = Cores(clock, model.host)
     channels = [Channel(row.label, row.capacity_bytes) for row in model.pipes]
     servers = [_server(row, clock, channels, seed) for row in model.stations]
+    for members in _circles(model, servers):
+        circle = Circle(members, channels)
+        for server in members:
+            server.circle = circle
     sampler = Sampler(clock, servers, channels, _first_step(model))
     steering = Steering(model, clock, servers)
     clock.ready.extend(servers)
@@ -130,10 +135,17 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
     )
 
 
+def _circles(model: Model, servers: list[Server]) -> list[list[Server]]:
+    count = 1 + max((row.loop for row in model.stations if row.loop is not None), default=-1)
+    return [[server for server in servers if server.row.loop == number] for number in range(count)]
+
+
 def _server(row: StationRow, clock: Clock, channels: list[Channel], seed: np.random.SeedSequence) -> Server:
     inputs = [channels[entry.pipe] for entry in row.inputs if entry.pipe is not None]
     outputs = [channels[number] for number in row.outputs]
     service = stream(seed, row.name, "service")
+    if row.back:
+        return Entry(row, clock, inputs, outputs, service)
     if row.pace is None or (row.pace.arrivals is None and row.inputs):
         return (Station if row.adjustable is None else Adjusted)(row, clock, inputs, outputs, service)
     kind = FastSource if row.pace.arrivals is None else PacedSource

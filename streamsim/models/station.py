@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -34,6 +35,12 @@ class Port:
         """Whether a read would return at once."""
         return self.channel is None or self.channel.level > 0 or self.channel.ended
 
+    def read(self, size: int) -> int:
+        """Read at most so many bytes of what is there, and return how many."""
+        got = min(size, self.total - self.taken) if self.channel is None else self.channel.get(size)
+        self.taken += got
+        return got
+
 
 class Reader(Server):
     """A server that reads its inputs."""
@@ -49,17 +56,12 @@ class Reader(Server):
             port = self._next_port()
             if port is None:
                 return -1
-            channel = port.channel
-            if channel is None:
-                got = min(size, port.total - port.taken)
-            else:
-                got = channel.get(size)
-                if not got and not channel.ended:
-                    self.starve(self._open_channels() if self.row.order == "ready" else [channel])
-                    return 0
+            channel, got = port.channel, port.read(size)
+            if not got and channel is not None and not channel.ended:
+                self.starve(self._open_channels() if self.row.order == "ready" else [channel])
+                return 0
             self.reads += 1
             if got:
-                port.taken += got
                 self.bytes_in += got
                 return got
             port.done = True
@@ -206,6 +208,8 @@ class Station(Reader):
 
     def _produced(self, taken: int) -> int:
         """What so many bytes give, in whole bytes: rounded up, so that a whole record in is a whole record out."""
+        if self.row.yields is not None:
+            return math.ceil(self.row.yields.given(max(taken, 0)) * (1 - 1e-12))
         flow = self.row.flow
         return -(-taken * flow.bytes_out // flow.bytes_in) if taken > 0 and flow.bytes_in else 0
 

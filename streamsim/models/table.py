@@ -25,7 +25,6 @@ from streamsim.traffic import (
     input_bytes,
     record_rate,
     refuse_records,
-    refuse_shapes,
     shares,
     source_ceiling,
     totals,
@@ -87,6 +86,8 @@ class StationRow:
     ``stop_bytes``: it ends after reading so many although more would come. ``split``: its outputs share what it gives,
     whole chunks in ``"turns"`` or to the one that holds the ``"least"``, or each its part (``"shares"``) of the stream.
     ``adjustable``: what may change while it runs; ``appointments``: at which bytes of the input it does, and to what.
+    ``loop`` is the number of the loop that it stands in, ``back`` the places of the inputs of a loop's entry by which
+    something comes back. ``yields`` knows what it has given by what it has taken, where that is not in proportion.
     """
 
     index: int
@@ -108,6 +109,9 @@ class StationRow:
     pace: Pace | None = None
     visits: bool = False
     counted: bool = False
+    loop: int | None = None
+    back: tuple[int, ...] = ()
+    yields: StationProfile | None = None
     sinks: int = 0
     split: Split | None = None
     shares: tuple[float, ...] = ()
@@ -189,7 +193,6 @@ def compile_model(
     >>> [(row.name, row.flow.bytes_in, row.flow.bytes_out) for row in compile_model(scenario, None).stations]
     [('make', 0, 100), ('half', 100, 50)]
     """
-    refuse_shapes(scenario.circuit, "simulated by chunks")
     profiles = effective_profiles(scenario, profile)
     refuse_records(profiles, "simulated by chunks")
     servers = servers_of(expand(scenario.circuit))
@@ -208,8 +211,9 @@ def compile_model(
         )
         for pipe in scenario.circuit.pipes
     )
+    loops = {name: number for number, loop in enumerate(scenario.circuit.loops()) for name in loop}
     rows = tuple(
-        _station_row(scenario, profiles, flows, station, index, pipes) for index, station in enumerate(stations)
+        _station_row(scenario, profiles, flows, station, index, pipes, loops) for index, station in enumerate(stations)
     )
     model = Model(stations=rows, pipes=pipes, host=_host(host or host_for(scenario, profile)), servers=servers)
     from streamsim.models.steering import steered
@@ -236,8 +240,11 @@ def _station_row(
     station: Station,
     index: int,
     pipes: tuple[PipeRow, ...],
+    loops: Mapping[str, int],
 ) -> StationRow:
     profile, name = profiles[station.name], station.name
+    loop = loops.get(name)
+    stations = scenario.circuit.stations
     outputs = tuple(number for number, pipe in enumerate(pipes) if pipe.upstream == index)
     _check(station, profile, outputs)
     by_name = {scenario.circuit.pipes[k].source: k for k, pipe in enumerate(pipes) if pipe.downstream == index}
@@ -261,7 +268,7 @@ def _station_row(
         write_bytes=max(1, round(profile.write_bytes)),
         held_bytes=round(profile.held_bytes),
         barrier=profile.barrier,
-        flush=station.operator is not None,
+        flush=station.operator is not None or loop is not None,
         stop_bytes=early_end(scenario, profiles, name),
         pace=_pace(scenario, profile, station),
         visits=station.operator is not None or scenario.open,
@@ -269,6 +276,15 @@ def _station_row(
         split=_split(station, outputs),
         shares=_shares(scenario.circuit, profile, station, outputs),
         counted=profile.records_in is not None or profile.records_out is not None,
+        loop=loop,
+        back=tuple(
+            place
+            for place, row in enumerate(inputs)
+            if station.role == "loop"
+            and row.pipe is not None
+            and loops.get(stations[pipes[row.pipe].upstream].name) == loop
+        ),
+        yields=profile if profile.yields else None,
     )
 
 
