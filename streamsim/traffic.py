@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamsim.circuit import Circuit, Pipe
+from streamsim.circuit import Circuit, Pipe, Station
 from streamsim.errors import ModelError, ProfileError, ScenarioError
 from streamsim.fusion import fused_groups
 from streamsim.scenario import Scenario
@@ -48,6 +48,8 @@ class Flow(NamedTuple):
 def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str, StationProfile]:
     """Return the profile of every station of the circuit: the measured one, else the one declared by hand.
 
+    What a shape needs beside the stations that somebody wrote (a copy, a split) takes no time where neither is known.
+
     Raises
     ------
     ProfileError : some stations have neither; they are named.
@@ -62,6 +64,8 @@ def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str,
     missing: list[str] = []
     for station in scenario.circuit.stations:
         entry = measured.get(station.name) or scenario.services.get(station.name)
+        if entry is None and station.role in ("copy", "split", "merge", "loop"):
+            entry = StationProfile(source="declared", record_bytes=_size_before(scenario, measured, station))
         if entry is None:
             missing.append(station.name)
         else:
@@ -73,6 +77,16 @@ def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str,
             f"measure it (streamsim measure writes a profile) or declare it in [service.{missing[0]}]"
         )
     return found
+
+
+def _size_before(scenario: Scenario, measured: Mapping[str, StationProfile], station: Station) -> float:
+    """Return the bytes of the records that come into an inserted station: what the one before gives."""
+    for pipe in scenario.circuit.inputs_of(station.name):
+        known = measured.get(pipe.upstream) or scenario.services.get(pipe.upstream)
+        if known is not None:
+            return known.bytes_out / known.records_out if known.records_out and known.bytes_out else known.record_bytes
+        return _size_before(scenario, measured, scenario.circuit.station(pipe.upstream))
+    return 1.0
 
 
 def host_for(scenario: Scenario, profile: Profile | None) -> HostProfile:

@@ -90,7 +90,7 @@ def _above(points: Array) -> Array:
 
 def _turns_left(first: Array, second: Array, third: Array) -> bool:
     (x, y), (u, v) = second - first, third - first
-    return float(x * v - y * u) >= 0.0
+    return float(x * v - y * u) >= -1e-12  # rounding: points on one line need not all be kept
 
 
 def _thinned(hull: Array) -> Array:

@@ -71,7 +71,9 @@ class Entry(Station):
             self.bytes_in += size
             self._got = self._idle_since = self.clock.now
             demand = service.demand(size / row.record_bytes, size)
-            if self.work(demand if self.factor is None else demand * self.factor(), self.threads):
+            if self.work(
+                demand if self.factor is None else demand * self.factor(size / row.record_bytes), self.threads
+            ):
                 yield
             self._served = self.clock.now
             self._send()

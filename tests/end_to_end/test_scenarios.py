@@ -18,15 +18,12 @@ from pathlib import Path
 import pytest
 
 import streamsim
-from streamsim.errors import ModelError
 from streamsim.places import expand_files
 from streamsim.service import read_profile
 from streamsim.verbs import summarise
 
 ROOT = Path(__file__).resolve().parents[2]
-UNSIMULATED = {"crawl": "a loop"}
-"""Scenarios of shapes that are run, and that no simulation knows yet."""
-SCENARIOS = sorted(path for path in (ROOT / "scenarios").glob("*.toml") if path.stem not in UNSIMULATED)
+SCENARIOS = sorted((ROOT / "scenarios").glob("*.toml"))
 SHARES = ("starved", "running", "runnable", "waiting", "blocked")
 
 
@@ -112,12 +109,6 @@ def test_the_crawl_finds_every_module_that_can_be_reached() -> None:
             if path.exists():
                 waiting += re.findall(rb"(?m)^(?:import|from) ([a-z_0-9]+)", path.read_bytes())
     assert output_of("crawl").splitlines() == sorted(found)
-
-
-def test_what_no_simulation_knows_yet_is_refused_by_name() -> None:
-    loop = streamsim.load(ROOT / "scenarios" / "crawl.toml")
-    with pytest.raises(ModelError, match=UNSIMULATED["crawl"]):
-        streamsim.simulate(loop, read_profile(ROOT / "scenarios" / "parallel-words.profile.json"))
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from streamsim.errors import ModelError
 from streamsim.loading import load
 from streamsim.models import simulate
 from streamsim.scenario import Scenario
@@ -61,19 +60,3 @@ def test_the_servers_of_a_station_are_one_row_whose_life_is_theirs() -> None:
     assert set(run.stations) == {"make", "work.split", "work", "work.merge", "last"}
     assert run.stations["work"].servers == 4
     assert run.stations["work"].cpu_s[-1] == pytest.approx(10.0, rel=1e-6)
-
-
-def test_a_loop_is_refused_by_name() -> None:
-    looping = load(
-        {
-            "sources": {"seed": {"command": "echo 1"}},
-            "stations": {
-                "new": {"operator": "dedup", "input": ["seed", "next"]},
-                "next": {"operator": "map", "to": "record + '1'"},
-                "out": {"command": "cat", "input": "new"},
-            },
-            "service": {"seed": {"bytes": 10}, "new": {}, "next": {}, "out": {}},
-        }
-    )
-    with pytest.raises(ModelError, match=r"loop.*cannot be simulated by chunks yet"):
-        simulate(looping)

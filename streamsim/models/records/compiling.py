@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-import msgspec
-
 from streamsim.circuit import Circuit, Pipe, Station
 from streamsim.deadlocks import reading_order
 from streamsim.errors import ModelError
@@ -75,7 +73,7 @@ def compile_table(scenario: Scenario, profile: Profile | None, host: HostProfile
 class _Compiler:
     def __init__(self, scenario: Scenario, profile: Profile | None, host: HostProfile | None) -> None:
         self.scenario = scenario
-        self.profiles = effective_profiles(scenario, _with_inserted(scenario, profile))
+        self.profiles = effective_profiles(scenario, profile)
         self.circuit = expand(scenario.circuit)
         self.machine = host or host_for(scenario, profile)
         self.own_cores = scenario.simulate.cores == "own"
@@ -269,26 +267,3 @@ class _Compiler:
 
 def _law(service: ServiceModel) -> Law | None:
     return None if service.distribution.family == "deterministic" else Law(service.distribution)
-
-
-def _with_inserted(scenario: Scenario, profile: Profile | None) -> Profile:
-    """Return the profile with what shapes need beside the stations that somebody wrote: no time where not measured."""
-    known = profile if profile is not None else Profile()
-    free = {
-        station.name: StationProfile(source="declared", record_bytes=_size_before(scenario, known, station))
-        for station in scenario.circuit.stations
-        if station.role in ("copy", "split", "merge", "loop")
-        and station.name not in known.stations
-        and station.name not in scenario.services
-    }
-    return msgspec.structs.replace(known, stations={**known.stations, **free})
-
-
-def _size_before(scenario: Scenario, profile: Profile, station: Station) -> float:
-    """Return the bytes of the records that come into an inserted station: what the one before gives."""
-    for pipe in scenario.circuit.inputs_of(station.name):
-        known = profile.stations.get(pipe.upstream) or scenario.services.get(pipe.upstream)
-        if known is not None:
-            return known.bytes_out / known.records_out if known.records_out and known.bytes_out else known.record_bytes
-        return _size_before(scenario, profile, scenario.circuit.station(pipe.upstream))
-    return 1.0
