@@ -11,7 +11,7 @@ from collections import Counter
 
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, as_text
-from streamsim.operators.base import bad_value
+from streamsim.operators.base import bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+
+
+_SHOWN = 100
 
 
 class CountMin(Sketch):
@@ -70,6 +73,16 @@ class CountMin(Sketch):
 
     def load(self, sketch: bytes) -> None:
         self._sketch = self._library.count_min_sketch.deserialize(sketch)
+
+    @readable
+    def total(self) -> float:
+        """How many records the sketch has counted."""
+        return float(self._sketch.total_weight)
+
+    @readable
+    def estimates(self) -> dict[str, float]:
+        """How often each of the keys has occurred, a hundred of them at most."""
+        return {key: self._sketch.get_estimate(key) for key in self.values["keys"][:_SHOWN]}
 
     def answer(self) -> list[Sequence[bytes]]:
         estimate = self._sketch.get_estimate

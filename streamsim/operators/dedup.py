@@ -14,7 +14,7 @@ from __future__ import annotations
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._columns import DELIMITER, Columns
 from streamsim.operators._sketch import COLUMN
-from streamsim.operators.base import MANY, RecordOperator, Traits
+from streamsim.operators.base import MANY, RecordOperator, Traits, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Dedup(RecordOperator):
         self._seen: set[bytes] = set()
         if values["capacity"] is not None:
             self._filters = _Filters((values["capacity"] + 1) // 2, values["false_positives"] / 2)
+
+    @readable
+    def seen(self) -> int:
+        """How many keys it remembers; with a capacity those since the older half was forgotten."""
+        return len(self._seen) if self.values["capacity"] is None else self._filters.filled
 
     def process(self, records: list[bytes]) -> list[bytes]:
         if self.values["capacity"] is not None:
@@ -106,6 +111,11 @@ class _Filters:
         if self._filled == self._size:
             self._older, self._newer, self._filled = newer, self._new(), 0
         return not known
+
+    @property
+    def filled(self) -> int:
+        """How many keys the newer filter has."""
+        return self._filled
 
     def state(self) -> dict[str, Any]:
         return {"newer": self._newer.save_bytes(), "older": self._older.save_bytes(), "filled": self._filled}

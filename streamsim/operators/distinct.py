@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, as_text
+from streamsim.operators.base import readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -85,6 +86,17 @@ class Distinct(Sketch):
     def _restore_state(self, state: dict[str, Any]) -> None:
         self.load(state["merged"])
         self._sketch = self._library.hll_sketch.deserialize(state["own"])
+
+    @readable
+    def estimate(self) -> float:
+        """How many different ones there have been."""
+        return float(self._whole().get_estimate())
+
+    @readable
+    def bounds(self) -> list[float]:
+        """Two standard errors below and above the estimate."""
+        whole = self._whole()
+        return [whole.get_lower_bound(2), whole.get_upper_bound(2)]
 
     def answer(self) -> list[Sequence[bytes]]:
         whole = self._whole()

@@ -12,7 +12,7 @@ from math import log, sqrt
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._columns import DELIMITER, Columns, text
 from streamsim.operators._sketch import VALUE
-from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value
+from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -60,6 +60,22 @@ class Drift(RecordOperator):
         self._window = _Window(1 - values["confidence"])
         self._seen = 0
 
+    @readable
+    def window(self) -> int:
+        """How many of the last numbers it takes for alike: since the last change, or the start."""
+        return self._window.count
+
+    @readable
+    def mean(self) -> float | None:
+        """Their mean; null before the first."""
+        low, width = self.values["low"], self.values["high"] - self.values["low"]
+        return low + width * self._window.total / self._window.count if self._window.count else None
+
+    @readable
+    def changes(self) -> int:
+        """How many changes it has told."""
+        return self.records_out
+
     def process(self, records: list[bytes]) -> list[bytes]:
         low, high = self.values["low"], self.values["high"]
         width, add = high - low, self._window.add
@@ -94,6 +110,16 @@ class _Window:
                 self._rows.append([])
             self._rows[level + 1].append((sum_a + sum_b, spread))
             size *= 2
+
+    @property
+    def count(self) -> int:
+        """How many numbers it holds."""
+        return sum(size for size, _, _ in self._buckets())
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return sum(part for _, part, _ in self._buckets())
 
     def cut(self) -> tuple[float, float] | None:
         """Drop the past where it differs from what came later; return the means of both, or None."""

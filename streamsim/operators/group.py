@@ -9,10 +9,12 @@ b'a,1\nb,2\n'
 
 from __future__ import annotations
 
+from itertools import islice
+
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._columns import DELIMITER, column_error, number, text
 from streamsim.operators._functions import FUNCTIONS, Function
-from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value
+from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+
+
+_SHOWN = 100
 
 
 class Group(RecordOperator):
@@ -60,6 +65,19 @@ class Group(RecordOperator):
     def verify(cls, values: Mapping[str, Any]) -> None:
         if values["value"] is None and values["function"] != "count":
             raise bad_value("value", f"function '{values['function']}' needs the column of its numbers")
+
+    @readable
+    def groups(self) -> int:
+        """How many groups there are."""
+        return len(self._groups)
+
+    @readable
+    def first_groups(self) -> dict[str, float]:
+        """The groups with their numbers so far, a hundred of them at most, in the order in which they appeared."""
+        return {key.decode("utf-8", "backslashreplace"): group.value() for key, group in self._shown()}
+
+    def _shown(self) -> list[tuple[bytes, Function]]:
+        return list(islice(self._groups.items(), _SHOWN))
 
     def _rows(self, block: bytes) -> tuple[bytes, int] | None:
         """Take a block column by column: no row is cut, and no number written and read again."""

@@ -15,7 +15,7 @@ from collections import deque
 
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._columns import DELIMITER, column_error, number
-from streamsim.operators.base import RecordOperator, Traits, bad_value
+from streamsim.operators.base import RecordOperator, Traits, bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class Join(RecordOperator):
         self._times = (values["left_time"] or 0) - 1, (values["right_time"] or 0) - 1
         self._within: float = float("inf") if values["within"] is None else values["within"]
         self._sides = _Side(), _Side()
+
+    @readable
+    def kept(self) -> list[int]:
+        """How many records of the first and of the second input it keeps, for partners that may come."""
+        return [sum(map(len, side.rows.values())) for side in self._sides]
 
     def process(self, records: list[bytes]) -> list[bytes]:
         port = self.port

@@ -12,6 +12,7 @@ from struct import Struct, error
 
 from streamsim.operators._columns import Columns, text
 from streamsim.operators._sketch import PARAMETERS, VALUE, Sketch
+from streamsim.operators.base import readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -91,7 +92,17 @@ class Moments(Sketch):
     def _restore_state(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
+    @readable
+    def moments(self) -> dict[str, float | None]:
+        """Count, mean, variance, skewness, kurtosis, least and greatest so far; null where not defined."""
+        names = ("count", "mean", "variance", "skewness", "kurtosis", "least", "greatest")
+        return dict(zip(names, self._found(), strict=True))
+
     def answer(self) -> list[Sequence[bytes]]:
+        count, *found = self._found()
+        return [(b"%d" % count, *(b"" if value is None else text(value) for value in found))]
+
+    def _found(self) -> tuple[float | None, ...]:
         count, mean, second, third, fourth, least, greatest = self._whole()
         shape: list[float | None] = [None, None, None]
         if count >= 2:
@@ -100,8 +111,7 @@ class Moments(Sketch):
         if variance**2 > 0:
             shape[1] = third / count / variance**1.5
             shape[2] = fourth / count / variance**2 - 3
-        found = [mean, *shape, least, greatest] if count else [None] * 6
-        return [(b"%d" % count, *(b"" if value is None else text(value) for value in found))]
+        return (count, mean, *shape, least, greatest) if count else (count, *[None] * 6)
 
 
 def _sums(numbers: Sequence[float]) -> Sums:

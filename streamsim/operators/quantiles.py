@@ -10,7 +10,7 @@ from __future__ import annotations
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._columns import text
 from streamsim.operators._sketch import PARAMETERS, VALUE, Sketch
-from streamsim.operators.base import bad_value
+from streamsim.operators.base import bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -78,6 +78,23 @@ class Quantiles(Sketch):
 
     def load(self, sketch: bytes) -> None:
         self._sketch = self._library.kll_doubles_sketch.deserialize(sketch)
+
+    @readable
+    def quantiles(self) -> dict[str, float]:
+        """The quantiles so far, by level; none before the first number."""
+        if self._sketch.is_empty():
+            return {}
+        return {level: self._sketch.get_quantile(float(level)) for level in self.values["levels"]}
+
+    @readable
+    def numbers(self) -> int:
+        """How many numbers it has taken."""
+        return int(self._sketch.n)
+
+    @readable
+    def rank_error(self) -> float:
+        """By how much the rank of a quantile may be off (99 % confidence)."""
+        return float(self._sketch.normalized_rank_error(False))
 
     def answer(self) -> list[Sequence[bytes]]:
         if self._sketch.is_empty():

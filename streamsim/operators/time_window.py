@@ -15,7 +15,7 @@ from math import floor
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._columns import DELIMITER, column_error, number, text
 from streamsim.operators._functions import FUNCTIONS, Function, merged
-from streamsim.operators.base import RecordOperator, Traits, bad_value
+from streamsim.operators.base import RecordOperator, Traits, bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -70,6 +70,21 @@ class TimeWindow(RecordOperator):
         self._latest: float | None = None
         self._next: int | None = None
         """The first window that is not over, by the number of its first pane; None before the first record."""
+
+    @readable
+    def open_panes(self) -> int:
+        """How many parts of windows that are not over hold records."""
+        return len(self._panes)
+
+    @readable
+    def open_groups(self) -> int:
+        """How many groups those parts have together."""
+        return sum(len(groups) for groups in self._panes.values())
+
+    @readable
+    def latest(self) -> float | None:
+        """The latest time that has come."""
+        return self._latest
 
     def process(self, records: list[bytes]) -> list[bytes]:
         columns, delimiter, slide = self.codec.columns, self._delimiter, self._slide

@@ -13,7 +13,7 @@ from collections import Counter
 
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, as_text
-from streamsim.operators.base import MANY, Traits
+from streamsim.operators.base import MANY, Traits, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+
+
+_SHOWN = 100
 
 
 class Top(Sketch):
@@ -79,12 +82,24 @@ class Top(Sketch):
         else:
             self._counts = Counter(_unpacked(sketch))
 
+    @readable
+    def leaders(self) -> dict[str, int]:
+        """The most frequent so far with their counts, a hundred at most, the first first."""
+        return {as_text(key): int(count) for key, count in self._best(min(self.values["k"], _SHOWN))}
+
+    @readable
+    def keys(self) -> int:
+        """How many different keys are kept."""
+        return len(self._counts) if self._sketch is None else int(self._sketch.get_num_active_items())
+
     def answer(self) -> list[Sequence[bytes]]:
+        return [(key, b"%d" % count) for key, count in self._best(self.values["k"])]
+
+    def _best(self, many: int) -> list[tuple[bytes, int]]:
         from heapq import nsmallest
 
         counts = self._counts.items() if self._sketch is None else self._frequent()
-        best = nsmallest(self.values["k"], counts, key=lambda item: (-item[1], item[0]))
-        return [(key, b"%d" % count) for key, count in best]
+        return nsmallest(many, counts, key=lambda item: (-item[1], item[0]))
 
     def _frequent(self) -> list[tuple[bytes, int]]:
         kind = self._library.frequent_items_error_type.NO_FALSE_NEGATIVES

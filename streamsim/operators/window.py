@@ -16,7 +16,7 @@ from math import gcd
 from streamsim.formats.parameters import Parameter
 from streamsim.operators._columns import DELIMITER, column_error, number, text
 from streamsim.operators._functions import FUNCTIONS, Function, merged
-from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value
+from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ class Window(RecordOperator):
         self._size = values["size"]
         self._slide = values["slide"] or self._size
         self._keys: dict[bytes, _Panes] = {}
+
+    @readable
+    def open_keys(self) -> int:
+        """How many keys have windows (1 where all records are together)."""
+        return len(self._keys)
+
+    @readable
+    def open_records(self) -> int:
+        """How many records are in windows that are not full."""
+        return sum(panes.open for panes in self._keys.values())
 
     def process(self, records: list[bytes]) -> list[bytes]:
         key, column, columns, delimiter = self._key, self._column, self.codec.columns, self._delimiter
@@ -122,6 +132,11 @@ class _Panes:
         del self._done[: self.slide // self._pane]
         self.windows += 1
         return value
+
+    @property
+    def open(self) -> int:
+        """How many numbers the window holds that will be full next."""
+        return self._taken - self.windows * self.slide
 
     def rest(self, new: Callable[[], Function]) -> float | None:
         """Return the value of the last window, where there are numbers that have been in none."""

@@ -176,6 +176,11 @@ class Crew:
         if self._setting.control:
             commands = self._setting.replay.get(process.name, [])
             spec["control"] = {**control_paths(self.directory, number), "commands": commands}
+            spec["fused"] = [
+                {**one, "control": {**control_paths(self.directory, f"{number}.{place}"),
+                                    "commands": self._setting.replay.get(one["name"], [])}}
+                for place, one in enumerate(spec.get("fused", ()), start=1)
+            ]  # fmt: skip
         path.write_bytes(msgspec.json.encode(spec))
         return [*process.arguments, f"@{path}"]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from streamsim.real.control.sharing import Share
+
 
 class Part:
     """An operator that stands where the part above it has its outputs.
@@ -40,14 +42,27 @@ class Part:
         operator.counting = visits.wanted
         self.operator, self.outputs, self.visits, self._spec = operator, outputs, visits, spec
         self.above: Visits | None = None
+        self.attention: Share | None = None
         self.written = 0
         self.taken_at = 0.0
 
     def send(self, data: bytes) -> None:
         """Take what the part above gives, and hand on what comes of it."""
         self.written, self.taken_at = len(data), monotonic()
+        attention = self.attention
+        if attention is not None:
+            attention.bytes_in += len(data)
+            if attention.appointments and data:
+                from streamsim.real.control.appointments import pieces
+
+                for piece in pieces(attention, self, data, 0):
+                    self._feed(piece)
+                return
         if data:
-            self._work(lambda: self.operator.feed(data), len(data))
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        self._work(lambda: self.operator.feed(data), len(data))
 
     def sent(self) -> float:
         """Return when the part above was rid of what it gave (s of CLOCK_MONOTONIC)."""
@@ -63,6 +78,9 @@ class Part:
             served = monotonic()
             try:
                 outputs.send(data)
+                if self.attention is not None:
+                    self.attention.chunks += 1
+                    self.attention.bytes_out += len(data)
             finally:
                 records_in, records_out = operator.records_in - before[0], operator.records_out - before[1]
                 got, sent = self.taken_at, outputs.sent()

@@ -63,6 +63,9 @@ class Inattention:
     def serve_for(self, holder: object) -> None:
         """Nobody can change its operator."""
 
+    def share(self, parts: object) -> None:
+        """Nobody can change the operators below it."""
+
     def close(self) -> None:
         """Nobody listens."""
 
@@ -171,7 +174,7 @@ class Server:
         if self.attention.appointments:
             from streamsim.real.control.appointments import pieces
 
-            for piece in pieces(self.attention, self.operator, chunk, port):
+            for piece in pieces(self.attention, self, chunk, port):
                 self._work(piece, port, asked, got)
         else:
             self._work(chunk, port, asked, got)
@@ -257,10 +260,14 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
         if isinstance(operator, Operator):
             server = _server(operator, outputs, visits, attention, spec)
             attention.serve_for(server)
+            if spec.get("fused"):
+                attention.share(parts_of(outputs, spec["fused"]))
             server.serve(inputs, spec.get("read_bytes") or 65536)
             operator, outputs = server.operator, server.outputs  # a command may have put another operator there
         else:
             attention.serve_for(Fixed(operator))
+            if spec.get("fused"):
+                attention.share(parts_of(outputs, spec["fused"]))
             _work_source(operator, spec, inputs[0], outputs, visits, attention)
         if operator.rejects.count:
             report_rejects(operator.rejects, spec)
@@ -277,6 +284,15 @@ def _outputs(spec: Mapping[str, Any], outputs: Outputs, visits: Visits) -> Outpu
     from streamsim.real.worker_fused import fuse
 
     return fuse(spec["fused"], outputs, visits, spec.get("visits"))
+
+
+def parts_of(outputs: Any, specs: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Any]]:
+    """Return the parts below the first operator, each with its specification."""
+    found = []
+    for spec in specs:
+        found.append((spec, outputs))
+        outputs = outputs.outputs
+    return found
 
 
 def _server(

@@ -81,6 +81,17 @@ def test_a_command_takes_effect_at_exactly_the_record_that_it_names(tmp_path: Pa
         writer.join()
 
 
+def test_several_commands_in_one_chunk_each_take_effect_at_their_own_record(tmp_path: Path) -> None:
+    places = [100, 105, 110, 130, 2000]
+    with server(tmp_path / "run", "filter", {"where": "len(record) > 1"}) as running, running.client() as client:
+        for number, place in enumerate(places):
+            where = "len(record) < 1" if number % 2 == 0 else "len(record) > 2"
+            client.call("at", {"record": place, "method": "set", "parameters": {"where": where}})
+        writer = feed(running, lines(4000))
+        assert rest_of(running) == lines(100) + lines(5, 105) + lines(1870, 130)
+        writer.join()
+
+
 def test_a_command_takes_effect_at_exactly_the_byte_that_it_names(tmp_path: Path) -> None:
     with server(tmp_path / "run", "copy") as running, running.client() as client:
         client.call("at", {"byte": 100_001, "method": "pause"})

@@ -191,3 +191,53 @@ def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: 
     counts = dict(line.split(b",") for line in (tmp_path / "out").read_bytes().split())
     assert counts == {b"key%d" % number: b"1" for number in range(1, 60001)}
     assert min(moved) > 0
+
+
+FUSED = """
+name = "numbers"
+[sources.make]
+operator = "generate"
+count = 30000
+rate = "20000 records/s"
+[stations.keep]
+operator = "filter"
+where = "int(record) % 2 == 0"
+[stations.digit]
+operator = "map"
+to = "record + ' a'"
+fuse = true
+[stations.last]
+operator = "filter"
+where = "len(record) > 0"
+fuse = true
+"""
+
+
+def test_each_of_several_operators_in_a_process_is_steered_and_done_again(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with (
+        running(tmp_path, FUSED, "--record", str(log)) as (_, run),
+        connected(run, "keep") as keep,
+        connected(run, "digit") as digit,
+        connected(run, "last") as last,
+    ):
+        assert keep.entry.pid == digit.entry.pid == last.entry.pid
+        assert keep.document()["info"]["x-parts"] == ["digit", "last"]
+        assert (keep.call("metrics")["operator"], digit.call("metrics")["operator"]) == ("filter", "map")
+        taken = digit.call("metrics")["bytes_in"]
+        digit.call("at", {"byte": taken + 40_000, "method": "set", "parameters": {"to": "record + ' b'"}})
+        time.sleep(0.1)
+        last.call("set", {"where": "not startswith(record, '1')"})
+        with pytest.raises(ControlError, match="reads no pipe"):
+            last.call("set", {"pipe": "64 KiB"})
+        counted = last.call("state")["counted"]
+        assert counted["in"] >= counted["out"]
+    first = (tmp_path / "out").read_bytes()
+    commands = {command.station: command for command in read_recording(log)}
+    assert set(commands) == {"digit", "last"}
+    assert commands["digit"].byte == taken + 40_000
+    assert b" a\n" in first
+    assert first.endswith(b" b\n")
+    with running(tmp_path, FUSED.replace('"20000', '"90000'), "--replay", str(log)):
+        pass
+    assert (tmp_path / "out").read_bytes() == first

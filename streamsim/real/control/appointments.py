@@ -8,15 +8,17 @@ from typing import Any
 
 from streamsim.errors import StreamsimError
 from streamsim.operators.base import Operator
-from streamsim.real.control.attention import Attention
 
 
-def pieces(attention: Any, operator: Operator, chunk: bytes, port: int) -> Iterator[bytes]:
-    """Yield the chunk in pieces, doing what is due between them; the operator must take each before the next."""
+def pieces(attention: Any, holder: Any, chunk: bytes, port: int) -> Iterator[bytes]:
+    """Yield the chunk in pieces, doing what is due between them; the holder's operator must take each before the next.
+
+    What is due may put another operator in its place.
+    """
     start = attention.bytes_in - len(chunk)
     done = 0
     while attention.appointments:
-        cuts = [(_cut(one, operator, chunk[done:], port, start + done), one) for one in attention.appointments]
+        cuts = [(_cut(one, holder.operator, chunk[done:], port, start + done), one) for one in attention.appointments]
         place, appointment = min(((cut, one) for cut, one in cuts if cut is not None), key=_first, default=(None, None))
         if place is None or appointment is None:
             break
@@ -36,7 +38,7 @@ def _first(found: tuple[int, Any]) -> int:
     return found[0]
 
 
-def expect(attention: Attention, commands: list[dict[str, Any]]) -> None:
+def expect(attention: Any, commands: list[dict[str, Any]]) -> None:
     """Make an appointment for each command of a recorded run, at the byte where it took effect then."""
     from streamsim.real.control.faculties import Appointment
 
@@ -50,7 +52,7 @@ def _position(appointment: Any) -> int:
     return int(appointment.number)
 
 
-def _keep(attention: Attention, appointment: Any) -> None:
+def _keep(attention: Any, appointment: Any) -> None:
     """Do what was to be done; where it fails, say so on standard error: nobody waits for the answer."""
     try:
         attention.endpoint.api.call(appointment.method, appointment.parameters)

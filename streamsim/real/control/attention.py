@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from streamsim.real.control.api import Api
+    from streamsim.real.control.endpoint import Answering
+    from streamsim.real.control.sharing import Share
 
 _EVERY_S = 0.5e-3
 _SHARE = 19.0
@@ -47,6 +48,7 @@ class Attention:
         self._page = Page(where["page"])
         self.endpoint = Endpoint(where["socket"], self._api)  # after the page: who can connect finds it
         self._holder: Any = None
+        self._shares: dict[str, Share] = {}
         self.paused = False
         self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
         self.appointments: list[Any] = []
@@ -62,24 +64,37 @@ class Attention:
         self._holder = holder
         self.note()
 
+    def share(self, parts: Iterable[tuple[Mapping[str, Any], Any]]) -> None:
+        """Let the operators below the first, by their specifications, be asked too."""
+        from streamsim.real.control.sharing import Share
+
+        self._shares = {str(spec["name"]): Share(self, spec, part) for spec, part in parts}
+        self.note()
+
     def expect(self, commands: list[dict[str, Any]]) -> None:
         """Do the commands of a recorded run where they were done then."""
-        self._find_libraries()
+        self.find_libraries()
         from streamsim.real.control.appointments import expect
 
         expect(self, commands)
 
-    def _find_libraries(self) -> None:
+    def find_libraries(self) -> None:
+        """See to it that what answers requests can be imported."""
         import sys
 
         sys.path += [path for path in self.spec["control"]["libraries"] if path not in sys.path]
 
-    def _api(self) -> Api:
+    def _api(self) -> Answering:
         """Make what answers, when the first request comes: its libraries take 30 ms to load."""
-        self._find_libraries()
+        self.find_libraries()
         from streamsim.real.control.faculties import make_api
 
-        return make_api(self, self._holder)
+        first = make_api(self, self._holder)
+        if not self._shares:
+            return first
+        from streamsim.real.control.sharing import SharedApi
+
+        return SharedApi(first, self._shares)
 
     def adopt(self, inputs: Iterable[int], outputs: Iterable[int]) -> None:
         """Make these descriptors, as far as they are pipes, return at once where they would block."""
@@ -152,10 +167,13 @@ class Attention:
     def note(self, state: int | None = None) -> None:
         """Write the counters into the page."""
         operator = self._holder.operator
+        if state is None:
+            state = PAUSED if self.paused else RUNNING
         self._page.write(
-            operator.records_in, operator.records_out, self.bytes_in, self.bytes_out, self.chunks,
-            (PAUSED if self.paused else RUNNING) if state is None else state, monotonic_ns(),
-        )  # fmt: skip
+            operator.records_in, operator.records_out, self.bytes_in, self.bytes_out, self.chunks, state, monotonic_ns()
+        )
+        for share in self._shares.values():
+            share.note(state)
 
     def close(self) -> None:
         """The server has ended: say so in the page, and hang up."""

@@ -17,6 +17,7 @@ from streamsim.errors import ControlError, nearest
 from streamsim.operators.base import ByteOperator, control
 from streamsim.real.control.api import Api, readings
 from streamsim.real.control.attention import Attention
+from streamsim.real.control.sharing import Share
 
 _UNRECORDED = (
     *("state", "metrics", "parameters", "adjustable", "snapshot", "at", "rpc.discover"),
@@ -25,7 +26,7 @@ _UNRECORDED = (
 """Methods that leave a server as it was, do something later, or move keys between servers."""
 
 
-def make_api(attention: Attention, holder: Any) -> Api:
+def make_api(attention: Attention | Share, holder: Any) -> Api:
     """Make the API of a server: the common methods, and those of the operator that it has at the moment."""
     faculties = Faculties(holder, attention)
     kind = type(holder.operator)
@@ -50,7 +51,7 @@ class Faculties:
     attention : what the server reads and writes with.
     """
 
-    def __init__(self, holder: Any, attention: Attention) -> None:
+    def __init__(self, holder: Any, attention: Attention | Share) -> None:
         self._spec, self._holder, self._attention = attention.spec, holder, attention
         self.station = str(self._spec.get("name") or self._spec["operator"])
         self._started = monotonic()

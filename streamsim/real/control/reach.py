@@ -23,6 +23,7 @@ class Server:
         self.entry = entry
         self._system = Api(entry.name, System(entry), lambda: System(entry), f"A Unix command: {entry.program}.")
         self._client: Client | None = None
+        self._prefix = "" if entry.part is None else f"{entry.part}/"
         if entry.socket is not None:
             path = directory_of(run) / entry.socket
             until = time.monotonic() + timeout_s
@@ -44,20 +45,22 @@ class Server:
                 given = {name: value for name, value in given.items() if name not in SYSTEM}
                 if not given:
                     return self.parameters()
-            answer = self._client.call("set", given)
+            answer = self._client.call(f"{self._prefix}set", given)
             return {**answer, **self._system.call("parameters", {})}
         if method == "parameters":
             return self.parameters()
-        return self._client.call(method, given)
+        return self._client.call(f"{self._prefix}{method}", given)
 
     def parameters(self) -> dict[str, Any]:
         """Return the operator's parameters and what the system knows."""
-        own = self._client.call("parameters") if self._client is not None else {}
+        own = self._client.call(f"{self._prefix}parameters") if self._client is not None else {}
         return {**own, **self._system.call("parameters", {})}
 
     def document(self) -> dict[str, Any]:
         """Return the OpenRPC document of its API."""
-        found = self._client.call("rpc.discover") if self._client is not None else self._system.document()
+        found = (
+            self._client.call(f"{self._prefix}rpc.discover") if self._client is not None else self._system.document()
+        )
         return dict(found)
 
     def __enter__(self) -> Server:

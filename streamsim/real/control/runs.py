@@ -26,7 +26,8 @@ _FILE = "run.json"
 class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A process of a run: ``socket`` and ``page`` where it is an operator of ours.
 
-    ``inputs`` and ``outputs`` are its descriptors that are ends of pipes, with the labels of these.
+    ``inputs`` and ``outputs`` are its descriptors that are ends of pipes, with the labels of these. ``part``: how it is
+    called at the socket where other operators share the process and the socket is that of the first.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
     page: str | None = None
     inputs: dict[int, str] = {}
     outputs: dict[int, str] = {}
+    part: str | None = None
 
 
 class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
         raise ControlError(f"run {self.id} has no server {name!r}{nearest(name, names)} (it has {', '.join(names)})")
 
 
-def control_paths(directory: Path, number: int) -> dict[str, object]:
+def control_paths(directory: Path, number: int | str) -> dict[str, object]:
     """Return what a server is told of its control channel: see `attention.Attention`."""
     libraries = [str(Path(str(msgspec.__file__)).parents[1])]
     return {
@@ -88,6 +90,18 @@ def publish(directory: Path, plan: Plan, pids: list[int]) -> None:
                 outputs={fd: wire.target for fd, wire in process.writes.items() if wire.kind == "pipe"},
             )
         )
+        specs = process.spec["fused"] if process.spec is not None and process.parts else []
+        for place, spec in enumerate(specs, start=1):
+            part = msgspec.structs.replace(
+                servers[-1],
+                name=str(spec["name"]),
+                program=str(spec["operator"]),
+                page=f"{number}.{place}.page",
+                inputs={},
+                outputs={},
+                part=str(spec["name"]),
+            )
+            servers.append(part)
     entry = RunEntry(
         id=directory.name.removeprefix(PREFIX),
         name=plan.name,
