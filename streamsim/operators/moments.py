@@ -100,7 +100,7 @@ class Moments(Sketch):
 
     def answer(self) -> list[Sequence[bytes]]:
         count, *found = self._found()
-        return [(b"%d" % count, *(b"" if value is None else text(value) for value in found))]
+        return [(b"%d" % (count or 0), *(b"" if value is None else text(value) for value in found))]
 
     def _found(self) -> tuple[float | None, ...]:
         count, mean, second, third, fourth, least, greatest = self._whole()

@@ -34,7 +34,8 @@ class Inattention:
     read = staticmethod(os.read)
     write = staticmethod(os.write)
     appointments: Sequence[Any] = ()
-    listens = False
+    listens = visited = False
+    chunks = 0
 
     @staticmethod
     def ready(descriptors: Iterable[int]) -> list[int]:
@@ -125,6 +126,8 @@ class Server:
         self, operator: Operator, outputs: Outputs | Part, visits: Visits, attention: Attention | Inattention
     ) -> None:
         self.operator, self.outputs, self.visits, self.attention = operator, outputs, visits, attention
+        self.piece_bytes = 8192
+        """How much it works on before it looks for commands, while somebody is connected."""
 
     def serve(self, inputs: Sequence[int], read_bytes: int) -> None:
         """Read until all inputs have ended, then finish."""
@@ -176,8 +179,16 @@ class Server:
 
             for piece in pieces(self.attention, self, chunk, port):
                 self._work(piece, port, asked, got)
+        elif self.attention.visited and type(self) is Server and self._is_long(chunk):
+            from streamsim.real.control.piecemeal import work
+
+            work(self, chunk, port, asked, got)
         else:
             self._work(chunk, port, asked, got)
+
+    def _is_long(self, chunk: bytes) -> bool:
+        """Whether it takes long to work on a chunk; now and then that is found out anew."""
+        return len(chunk) > self.piece_bytes or not self.attention.chunks & 63
 
     def _work(self, chunk: bytes, port: int, asked: float, got: float) -> None:
         operator = self.operator

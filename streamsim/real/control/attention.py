@@ -37,7 +37,7 @@ class Attention:
     """The eyes and ears of one server, as its specification (worker.py) says under ``control``.
 
     ``paused``: it reads no more until it is resumed. ``bytes_in``, ``bytes_out``, ``chunks`` count what moved;
-    ``unwritten`` is what a full pipe has not yet taken of the last chunk.
+    ``unwritten`` is what of the last chunk is not yet in the pipe: inside the chunk, what is still to be worked on too.
     """
 
     listens = True
@@ -148,6 +148,18 @@ class Attention:
         self.chunks += 1
         now = monotonic()
         self.note()
+        if now >= self._next:
+            self._serve(now)
+
+    @property
+    def visited(self) -> bool:
+        """Whether anybody is connected, who may want an answer before a long chunk is done."""
+        return self.endpoint.visited
+
+    def look(self, ahead: int, unwritten: int) -> None:
+        """Inside a chunk, of which so many bytes are to be worked on and so many of output to be written."""
+        self.ahead, self.unwritten = ahead, unwritten + ahead
+        now = monotonic()
         if now >= self._next:
             self._serve(now)
 

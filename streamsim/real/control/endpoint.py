@@ -93,6 +93,11 @@ class Endpoint:
         self.pending: dict[int, _Client] = {}
         """Clients whose last requests wait for their turn, although nothing new can be read."""
 
+    @property
+    def visited(self) -> bool:
+        """Whether anybody is connected."""
+        return bool(self._clients)
+
     def serve(self, timeout_s: float = 0.0) -> bool:
         """Do what there is to do, for a millisecond at most; return whether there was any."""
         ready = self._epoll.poll(0.0 if self.pending else timeout_s)
