@@ -10,7 +10,8 @@ from time import monotonic, thread_time
 
 from streamsim.operators import create
 from streamsim.operators.base import Operator
-from streamsim.real.worker_loop import Outputs, report_course, report_rejects
+from streamsim.real.worker_loop import Outputs
+from streamsim.real.worker_reports import report_course, report_rejects
 from streamsim.real.worker_visits import Visits
 
 TYPE_CHECKING = False  # see operators/base.py
@@ -95,6 +96,11 @@ class Part:
         except Exception as error:
             error.add_note(str(self._spec.get("name")))  # it is not the server's first operator that failed
             raise
+
+    def chained(self, specs: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Part]]:
+        """Return this part and those below it, each with its specification."""
+        rest = self.outputs.chained(specs[1:]) if isinstance(self.outputs, Part) else []
+        return [(specs[0], self), *rest]
 
     def close(self) -> None:
         """Finish: the part above has given all."""

@@ -8,6 +8,7 @@ from time import monotonic
 
 from streamsim.operators import create
 from streamsim.operators.base import Operator
+from streamsim.real.worker_reports import report_course, report_rejects
 from streamsim.real.worker_visits import Visits
 
 TYPE_CHECKING = False  # see operators/base.py
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from streamsim.operators._rejects import Rejects
     from streamsim.operators.source import Source
     from streamsim.real.control.attention import Attention
     from streamsim.real.worker_fused import Part
@@ -268,18 +268,17 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
     attention = _listen(spec, inputs, descriptors) if spec.get("control") else Inattention()
     outputs = _outputs(spec, Outputs(descriptors, attention), visits)
     try:
-        if isinstance(operator, Operator):
-            server = _server(operator, outputs, visits, attention, spec)
-            attention.serve_for(server)
-            if spec.get("fused"):
-                attention.share(parts_of(outputs, spec["fused"]))
-            server.serve(inputs, spec.get("read_bytes") or 65536)
-            operator, outputs = server.operator, server.outputs  # a command may have put another operator there
+        holder = (
+            _server(operator, outputs, visits, attention, spec) if isinstance(operator, Operator) else Fixed(operator)
+        )
+        attention.serve_for(holder)
+        if not isinstance(outputs, Outputs):
+            attention.share(outputs.chained(spec["fused"]))
+        if isinstance(holder, Server):
+            holder.serve(inputs, spec.get("read_bytes") or 65536)
+            operator, outputs = holder.operator, holder.outputs  # a command may have put another operator there
         else:
-            attention.serve_for(Fixed(operator))
-            if spec.get("fused"):
-                attention.share(parts_of(outputs, spec["fused"]))
-            _work_source(operator, spec, inputs[0], outputs, visits, attention)
+            _work_source(holder.operator, spec, inputs[0], outputs, visits, attention)
         if operator.rejects.count:
             report_rejects(operator.rejects, spec)
         if operator.course and visits.wanted:
@@ -295,15 +294,6 @@ def _outputs(spec: Mapping[str, Any], outputs: Outputs, visits: Visits) -> Outpu
     from streamsim.real.worker_fused import fuse
 
     return fuse(spec["fused"], outputs, visits, spec.get("visits"))
-
-
-def parts_of(outputs: Any, specs: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Any]]:
-    """Return the parts below the first operator, each with its specification."""
-    found = []
-    for spec in specs:
-        found.append((spec, outputs))
-        outputs = outputs.outputs
-    return found
 
 
 def _server(
@@ -322,21 +312,6 @@ def _server(
     from streamsim.real.worker_fanout import Fanout
 
     return Fanout(operator, outputs, visits, attention)
-
-
-def report_rejects(rejects: Rejects, spec: Mapping[str, Any]) -> None:
-    """Say how many records were left out: to people, and to who measures."""
-    if spec.get("visits") is not None:
-        with open(f"{spec['visits']}.rejects", "wb") as file:
-            file.write(b"%d\n%b\n" % (rejects.count, (rejects.first or "").encode()))
-    name = spec.get("name") or spec["operator"]
-    os.write(2, f"{name}: {' '.join(rejects.summary.split())}\n".encode())
-
-
-def report_course(course: Sequence[tuple[float, ...]], spec: Mapping[str, Any]) -> None:
-    """Leave what an operator noted along the stream beside its visits, for who measures."""
-    with open(f"{spec['visits']}.course", "w") as file:
-        file.write("".join(f"{' '.join(map(repr, row))}\n" for row in course))
 
 
 class Fixed:
