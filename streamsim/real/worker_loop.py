@@ -8,6 +8,7 @@ from time import monotonic
 
 from streamsim.operators import create
 from streamsim.operators.base import Operator
+from streamsim.real.worker_alone import Inattention as Inattention
 from streamsim.real.worker_reports import report_course, report_rejects
 from streamsim.real.worker_visits import Visits
 
@@ -26,49 +27,6 @@ _signal: Any = sys.modules.get("_signal") or __import__("signal")
 
 class Terminated(BaseException):
     """SIGTERM came."""
-
-
-class Inattention:
-    """What a server without a control channel does in the place of an `Attention`: read and write, nothing else."""
-
-    read = staticmethod(os.read)
-    write = staticmethod(os.write)
-    appointments: Sequence[Any] = ()
-    listens = visited = False
-    chunks = 0
-
-    @staticmethod
-    def ready(descriptors: Iterable[int]) -> list[int]:
-        """Wait until one of several inputs has bytes or has ended; return all that have."""
-        from select import POLLIN, poll
-
-        waiting = poll()
-        for descriptor in descriptors:
-            waiting.register(descriptor, POLLIN)
-        return [descriptor for descriptor, _ in waiting.poll()]
-
-    def wait(self, descriptor: int) -> None:
-        """Nothing returns unless it is ready."""
-
-    wait_for_room = wait
-
-    def moved(self, taken: int, given: int, chunks: int = 0) -> None:
-        """Nobody counts."""
-
-    def between(self) -> None:
-        """Nobody asks."""
-
-    def rest(self) -> None:
-        """Nobody can pause it."""
-
-    def serve_for(self, holder: object) -> None:
-        """Nobody can change its operator."""
-
-    def share(self, parts: object) -> None:
-        """Nobody can change the operators below it."""
-
-    def close(self) -> None:
-        """Nobody listens."""
 
 
 class Outputs:
