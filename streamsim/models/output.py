@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from streamsim.models.statistics.precision import how_many
 from streamsim.models.statistics.warmup import settled, warm_up
 from streamsim.result import estimate
@@ -16,12 +18,16 @@ FEWEST = 3
 """Replications before the first look at an interval: with 2 it is too wide and too random to steer by."""
 FEWEST_RECORDS = 30
 """Response times of fewer records do not steer: no number of replications makes the one line of ``wc`` precise."""
+QUANTILES = (0.5, 0.95, 0.99)
+BEYOND = 10
+"""A quantile steers where at least so many records of a replication lie beyond it; else it is hardly one."""
 
 
 class Stopping:
     """When to stop: every interval relatively narrow enough, or as many replications as are allowed.
 
-    What is estimated is the makespan and, under an open load, the mean response time as results report it.
+    What is estimated is the makespan and, under an open load, the response time as results report it: its mean, and
+    those of p50, p95 and p99 beyond which a replication has enough records.
     """
 
     def __init__(self, scenario: Scenario, *, random: bool) -> None:
@@ -30,6 +36,7 @@ class Stopping:
         self.at_most = scenario.simulate.replications if random else 1
         self.makespans: list[float] = []
         self.responses: list[float] = []
+        self.quantiles: dict[float, list[float]] = {level: [] for level in QUANTILES}
         self.unsettled = 0
         """Replications in which the response times were still drifting at half time."""
 
@@ -39,13 +46,16 @@ class Stopping:
         series = response_times(run, self.scenario.circuit, self.scenario.loads)
         if series.size >= FEWEST_RECORDS:
             self.responses.append(float(series.mean()))
+            for level in QUANTILES:
+                if series.size * (1.0 - level) >= BEYOND:
+                    self.quantiles[level].append(float(np.quantile(series, level)))
             self.unsettled += not settled(series, warm_up(series))
 
     def precision_reached(self) -> float:
         """Return the widest interval's half-width relative to its value; infinite before there are enough runs."""
         if len(self.makespans) < FEWEST:
             return math.inf
-        return max(_relative(self.makespans), _relative(self.responses))
+        return max(_relative(values) for values in (self.makespans, self.responses, *self.quantiles.values()))
 
     def wanted(self, runs: Sequence[RunTrace]) -> int:
         """Return how many replications there should be, from those that there are."""

@@ -8,9 +8,14 @@ import os
 import numpy as np
 import pytest
 
+from streamsim.families import distribution_of
+from streamsim.models.records.laws import Gaps, Law
+from streamsim.models.records.steady import answer
+from streamsim.models.records.table import Pipe, Source, Station, Table
 from streamsim.models.statistics.precision import how_many, widest
 from streamsim.models.statistics.replications import replicate
 from streamsim.models.statistics.streaming import BATCHES, BatchMeans, LogHistogram, Moments, around, mean_of
+from streamsim.models.table import Pace
 from streamsim.result import Estimate, estimate
 
 RNG = np.random.default_rng(5)
@@ -132,3 +137,20 @@ def test_processes_give_the_same_results_in_the_same_order(monkeypatch: pytest.M
     found = replicate(slow_pair, np.random.SeedSequence(1), lambda found: 6 if len(found) < 6 else 8, workers=2)
     assert [number for number, _ in found] == list(range(8))
     assert len({process for _, process in found}) == 3  # this one for the first, two workers for the others
+
+
+def test_one_replication_alone_has_an_interval_by_batch_means() -> None:
+    slow = Station(name="s", service=Law(distribution_of("exponential", 1.0)))
+    load = Source(arrivals="gaps", stream=Gaps(Pace(arrivals="poisson", rate=0.5)))
+    table = Table(
+        stations=(Station(name="source", base_s=0.0, source=load), slow), pipes=(Pipe(upstream=0, downstream=1),)
+    )
+    held = 0
+    for seed in range(40):
+        found = answer(table, precision=0.1, seed=seed, at_most=1)
+        mean = found.response_mean()
+        assert len(found.samples) == 1
+        assert mean.low is not None
+        assert mean.high is not None
+        held += mean.low < 2.0 < mean.high
+    assert held >= 34  # of 40 that hold with 0.95, fewer do with probability 0.003

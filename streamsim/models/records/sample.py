@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamsim.errors import ModelError
 from streamsim.models.records.runs import Totals, open_run
 from streamsim.models.records.table import Table
-from streamsim.models.statistics.streaming import LogHistogram, Moments
+from streamsim.models.statistics.streaming import BatchMeans, LogHistogram, Moments
 
 Array = NDArray[np.float64]
 
@@ -22,12 +22,16 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Plan:
-    """What one replication does: how many records leave before it begins to count, and how many then (None: all)."""
+    """What one replication does: how many records leave before it begins to count, and how many then (None: all).
+
+    One that is ``alone`` keeps the means of its batches, which stand for replications.
+    """
 
     table: Table
     engine: str
     warm_up: int = 0
     records: int | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,7 +42,8 @@ class Sample:
     of a `LogHistogram` of their response times from bucket ``lowest`` on. ``little`` is how far the mean number of
     records in the circuit, by the time that stations and pipes account for, is from throughput times mean response
     time, relative; and ``little_allowed`` what the records that were inside at either end of the window can make of it;
-    NaN where records multiply, meet or get lost.
+    NaN where records multiply, meet or get lost. ``batches`` are mean response times (s) of consecutive records of a
+    replication that is alone; ``correlation`` is that of neighbours among them.
     """
 
     records: int
@@ -53,6 +58,8 @@ class Sample:
     whole: Totals
     little: float
     little_allowed: float
+    batches: Array | None = None
+    correlation: float = 0.0
 
     @property
     def throughput(self) -> float:
@@ -86,7 +93,7 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
         clock.note(born, left)
         done += len(born)
     began, before = clock.now, run.totals()
-    histogram, moments = LogHistogram(), Moments()
+    histogram, moments, batches = LogHistogram(), Moments(), BatchMeans()
     while plan.records is None or moments.count < plan.records:
         born, left = run.advance(2**62 if plan.records is None else plan.records - moments.count)
         if not len(born):
@@ -94,6 +101,8 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
         clock.note(born, left)
         times = left - born
         moments.add(times)
+        if plan.alone:
+            batches.add(times)
         histogram.add(np.maximum(times, 0.0))
     if not moments.count:
         raise ModelError(f"nothing leaves the circuit after the first {done} records")
@@ -114,6 +123,8 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
         whole=after,
         little=little,
         little_allowed=allowed,
+        batches=batches.means() if plan.alone else None,
+        correlation=batches.correlation() if plan.alone else 0.0,
     )
 
 

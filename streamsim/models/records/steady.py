@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -80,10 +80,17 @@ class Answer:
             pooled.merge(sample.lowest, sample.counts)
         return pooled
 
+    def response_mean(self, *, level: float = 0.95) -> Estimate:
+        """Return the mean response time (s); by batch means where there is one replication alone."""
+        alone = self.samples[0].batches
+        if len(self.samples) == 1 and alone is not None and len(alone) > 1:
+            return around(self.samples[0].response_mean_s, alone, "s", level=level)
+        return self.mean(lambda sample: sample.response_mean_s, "s", level=level)
+
     def steering(self) -> list[Estimate]:
         """Return the estimates that decide when it is enough: throughput, and response times, mean and quantiles."""
         found = [self.mean(lambda sample: sample.throughput, "records/s")]
-        found.append(self.mean(lambda sample: sample.response_mean_s, "s"))
+        found.append(self.response_mean())
         return found + [self.quantile(part) for _, part in QUANTILES]
 
     @property
@@ -163,6 +170,7 @@ def answer(
 
     if not drawn(table):
         return so_far([replication(plan, root)], plan)
+    plan = replace(plan, alone=at_most == 1)
     # What a run says of its own width must not decide when it stops: it would stop where it errs. So others say how
     # much is needed, and only where that was not enough, which is seldom, more is added.
     scouts = replicate(partial(replication, plan), _pilot(root, PILOTS), lambda found: SCOUTS, workers=workers)
@@ -228,4 +236,4 @@ def _longer(plan: Plan, times: float) -> Plan:
     """Return the plan with so many times the records; no fewer than it has."""
     assert plan.records is not None, "a table that does not end"
     records = LONGEST if not math.isfinite(times) else min(LONGEST, math.ceil(plan.records * max(1.0, times)))
-    return Plan(table=plan.table, engine=plan.engine, warm_up=plan.warm_up, records=records)
+    return replace(plan, records=records)
