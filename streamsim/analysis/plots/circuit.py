@@ -62,7 +62,10 @@ def draw(inputs: Inputs) -> Figure | None:
     steps = [
         Patch(facecolor=HUES(part), edgecolor=FAINT, label=f"{part * 100:.0f} %") for part in (0.0, 0.25, 0.5, 1.0)
     ]
-    held = Patch(facecolor="none", edgecolor=GUILTY, linewidth=2.6, label="holds the circuit back")
+    if guilty in places:
+        held = Patch(facecolor="none", edgecolor=GUILTY, linewidth=2.6, label="holds the circuit back")
+    else:
+        held = Patch(facecolor="none", edgecolor="none", label="held back by the host's cores" if guilty else "")
     legend(figure, [*steps, held])
     return figure
 

@@ -53,4 +53,4 @@ def _bars(axes: Axes, causes: list[Cause], values: list[float], label: str) -> N
     axes.set_xlim(min(0.0, *values) * 1.1, (max(*values, 0.1) if len(values) > 1 else max(values[0], 0.1)) * 1.2)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    axes.set_title(label)
+    axes.set_title(label, fontsize=9.5)

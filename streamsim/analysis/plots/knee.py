@@ -22,7 +22,8 @@ CAPTION = (
     "holds. Points are what was measured and simulated at the scenario's load, filled for the mean, open for p99."
 )
 STEEP = 30.0
-"""Times are shown up to this multiple of the mean response at the lightest load, at least to the points."""
+"""Times are shown up to this multiple of the mean response at the lightest load, at least to the points and to the 99th
+percentile at the knee."""
 
 
 @styled
@@ -32,7 +33,8 @@ def draw(inputs: Inputs) -> Figure | None:
     if knee is None:
         return None
     points = list(_points(inputs))
-    top = max([STEEP * knee.mean[0], *(1.5 * time for _, _, time, _ in points)])
+    bent = max(p99 for load, p99 in zip(knee.loads, knee.p99, strict=True) if load <= knee.knee)
+    top = max([STEEP * knee.mean[0], 1.4 * bent, *(1.5 * time for _, _, time, _ in points)])
     top = min(top, 1.05 * max(knee.p99))
     scale, unit = time_scale(top / 2)
     figure = new_figure(4.2)
