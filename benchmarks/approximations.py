@@ -41,11 +41,15 @@ from streamsim.analysis.queueing.mdc import mdc
 from streamsim.analysis.queueing.mva import mva
 from streamsim.analysis.queueing.qna import qna
 
+ADDED = "\n## Bottlenecks"
+"""What begins here is printed by other scripts, and kept."""
+
 HEAD = """# How far the approximations are off
 
 Written by `python benchmarks/approximations.py --output docs/approximations.md`; every number below is a relative
 error, (approximate − right) / right, against a chain or a recursion that is exact, or against a simulation with its
-standard error. "mean" is the mean of the absolute errors, "worst" the largest, with its sign.
+standard error. "mean" is the mean of the absolute errors, "worst" the largest, with its sign. What stands under
+"Bottlenecks" is by the script that it names.
 """
 
 Errors = dict[str, list[float]]
@@ -254,11 +258,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         long_lines(np.random.default_rng(options.seed + 1), options.lines),
     )  # fmt: skip
     page = HEAD
+    before = options.output.read_text(encoding="utf-8") if options.output and options.output.is_file() else ""
+    kept = before[before.index(ADDED) :] if ADDED in before else ""
     for section in sections:
         print(section, flush=True)
         page += section
         if options.output:
-            options.output.write_text(page, encoding="utf-8")
+            options.output.write_text(page + kept, encoding="utf-8")
 
 
 if __name__ == "__main__":

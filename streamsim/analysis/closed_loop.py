@@ -19,7 +19,7 @@ ROUNDS, SETTLED = 30, 1e-6
 @dataclass(frozen=True, kw_only=True)
 class ClosedLoop:
     """``rate`` (records/s) go round, each in ``response`` (s) on average; by which ``method``, whether that is exact,
-    and why (not). ``line``: how much the pipes hold was counted."""
+    and why (not). ``line``: how much the pipes hold was counted; ``left_out``: what was not, as a warning."""
 
     rate: float
     response: float
@@ -27,6 +27,7 @@ class ClosedLoop:
     why: str
     method: str = "mean value analysis"
     line: bool = False
+    left_out: str = ""
 
 
 def makespan_of_loop(case: Case, loop: ClosedLoop, fluid: FluidResult) -> float:
@@ -110,13 +111,16 @@ def closed_loop(case: Case, *, whole: bool = False) -> ClosedLoop | None:
             method=f"closed line, {chain.method}",
             line=True,
         )
+    left_out = ""
     if narrow:
-        doubts.append(f"pipes hold fewer than {count} records, which is left out ({chain})")
+        left_out = f"some pipes hold fewer than the {count} records in flight, which is left out: {chain}"
+        doubts.append(left_out)
     return ClosedLoop(
         rate=rate,
         response=count / rate,
         exact=not doubts,
         why=f"{count} records in flight; {' and '.join(doubts) or 'a closed Jackson network'}",
+        left_out=f"{left_out}; less gets through than this says (streamsim simulate knows how much)" if narrow else "",
     )
 
 

@@ -72,6 +72,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     elif loop is not None:
         fluid.makespan = max(fluid.makespan, makespan_of_loop(case, loop, fluid))
         notes.append(f"{loop.method}: {loop.why}")
+        warnings += [loop.left_out] if loop.left_out else []
     elif case.loops:
         fluid.makespan = makespan_of_loops(case, fluid, segments)
         notes += [loop_note(case, loop) for loop in case.loops]

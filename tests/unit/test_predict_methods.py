@@ -283,3 +283,10 @@ def test_a_closed_line_counts_its_pipes_and_its_scatter() -> None:
     assert result.circuit.makespan.value == pytest.approx(10000 / rate, rel=1e-6)
     assert result.methods["circuit"].method.startswith("closed line") and result.methods["circuit"].exact
     assert rate < 6 / 7 * 1000  # mean value analysis, where pipes never fill
+
+
+def test_pipes_that_hold_fewer_than_are_in_flight_are_said_to_be_left_out_where_no_chain_is_at_hand() -> None:
+    result = answer(narrow(arrivals="closed", in_flight=6), cores=1.0)
+    assert result.methods["circuit"].method == "mean value analysis"
+    (warning,) = result.warnings
+    assert "fewer than the 6 records in flight" in warning and "servers wait for cores" in warning
