@@ -20,6 +20,7 @@ from streamsim.errors import RunError
 from streamsim.real.children import Child, descendants, kill_all, uninterrupted
 from streamsim.real.control.runs import control_paths, publish
 from streamsim.real.guardian import Guardian
+from streamsim.real.memory import keeping_memory
 from streamsim.real.pipes import Descriptors, Joint, make_joints
 from streamsim.real.place import Place, find_program, is_named_pipe, opening_itself, run_directory, settle
 from streamsim.real.plan import Plan, Process, Wire
@@ -185,7 +186,8 @@ class Crew:
         return [*process.arguments, f"@{path}"]
 
     def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:
-        environment: Mapping[str, str] = {**os.environ, **process.environment}
+        environment = {**os.environ, **process.environment}
+        environment = environment if process.spec is None else keeping_memory(environment)
         program = find_program(arguments[0], environment, self.plan.directory, process.name)
 
         def spawn(path: str, words: list[str]) -> int:

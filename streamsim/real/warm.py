@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from streamsim.errors import RunError
+from streamsim.real.memory import keeping_memory
 from streamsim.real.plan import Process
 from streamsim.real.worker_parent import MOST_DESCRIPTORS, able
 
@@ -87,7 +88,7 @@ class WarmParent:
                 (os.POSIX_SPAWN_DUP2, roll, 1),
             ]
             arguments = [sys.executable, "-S", "-E", "-P", _PARENT, *names, *_shared(specs)]
-            self._pid = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions,
+            self._pid = os.posix_spawn(sys.executable, arguments, keeping_memory(os.environ), file_actions=actions,
                                        setpgroup=group, setsigmask=(), setsigdef=signals)  # fmt: skip
 
     def __enter__(self) -> WarmParent:
