@@ -1,4 +1,4 @@
-"""Hold the compiled kernel against SimPy on random circuits until so many departures have been compared.
+"""Hold the compiled kernel and the recursions against SimPy on random circuits until so many departures are compared.
 
 python benchmarks/fuzz_engines.py [--departures 1e6] [--seed 1] [--seconds 3600] [--records 200]
 
@@ -18,6 +18,9 @@ from common import machine
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from streamsim.models.records.built import kernel_module
 from tests.property.random_tables import difference, random_table
+
+PROGRESS = 10_000_000
+"""Departures after which it says how far it is."""
 
 
 def compare(seed: int, number: int, records: int) -> tuple[int, str]:
@@ -49,6 +52,8 @@ def main() -> None:
             different += 1
             print(f"circuit {number} of seed {options.seed} differs: {how}", flush=True)
         number += 1
+        if compared // PROGRESS > (compared - count) // PROGRESS:
+            print(f"{compared} departures of {number - options.first} circuits, {different} differ", flush=True)
     print(
         f"seed {options.seed}, circuits {options.first} to {number - 1}: {compared} departures compared, "
         f"{different} circuits differ, {time.monotonic() - began:.0f} s",

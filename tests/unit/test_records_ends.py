@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from streamsim.models.records.compiling import compile_table
 from streamsim.models.records.interpret import Interpreter
+from streamsim.models.records.steady import answer
 from streamsim.models.records.table import Pipe, Source, Station
+from tests.unit.modelled import PAGE, chain, giving, taking
 from tests.unit.recorded import departures, ends, exits, source, table
 
 
@@ -60,3 +64,14 @@ def test_without_a_place_between_them_a_record_waits_in_the_hand_of_its_writer(e
     )
     assert exits(engine, model) == [(6.0, "slow"), (11.0, "slow"), (16.0, "slow")]
     assert departures(engine, model, 0) == [1.0, 6.0, 11.0]
+
+
+def test_a_station_that_stopped_reading_when_it_was_measured_ends_early_in_a_simulation_by_records() -> None:
+    head = msgspec.structs.replace(taking(setup=0.5), bytes_in=10.0 * PAGE, record_bytes=PAGE)
+    all_of_it = msgspec.structs.replace(taking(setup=0.25), bytes_in=1000.0 * PAGE, bytes_out=1000.0 * PAGE)
+    compiled = compile_table(*chain(giving(1000 * PAGE), all_of_it, head, operators=True))
+    assert [row.takes for row in compiled.table.stations] == [None, None, 10]
+    found = answer(compiled.table, precision=0.1)
+    assert found.terminating
+    assert found.samples[0].whole.taken[2] == 10
+    assert 10 < found.samples[0].whole.taken[1] < 100  # what the pipes held, and no more

@@ -23,7 +23,15 @@ from streamsim.models.table import Pace
 from streamsim.policies import make
 from streamsim.scenario import Load, Scenario
 from streamsim.service import UNLIMITED, HostProfile, Profile, ServiceModel, StationProfile
-from streamsim.traffic import arrival_times, effective_profiles, host_for, record_rate, shares, source_ceiling
+from streamsim.traffic import (
+    arrival_times,
+    early_end,
+    effective_profiles,
+    host_for,
+    record_rate,
+    shares,
+    source_ceiling,
+)
 
 SPLITS: Mapping[str, records.Split] = {
     "copy": "copy",
@@ -79,6 +87,7 @@ class _Compiler:
         self.own_cores = scenario.simulate.cores == "own"
         self.notes: list[str] = []
         self.names = [station.name for station in self.circuit.stations]
+        self.written = {station.name for station in scenario.circuit.stations if station.parallelism == 1}
 
     def compiled(self) -> Compiled:
         stations = [self._station(station) for station in self.circuit.stations]
@@ -143,9 +152,11 @@ class _Compiler:
             kept = 1.0 / every if every else float(1.0 if probability is None else probability)
             split, weights, yields = "drawn", (kept, 1.0 - kept), Fraction(1)
         works = base_s > 0 or per_byte_s > 0
+        stop = early_end(self.scenario, self.profiles, station.name) if station.name in self.written else None
         return records.Station(
             name=station.name,
             servers=profile.at_once,
+            takes=None if stop is None else max(1, round(stop / size_in)),
             source=source,
             pick=self._pick(station),
             split=split,

@@ -181,9 +181,26 @@ def answer(
 
 
 def ends(table: Table) -> bool:
-    """Whether every source ends."""
-    sources = [station.source for station in table.stations if station.source is not None]
-    return all(source.records is not None or source.until_s < math.inf for source in sources)
+    """Whether every source ends, by itself or because all who read from it end early."""
+    return all(
+        row.source is None or row.source.records is not None or row.source.until_s < math.inf or _is_cut(table, number)
+        for number, row in enumerate(table.stations)
+    )
+
+
+def _is_cut(table: Table, source: int) -> bool:
+    """Whether no record of a source gets out of the circuit but through a station that ends early."""
+    seen, waiting = {source}, [source]
+    while waiting:
+        station = waiting.pop()
+        if table.stations[station].takes is not None:
+            continue
+        if not table.outputs(station):
+            return False
+        following = {table.pipes[pipe].downstream for pipe in table.outputs(station)} - seen
+        seen |= following
+        waiting += following
+    return True
 
 
 def drawn(table: Table) -> bool:
