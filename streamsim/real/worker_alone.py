@@ -32,7 +32,14 @@ class Inattention:
     def wait(self, descriptor: int) -> None:
         """Nothing returns unless it is ready."""
 
-    wait_for_room = wait
+    @staticmethod
+    def wait_for_room(descriptor: int) -> None:
+        """Wait until an output has room, or nobody reads it any more."""
+        from select import POLLOUT, poll
+
+        waiting = poll()
+        waiting.register(descriptor, POLLOUT)
+        waiting.poll()
 
     def moved(self, taken: int, given: int, chunks: int = 0) -> None:
         """Nobody counts."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from streamsim.real.worker_loop import Inattention
     from streamsim.real.worker_visits import Visits
 
+_AT_ONCE = getattr(os, "SPLICE_F_NONBLOCK", 2)
+"""Return where splice(2) would wait: another output may have room (fcntl.h)."""
+
 UNCOUNTED = -1
 """As the records of a visit: nobody looked at the bytes. The neighbours know how many there were."""
 
@@ -76,41 +79,59 @@ class Stage:
         return data
 
     def send(self, size: int) -> None:
-        """Hand what was taken to each output in turn, as `Outputs.send` does: a full pipe blocks."""
+        """Hand what was taken to every output, to each as it has room; returns when all have it, as `Outputs.send`."""
         outputs = self._outputs
-        outputs.written = 0
         last = outputs.open[-1]
-        gone = [descriptor for descriptor in outputs.open if descriptor != last and not self._copy(descriptor, size)]
-        done = self._pour(self._read, last, size)
-        if done < size:
-            self.back(size - done)
-            gone.append(last)
+        left = {descriptor: (self._copy(descriptor, size), size) for descriptor in outputs.open[:-1]}
+        left[last] = (self._read, size)
+        gone: list[int] = []
+        outputs.written = 0
+        while left:
+            full = self._pour(left, size, gone)
+            if full >= 0:
+                self._attention.wait_for_room(full)
         if gone:
             outputs.drop(gone)
 
-    def _copy(self, descriptor: int, size: int) -> bool:
+    def _copy(self, descriptor: int, size: int) -> int:
+        """Copy the stage into the private pipe of an output, which is empty; return where to read it."""
         read, write = self._pipe_of(descriptor)
         if self._tee(self._read, write, size) != size:
             raise OSError("tee(2) took less than an empty pipe of the same size holds")
-        whole = self._pour(read, descriptor, size) == size
-        if not whole:
-            for end in self._pipes.pop(descriptor):
-                os.close(end)
-        return whole
+        return read
 
-    def _pour(self, source: int, target: int, size: int) -> int:
-        """Move so much from a private pipe into an output; less only where its reader has gone."""
-        done = 0
-        try:
-            while done < size:
-                try:
-                    done += os.splice(source, target, size - done)
-                except BlockingIOError:
-                    self._attention.wait_for_room(target)
-        except BrokenPipeError:
-            pass  # the caller drops it
-        self._outputs.written = max(self._outputs.written, done)
-        return done
+    def _pour(self, left: dict[int, tuple[int, int]], size: int, gone: list[int]) -> int:
+        """Move into each output what it has room for now; return one that is full then, -1: none.
+
+        ``left`` says for each output from where how many bytes are still to go, and loses those that have all.
+        Not all that are full are waited for: each page that any of them reads would wake this process.
+        """
+        outputs, full = self._outputs, -1
+        for target, (source, rest) in tuple(left.items()):
+            try:
+                rest -= os.splice(source, target, rest, flags=_AT_ONCE)
+            except BlockingIOError:
+                full = target
+                continue
+            except BrokenPipeError:
+                self._let_go(target, rest)
+                gone.append(target)
+                del left[target]
+                continue
+            outputs.written = max(outputs.written, size - rest)
+            if rest:  # it took a part: it is full
+                left[target], full = (source, rest), target
+            else:
+                del left[target]
+        return full
+
+    def _let_go(self, target: int, rest: int) -> None:
+        """Forget what an output would have got: nobody reads it any more."""
+        if target in self._pipes:
+            for end in self._pipes.pop(target):
+                os.close(end)
+        else:  # the last: the stage is for all
+            self.back(rest)
 
     def close(self) -> None:
         """Let go of the private pipes."""

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -75,6 +76,34 @@ def fan_out(
     everybody_left = all(enough is not None for enough, _ in readers)
     assert error == b"" and process.returncode in ((0, -signal.SIGPIPE) if everybody_left else (0,))
     return [thread.got for thread in threads]
+
+
+def test_a_full_output_does_not_keep_a_full_chunk_from_the_next(tmp_path: Path) -> None:
+    source, first, second = os.pipe(), os.pipe(), os.pipe()
+    fcntl.fcntl(source[1], 1031, 1 << 18)  # F_SETPIPE_SZ: three chunks are there before anybody reads
+    content = random.Random(1).randbytes(3 << 16)
+    os.write(source[1], content)
+    os.close(source[1])
+    spec = {"operator": "copy", "inputs": [source[0]], "outputs": [first[1], second[1]]}
+    with subprocess.Popen(
+        [sys.executable, "-S", "-E", "-P", str(WORKER), json.dumps(spec)], pass_fds=[source[0], first[1], second[1]]
+    ) as process:
+        for end in (source[0], first[1], second[1]):
+            os.close(end)
+        try:
+            got = b""
+            while len(got) < 2 << 16:  # the first output is full with one chunk, and nobody reads it yet
+                assert select.select([second[0]], [], [], 60)[0], "the second chunk waits for the first output"
+                got += os.read(second[0], 65536)
+            other = Reader(first[0], 0, None, 0.0)
+            while data := os.read(second[0], 65536):
+                got += data
+            other.join(timeout=60)
+            os.close(second[0])
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()  # nothing where it has ended
+    assert got == other.got == content
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
