@@ -1,11 +1,12 @@
 """What running a pipeline through streamsim costs against typing it into bash, observed or not.
 
-    python benchmarks/against_bash.py [--rounds 21] [--megabytes 200] [--only NAME …]
+    python benchmarks/against_bash.py [--rounds 21] [--megabytes 200] [--only NAME …] [--minutes 30]
 
 Both sides run the same processes on the same file (`cat FILE | …` would not do: an imported line opens the file itself
 and has one `cat` less). The contenders of a round take turns in random order, and ratios are taken within rounds: the
 machine drifts more than what is to be seen. "bash / bash" is bash against itself, the noise that is left; brackets are
-the 95 % interval of the median (bootstrap over rounds).
+the 95 % interval of the median (bootstrap over rounds), then the quartiles of the rounds. When the minutes have gone
+a pipeline ends with the rounds that it has had, each having had its part of them; how many is in the table.
 """
 
 from __future__ import annotations
@@ -67,11 +68,18 @@ def as_command(line: str) -> float:
     return time.perf_counter() - began
 
 
-def take_turns(rounds: int, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Time the contenders in every round, in random order."""
+LEAST_ROUNDS = 3
+"""Quartiles of fewer say nothing, however long they take."""
+
+
+def take_turns(rounds: int, seconds: float, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Time the contenders in every round, in random order; no new round when so many seconds have gone."""
     names, dice = list(contenders), random.Random(0)
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
+    until = time.monotonic() + seconds
+    for number in range(rounds):
+        if number >= LEAST_ROUNDS and time.monotonic() > until:
+            break
         dice.shuffle(names)
         for name in names:
             times[name].append(contenders[name]())
@@ -79,12 +87,13 @@ def take_turns(rounds: int, contenders: dict[str, Callable[[], float]]) -> dict[
 
 
 def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> str:
-    """The median of the ratios within rounds, and its 95 % interval by the bootstrap."""
+    """The median of the ratios within rounds, its 95 % interval by the bootstrap, and the quartiles of the ratios."""
     ratios = [a / b for a, b in zip(numerator, denominator, strict=True)]
     dice = random.Random(0)
     medians = sorted(statistics.median(dice.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
     low, high = medians[RESAMPLES // 40], medians[-RESAMPLES // 40]
-    return f"{statistics.median(ratios):.3f} ({low:.3f} to {high:.3f})"
+    first, middle, third = statistics.quantiles(ratios, n=4)
+    return f"{middle:.3f} ({low:.3f} to {high:.3f}; {first:.3f}, {third:.3f})"
 
 
 def main() -> None:
@@ -93,10 +102,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--only", nargs="*", choices=sorted(LINES), default=list(LINES))
+    parser.add_argument("--minutes", type=float, default=30.0, help="about how long all of it may take")
     arguments = parser.parse_args()
-    print(f"{machine()}; {arguments.rounds} rounds, {arguments.megabytes} MB; wall times against bash\n")
-    print("| pipeline | bash (s) | bash / bash | run / bash | measure / bash | whole command − run (s) |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print(f"{machine()}; {arguments.rounds} rounds, {arguments.megabytes} MB; wall times against bash: median "
+          "(95 % interval; quartiles)\n")  # fmt: skip
+    print("| pipeline | rounds | bash (s) | bash / bash | run / bash | measure / bash | whole command − run (s) |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     block = b"".join(path.read_bytes() for path in sorted(Path(os.__file__).parent.glob("*.py")))
     with tempfile.TemporaryDirectory() as directory, Session(cores=len(os.sched_getaffinity(0))) as session:
         for name in arguments.only:
@@ -112,6 +123,7 @@ def main() -> None:
             assert len(scenario.circuit.stations) == line.count(" | ") + 1, "both sides run the same processes"
             times = take_turns(
                 arguments.rounds,
+                60 * arguments.minutes / len(arguments.only),
                 {
                     "bash": lambda line=line: in_bash(line),
                     "again": lambda line=line: in_bash(line),
@@ -123,7 +135,9 @@ def main() -> None:
             cells = [ratio(times[kind], times["bash"]) for kind in ("again", "run", "measure")]
             start = statistics.median(times["command"]) - statistics.median(times["run"])
             print(
-                f"| {name} | {statistics.median(times['bash']):.2f} | {' | '.join(cells)} | {start:.2f} |", flush=True
+                f"| {name} | {len(times['bash'])} | {statistics.median(times['bash']):.2f} | {' | '.join(cells)} "
+                f"| {start:.2f} |",
+                flush=True,
             )
 
 
