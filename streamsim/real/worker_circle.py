@@ -19,7 +19,8 @@ from collections import deque
 from mmap import mmap
 from time import monotonic
 
-from streamsim.real.worker_loop import Outputs, Server
+from streamsim.real.worker_loop import Server
+from streamsim.real.worker_outputs import Outputs
 from streamsim.real.worker_shapes import RoutingServer, SelectiveServer, gathered
 
 TYPE_CHECKING = False  # see operators/base.py
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from streamsim.operators.base import Operator
     from streamsim.real.control.attention import Attention
-    from streamsim.real.worker_loop import Inattention
+    from streamsim.real.worker_alone import Inattention
     from streamsim.real.worker_visits import Visits
 
 _GONE = (1 << 64) - 1

@@ -15,7 +15,8 @@ import os
 from stat import S_ISFIFO
 from time import monotonic
 
-from streamsim.real.worker_loop import Outputs, Server
+from streamsim.real.worker_loop import Server
+from streamsim.real.worker_outputs import Outputs
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from streamsim.operators.base import Operator
     from streamsim.real.control.attention import Attention
-    from streamsim.real.worker_loop import Inattention
+    from streamsim.real.worker_alone import Inattention
     from streamsim.real.worker_visits import Visits
 
 _AT_ONCE = getattr(os, "SPLICE_F_NONBLOCK", 2)

@@ -10,7 +10,7 @@ from time import monotonic, thread_time
 
 from streamsim.operators import create
 from streamsim.operators.base import Operator
-from streamsim.real.worker_loop import Outputs
+from streamsim.real.worker_outputs import Outputs
 from streamsim.real.worker_reports import report_course, report_rejects
 from streamsim.real.worker_visits import Visits
 

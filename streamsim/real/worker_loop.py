@@ -8,13 +8,14 @@ from time import monotonic
 
 from streamsim.operators import create
 from streamsim.operators.base import Operator
-from streamsim.real.worker_alone import Inattention as Inattention
+from streamsim.real.worker_alone import Inattention
+from streamsim.real.worker_outputs import Outputs
 from streamsim.real.worker_reports import report_course, report_rejects
 from streamsim.real.worker_visits import Visits
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from streamsim.operators.source import Source
@@ -27,54 +28,6 @@ _signal: Any = sys.modules.get("_signal") or __import__("signal")
 
 class Terminated(BaseException):
     """SIGTERM came."""
-
-
-class Outputs:
-    """Where the bytes go: the same to each. One whose reader has gone is dropped; when all have, BrokenPipeError."""
-
-    def __init__(self, descriptors: Iterable[int], attention: Attention | Inattention | None = None) -> None:
-        self.open = list(descriptors)
-        self._put = os.write if attention is None else attention.write
-        self.written = 0
-        """How many bytes of the last `send` came through, to the output that took most."""
-
-    sent = staticmethod(monotonic)
-    """When what was given last was in the pipes: now (s of CLOCK_MONOTONIC)."""
-
-    def send(self, data: bytes) -> None:
-        """Write all of it to each; a full pipe blocks."""
-        self.written = 0 if self.open else len(data)
-        gone = []
-        for descriptor in self.open if data else ():
-            try:
-                self._write(descriptor, data)
-            except BrokenPipeError:
-                gone.append(descriptor)
-        if gone:
-            self.drop(gone)
-
-    def drop(self, gone: Sequence[int]) -> None:
-        """Forget those whose readers have gone; BrokenPipeError when nobody is left."""
-        self.open = [descriptor for descriptor in self.open if descriptor not in gone]
-        if not self.open:
-            raise BrokenPipeError
-        for descriptor in gone:
-            os.close(descriptor)
-
-    def _write(self, descriptor: int, data: bytes) -> None:
-        done = 0
-        try:
-            done = self._put(descriptor, data)
-            while done < len(data):  # a pipe took a part, and a signal or the reader's end came
-                done += self._put(descriptor, memoryview(data)[done:])
-        finally:
-            self.written = max(self.written, done)
-
-    def close(self) -> None:
-        """Tell the readers that this was all."""
-        for descriptor in self.open:
-            os.close(descriptor)
-        self.open = []
 
 
 class Server:
@@ -163,35 +116,6 @@ class Server:
             self.visits.add(asked, got, served, outputs.sent(), taken, outputs.written, records_in, records_out)
 
 
-def pour(
-    source: Source,
-    outputs: Outputs | Part,
-    visits: Visits,
-    until: float | None,
-    records: int | None,
-    attention: Attention | Inattention,
-) -> None:
-    """Write all that a source has, as fast as it is taken; ``until`` is on the monotonic clock.
-
-    A source waits for nobody, so a visit is asked and got at once, and takes no bytes.
-    """
-    whole = source.stream() if until is None else source.chunks()
-    chunks = whole if records is None else source.records(records)
-    while until is None or monotonic() < until:
-        attention.rest()
-        asked, before = monotonic(), source.records_out
-        chunk = next(chunks, b"")
-        served = monotonic()
-        if not chunk and source.records_out == before:
-            break
-        try:
-            outputs.send(chunk)
-        finally:  # an empty chunk: the end made a record of the unterminated line that was sent before
-            made = source.records_out - before
-            visits.add(asked, asked, served, outputs.sent(), 0, outputs.written, 0, made)
-        attention.between()
-
-
 def run(spec: Mapping[str, Any]) -> None:
     """Run a server to its end. What is wrong is raised as StreamsimError; a signal ends the process."""
     visits = Visits(spec.get("visits"))
@@ -236,7 +160,9 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
             holder.serve(inputs, spec.get("read_bytes") or 65536)
             operator, outputs = holder.operator, holder.outputs  # a command may have put another operator there
         else:
-            _work_source(holder.operator, spec, inputs[0], outputs, visits, attention)
+            from streamsim.real.worker_pouring import serve_source
+
+            serve_source(holder.operator, spec, inputs[0], outputs, visits, attention)
         if operator.rejects.count:
             report_rejects(operator.rejects, spec)
         if operator.course and visits.wanted:
@@ -288,29 +214,6 @@ def _listen(spec: Mapping[str, Any], inputs: Sequence[int], outputs: Sequence[in
     if spec["control"].get("commands"):
         attention.expect(spec["control"]["commands"])
     return attention
-
-
-def _work_source(
-    source: Source,
-    spec: Mapping[str, Any],
-    descriptor: int,
-    outputs: Outputs | Part,
-    visits: Visits,
-    attention: Attention | Inattention,
-) -> None:
-    source.input, source.read = descriptor, attention.read
-    duration, records, pace = spec.get("until_s"), spec.get("records"), spec.get("pace")
-    until = None if duration is None else monotonic() + duration
-    source.deadline = until
-    if pace is None:
-        pour(source, outputs, visits, until, records, attention)
-    else:
-        from streamsim.real.worker_pacing import Pace, pour_paced, sharpen_timer
-
-        sharpen_timer()
-        # Two sources of one seed must not release their records at the same moments.
-        seed = f"{pace.get('seed')}/{spec.get('name')}"
-        pour_paced(source, Pace({**pace, "seed": seed}), outputs, visits, until, records, attention)
 
 
 def run_reporting(text: str) -> int:

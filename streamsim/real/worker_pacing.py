@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from streamsim.operators.source import Source
     from streamsim.real.control.attention import Attention
+    from streamsim.real.worker_alone import Inattention
     from streamsim.real.worker_fused import Part
-    from streamsim.real.worker_loop import Inattention, Outputs
+    from streamsim.real.worker_outputs import Outputs
     from streamsim.real.worker_visits import Visits
 
 _MOST_MARGIN_S = 200e-6

@@ -104,7 +104,7 @@ def _rename(spec: str) -> None:
 
 _LOADED = (
     *("ctypes", "fcntl", "mmap", "select"),
-    *(f"streamsim.real.worker_{part}" for part in ("fanout", "loop", "pacing", "spec")),
+    *(f"streamsim.real.worker_{part}" for part in ("fanout", "loop", "pacing", "pouring", "spec")),
     *(f"streamsim.real.control.{part}" for part in ("attention", "endpoint", "page")),
 )
 

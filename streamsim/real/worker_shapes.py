@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from streamsim.real.worker_loop import Outputs, Server
+from streamsim.real.worker_loop import Server
+from streamsim.real.worker_outputs import Outputs
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from streamsim.operators._shapes import Routing, Selective
     from streamsim.operators.base import Operator
     from streamsim.real.control.attention import Attention
-    from streamsim.real.worker_loop import Inattention
+    from streamsim.real.worker_alone import Inattention
     from streamsim.real.worker_visits import Visits
 
 _FIONREAD = 0x541B

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ def lives(pid: int, born: str) -> bool:
 
 
 def no_children() -> bool:
-    return not descendants([os.getpid()])
+    """Whether nothing is left below this process; Python's own tracker of shared memory, which a pool leaves, aside."""
+    ours = getattr(resource_tracker._resource_tracker, "_pid", None)
+    return not [pid for pid in descendants([os.getpid()]) if pid != ours]
 
 
 def supervised(scenario: Scenario, **setting: Any) -> list[str]:

@@ -24,8 +24,9 @@ from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
+from streamsim.real.worker_alone import Inattention
 from streamsim.real.worker_fanout import Fanout, Stage
-from streamsim.real.worker_loop import Inattention, Outputs
+from streamsim.real.worker_outputs import Outputs
 from streamsim.real.worker_visits import Visits
 from streamsim.scenario import Scenario
 from tests.end_to_end.test_faults import no_children, supervised

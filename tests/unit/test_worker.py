@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamsim.real import worker_loop
+from streamsim.real import worker_loop, worker_outputs, worker_visits
 from streamsim.real.worker_pacing import Pace
 from streamsim.real.worker_spec import read_spec
 from streamsim.trace import VISIT
@@ -342,7 +342,7 @@ def test_a_partial_write_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
         return min(3, len(data))
 
     monkeypatch.setattr(os, "write", write)
-    outputs = worker_loop.Outputs([1])
+    outputs = worker_outputs.Outputs([1])
     outputs.send(b"abcdefg")
     assert (bytes(written), outputs.written) == (b"abcdefg", 7)
     with pytest.raises(BrokenPipeError):
@@ -353,7 +353,7 @@ def test_a_partial_write_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_visits_reach_their_file_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:50]))
-    visits = worker_loop.Visits(str(tmp_path / "visits"))
+    visits = worker_visits.Visits(str(tmp_path / "visits"))
     for number in range(3):
         visits.add(1.0, 2.0, 3.0, 4.0, number, 6, 7, 8)
     visits.flush()
@@ -362,7 +362,7 @@ def test_visits_reach_their_file_piece_by_piece(tmp_path: Path, monkeypatch: pyt
 
 def test_an_output_whose_reader_has_gone_is_closed_at_once() -> None:
     stays, goes = os.pipe(), os.pipe()
-    outputs = worker_loop.Outputs([stays[1], goes[1]])
+    outputs = worker_outputs.Outputs([stays[1], goes[1]])
     os.close(goes[0])
     outputs.send(b"abc")
     assert outputs.written == 3

@@ -12,7 +12,7 @@ import pytest
 from streamsim.errors import RunError
 from streamsim.operators import create
 from streamsim.real import worker_pacing
-from streamsim.real.worker_loop import Inattention
+from streamsim.real.worker_alone import Inattention
 from streamsim.real.worker_pacing import Alarm, Pace, pour_paced
 
 
