@@ -120,6 +120,7 @@ class _Draft:
             times=str(self.directory / section.times) if section.times else None,
             records=self.measure.records,
             duration_s=self.measure.duration_s,
+            urgency=section.urgency,
         )
         self.loads[name] = load
         if section.format is not None:

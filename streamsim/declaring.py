@@ -66,6 +66,7 @@ def declared(value: Any, path: str, directory: Path) -> StationProfile:
         records_out=(size or section.selectivity) / section.record_bytes,
         barrier=section.barrier,
         at_once=section.at_once,
+        discipline=section.discipline,
         places=UNLIMITED if section.places == "unlimited" else section.places,
         record_bytes=section.record_bytes,
         shares=section.shares,

@@ -33,7 +33,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     balanced means); ``states`` are those that ``mmpp`` arrivals pass through in a circle; ``times`` is the file of
     ``trace`` arrivals, one time in seconds since the start on each line. ``in_flight`` records are in the circuit
     at any time where arrivals are ``closed``: the next enters when one has left. ``records`` and ``duration_s`` end
-    the source early.
+    the source early. ``urgency`` is that of its records at stations that serve by priority, 0 the most urgent.
     """
 
     rate: Rate | None = None
@@ -44,6 +44,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int | None = None
     records: int | None = None
     duration_s: float | None = None
+    urgency: int = 0
 
     @property
     def open(self) -> bool:

@@ -64,6 +64,9 @@ class SourceSection(Section, frozen=True, kw_only=True):
         | None
     ) = None
     times: Annotated[str | None, _key("a file of arrival times (s), one a line, for arrivals = 'trace'")] = None
+    urgency: Annotated[
+        int, Meta(ge=0, le=63, description="of its records where a station serves by priority; 0 is most urgent")
+    ] = 0
 
 
 class PipeSection(Section, frozen=True, kw_only=True):
@@ -205,6 +208,10 @@ class ServiceSection(Section, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1)] | Literal["unlimited"] | None,
         _key("records that wait before it at most; default: what its pipe holds in bytes", 10),
     ] = None
+    discipline: Annotated[
+        Literal["arrival", "priority", "preemptive", "sharing"],
+        _key("whom it serves: in turn; the most urgent, interrupting others or not; all at once, sharing a core"),
+    ] = "arrival"
     shares: Annotated[
         dict[str, Annotated[float, Meta(ge=0, le=1)]],
         _key("which part of its output leaves by each port", {"late": 0.1}),

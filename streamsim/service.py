@@ -128,6 +128,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return sum(seen * cost for seen, cost in zip(self.seen, self.costs, strict=True)) / len(self.seen)
 
 
+Discipline = Literal["arrival", "priority", "preemptive", "sharing"]
+
+
 class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The service model of one station and how its output follows from its input.
 
@@ -143,6 +146,8 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     early record brings back more than a late one (what has been seen before is dropped).
     ``places``: so many records wait before it at most (`UNLIMITED`: any number), where its pipe is not to be counted in
     bytes; models by record alone. ``filters``: those of a ``cascade``, in the order in which they are written.
+    ``discipline``: whom it serves, in the order of arrival; by ``priority``, the most urgent class first, and
+    ``preemptive`` where that interrupts another; or up to ``at_once`` together, ``sharing`` one core of its own.
     """
 
     service: ServiceModel = ServiceModel()
@@ -162,6 +167,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     demand_spread: float | None = None
     at_once: int = 1
     places: int | None = None
+    discipline: Discipline = "arrival"
     filters: tuple[Filter, ...] = ()
     yields: tuple[YieldPoint, ...] = ()
 

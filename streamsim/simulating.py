@@ -29,6 +29,8 @@ def grain_of(scenario: Scenario, profile: Profile) -> tuple[str, str]:
         return "records", "a closed load counts records"
     stations = [profile.stations.get(one.name) or scenario.services.get(one.name) for one in scenario.circuit.stations]
     known = [station for station in stations if station is not None]
+    if any(station.discipline != "arrival" for station in known):
+        return "records", "disciplines choose among records"
     if any(station.at_once > 1 or station.places is not None for station in known):
         return "records", "at_once and places count records"
     return "chunks", "pipes move chunks"

@@ -227,6 +227,15 @@ def refuse_records(profiles: Mapping[str, StationProfile], world: str) -> None:
             raise ModelError(f"service.{name}: {what} cannot be {world} yet, only simulated record by record")
 
 
+def refuse_disciplines(profiles: Mapping[str, StationProfile], world: str) -> None:
+    """Raise ModelError where a station serves otherwise than in the order of arrival."""
+    for name, profile in profiles.items():
+        if profile.discipline != "arrival":
+            raise ModelError(
+                f"service.{name}.discipline: {profile.discipline!r} cannot be {world} yet, only simulated by records"
+            )
+
+
 def early_end(scenario: Scenario, profiles: Mapping[str, StationProfile], name: str) -> int | None:
     """Return after how many bytes a station stops reading although more would come (``head``), or None.
 

@@ -16,7 +16,7 @@ from streamsim.circuit import Pipe, Split
 from streamsim.errors import ModelError
 from streamsim.scenario import Scenario
 from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
-from streamsim.traffic import Flow, effective_profiles, host_for, totals
+from streamsim.traffic import Flow, effective_profiles, host_for, refuse_disciplines, totals
 
 if TYPE_CHECKING:
     from streamsim.analysis.feedback import Loop
@@ -146,6 +146,7 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     if circuit.feedback() and scenario.open:
         raise ModelError("a loop under a load of its own cannot be predicted yet")
     profiles = effective_profiles(scenario, profile)
+    refuse_disciplines(profiles, "predicted")
     flows = totals(scenario, profiles)
     inputs: dict[str, list[Pipe]] = {station.name: [] for station in circuit.stations}
     outputs: dict[str, list[Pipe]] = {station.name: [] for station in circuit.stations}

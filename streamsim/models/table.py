@@ -24,6 +24,7 @@ from streamsim.traffic import (
     host_for,
     input_bytes,
     record_rate,
+    refuse_disciplines,
     refuse_records,
     shares,
     source_ceiling,
@@ -195,6 +196,7 @@ def compile_model(
     """
     profiles = effective_profiles(scenario, profile)
     refuse_records(profiles, "simulated by chunks")
+    refuse_disciplines(profiles, "simulated by chunks")
     servers = servers_of(expand(scenario.circuit))
     if any(len(names) > 1 for names in servers.values()):
         scenario = msgspec.structs.replace(scenario, circuit=expand(scenario.circuit))

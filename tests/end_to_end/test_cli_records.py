@@ -144,3 +144,68 @@ def test_curves_against_time_are_drawn_where_they_are_asked_for(queue: Path) -> 
 )
 def test_curves_that_cannot_be_drawn_are_refused_in_one_line(queue: Path, words: list[str], message: str) -> None:
     assert message in one_line(streamsim("simulate", "queue.toml", *words).stderr)
+
+
+CLASSES = """
+[sources.urgent]
+operator = "generate"
+rate     = "400 records/s"
+arrivals = "poisson"
+
+[sources.other]
+operator = "generate"
+rate     = "400 records/s"
+arrivals = "poisson"
+urgency  = 1
+
+[stations.server]
+operator = "work"
+service  = "1 ms"
+input    = ["urgent", "other"]
+
+[service.urgent]
+
+[service.other]
+
+[service.server]
+per_record = "1 ms"
+scv        = 4.0
+places     = "unlimited"
+discipline = "DISCIPLINE"
+
+[simulate]
+cores     = "own"
+precision = 0.1
+"""
+
+
+PREEMPTED = ((1.0 + 0.4 * 5.0 / 2 / 0.6) + (1.0 / 0.6 + 0.8 * 5.0 / 2 / (0.6 * 0.2))) / 2
+"""Mean response (ms) of two classes of 0.4 with preemptive resume (`analysis.queueing.priority.preemptive_resume`)."""
+
+
+@pytest.mark.parametrize(
+    ("discipline", "mean_ms"),
+    [
+        ("arrival", 1.0 + 0.8 * 5.0 / 2 / 0.2),  # Pollaczek and Khinchine; the second moment of a service is 5 ms²
+        ("preemptive", PREEMPTED),
+        ("sharing", 1.0 / 0.2),  # whatever the variation
+    ],
+)
+def test_whom_a_station_serves_can_be_said(queue: Path, discipline: str, mean_ms: float) -> None:
+    text = CLASSES.replace("DISCIPLINE", discipline)
+    if discipline == "sharing":
+        text = text.replace("places ", "at_once = 300\nplaces ")
+    (queue / "classes.toml").write_text(text)
+    found = json.loads(streamsim("simulate", "classes.toml", "--json").stdout)
+    mean = found["circuit"]["response_time"]["mean"]
+    mean_s = mean_ms / 1000
+    assert abs(mean["value"] - mean_s) <= 2 * (mean["high"] - mean["value"])
+    assert abs(found["stations"]["server"]["utilisation"]["value"] - 0.8) < 0.05
+
+
+def test_a_discipline_is_refused_where_it_cannot_be_answered(queue: Path) -> None:
+    text = CLASSES.replace("DISCIPLINE", "priority")
+    (queue / "classes.toml").write_text(text)
+    assert "'priority' cannot be predicted yet" in one_line(streamsim("predict", "classes.toml").stderr)
+    (queue / "classes.toml").write_text(text.replace('places     = "unlimited"', ""))
+    assert "say how many records may wait (places)" in one_line(streamsim("simulate", "classes.toml").stderr)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from streamsim.models.records.compiling import Compiled
+from streamsim.models.records.compiling import MACHINE, Compiled
 from streamsim.models.records.sample import Sample
 from streamsim.models.records.states import SHED
 from streamsim.models.records.steady import QUANTILES, Answer
@@ -112,6 +112,8 @@ class _Reader:
         shed = [number for number, row in enumerate(self.table.stations) if row.name == f"{rows[0].name}{SHED}"]
         taken = self._ending(lambda one: float(one.whole.taken[members].sum()), "records")
         busy = ("cpu_s", "runnable_s", "waiting_s")
+        own_core = rows[0].host is not None and self.table.hosts[rows[0].host].name != MACHINE
+        utilisation = self._mean(lambda one: share("cpu_s")(one) * (servers if own_core else 1), "")
         lives = {state: self._mean(share(f"{state}_s"), "") for state in ("cpu", "runnable", "waiting", "blocked")}
         known = _scaled(taken, rows[0].size, "B")
         nothing = Estimate(value=0.0, unit="B")
@@ -121,7 +123,7 @@ class _Reader:
             bytes_out=self._ending(lambda one: _given(one, members, shed, rows[0]), "B"),
             records_in=None if is_source else taken,
             records_out=self._ending(lambda one: _given(one, members, shed, rows[0], size=1.0), "records"),
-            utilisation=lives["cpu"],
+            utilisation=utilisation,
             cpu=self._ending(lambda one: float(one.whole.cpu_s[members].sum()), "core-s"),
             demand_per_record=self._mean(each("cpu_s"), "core-s/record"),
             service_time=self._mean(each(*busy), "s"),
@@ -138,7 +140,7 @@ class _Reader:
 
     def _bottleneck(self, stations: dict[str, StationResult]) -> Bottleneck | None:
         shares = {name: station.utilisation for name, station in stations.items()}
-        if self.table.hosts:
+        if any(host.name == MACHINE for host in self.table.hosts):
             cores = self.compiled.host.available_cores
             shares["host"] = self._mean(lambda one: min(1.0, float(one.window.cpu_s.sum()) / one.window_s / cores), "")
         ranked = sorted(((found.value or 0.0, name) for name, found in shares.items()), key=lambda pair: -pair[0])

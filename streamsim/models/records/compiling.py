@@ -40,6 +40,9 @@ SPLITS: Mapping[str, records.Split] = {
     "key": "drawn",
 }
 MERGES: Mapping[str, records.Pick] = {"interleave": "arrival", "reorder": "next", "merge": "order", "loop": "ready"}
+PRIORITIES = ("priority", "preemptive")
+MACHINE = "host"
+"""The name of the cores that all stations share which have none of their own."""
 FINEST = 1000
 """Selectivities are kept as fractions with denominators up to this: 2/3 is given as 0, 1, 1, 0, 1, 1, …"""
 
@@ -86,6 +89,7 @@ class _Compiler:
         self.machine = host or host_for(scenario, profile)
         self.own_cores = scenario.simulate.cores == "own"
         self.notes: list[str] = []
+        self.sharing: list[str] = []
         self.names = [station.name for station in self.circuit.stations]
         self.written = {station.name for station in scenario.circuit.stations if station.parallelism == 1}
 
@@ -103,7 +107,11 @@ class _Compiler:
             stations.append(records.Station(name=f"{name}{SHED}", base_s=0.0))
             pipes.append(records.Pipe(upstream=self.names.index(name), downstream=len(stations) - 1))
         self._note_what_is_left_out()
-        hosts = () if self.own_cores else (records.Host(name="host", profile=self.machine),)
+        one_core = HostProfile(cores=1, available_cores=1.0, wake_near_s=0.0, wake_far_s=0.0)
+        hosts = (
+            *(() if self.own_cores else (records.Host(name=MACHINE, profile=self.machine),)),
+            *(records.Host(name=f"core of {name}", profile=one_core) for name in self.sharing),
+        )
         table = records.Table(stations=tuple(stations), pipes=tuple(pipes), hosts=hosts, steering=self._steering())
         return Compiled(table=check(table), circuit=self.circuit, host=self.machine, notes=tuple(self.notes))
 
@@ -158,10 +166,11 @@ class _Compiler:
             servers=profile.at_once,
             takes=None if stop is None else max(1, round(stop / size_in)),
             source=source,
-            pick=self._pick(station),
+            pick="ready" if profile.discipline in PRIORITIES else self._pick(station),
             split=split,
             weights=weights,
-            host=None if self.own_cores or not works else 0,
+            host=self._host(station, profile) if works else None,
+            preempts=profile.discipline == "preemptive",
             service=_law(service) if works else None,
             base_s=base_s,
             per_byte_s=per_byte_s,
@@ -221,11 +230,13 @@ class _Compiler:
         limit = None if ceiling is None else round(ceiling / profile.record_bytes)
         until_s = math.inf if load.duration_s is None else load.duration_s
         if load.arrivals == "closed":
-            return records.Source(arrivals="closed", in_flight=load.in_flight or 1, records=limit, until_s=until_s)
+            return records.Source(
+                arrivals="closed", in_flight=load.in_flight or 1, records=limit, until_s=until_s, urgency=load.urgency
+            )
         if not load.open:
-            return records.Source(records=limit, until_s=until_s)
+            return records.Source(records=limit, until_s=until_s, urgency=load.urgency)
         arrivals, stream = self._stream(load, profile, name)
-        return records.Source(arrivals=arrivals, stream=stream, records=limit, until_s=until_s)
+        return records.Source(arrivals=arrivals, stream=stream, records=limit, until_s=until_s, urgency=load.urgency)
 
     def _stream(self, load: Load, profile: StationProfile, name: str) -> tuple[records.Arrivals, Variate]:
         if load.arrivals == "trace":
@@ -260,14 +271,43 @@ class _Compiler:
             downstream=self.names.index(pipe.downstream),
             capacity=capacity,
             unit="pages" if by_bytes else "records",
+            classes=self._classes(pipe.downstream),
             label=pipe.label,
         )
+
+    def _classes(self, reader: str) -> int:
+        """Return how many classes the pipes into a station tell apart."""
+        profile = self._profile(self.circuit.station(reader))
+        if profile.discipline not in PRIORITIES:
+            return 1
+        if profile.places is None:
+            raise ModelError(
+                f"service.{reader}.discipline: {profile.discipline!r} chooses among records that wait, and bytes "
+                "wait in line; say how many records may wait (places)"
+            )
+        return 1 + max((load.urgency for load in self.scenario.loads.values()), default=0)
+
+    def _host(self, station: Station, profile: StationProfile) -> int | None:
+        """Return which cores a station works on: those that others share too, one of its own, or one a server."""
+        if profile.discipline == "sharing":
+            if profile.at_once == 1:
+                raise ModelError(
+                    f"service.{station.name}.discipline: 'sharing' is among several; say how many at most (at_once)"
+                )
+            self.sharing.append(station.name)
+            return len(self.sharing) - (1 if self.own_cores else 0)
+        return None if self.own_cores or profile.discipline == "preemptive" else 0
 
     def _note_what_is_left_out(self) -> None:
         left_out = {
             "the start of": [name for name, one in self.profiles.items() if one.service.startup > 0],
             "the course of demand along the stream of": [
                 name for name, one in self.profiles.items() if one.service.curve
+            ],
+            "what shares the machine's cores with": [
+                name
+                for name, one in self.profiles.items()
+                if one.discipline in ("preemptive", "sharing") and not self.own_cores
             ],
             "what is kept back by": [name for name, one in self.profiles.items() if one.held_bytes or one.gather_bytes],
         }

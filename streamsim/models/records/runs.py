@@ -206,7 +206,7 @@ def _totals(
     return Totals(
         taken=np.array(taken, np.int64),
         cpu_s=cpu,
-        runnable_s=running - cpu + waking,
+        runnable_s=np.maximum(running - cpu, 0.0) + waking,  # but for rounding there is no less time than work
         waiting_s=waiting,
         blocked_s=blocked,
         held=held,
