@@ -65,6 +65,7 @@ def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
     "streamsim ctl top-words long get",
     "streamsim ctl top-words long set 'where=len(record) > 7'",
     "streamsim ctl . sort pause",
+    "streamsim ctl . change swap 'command=tr a-z A-Z'",
     "streamsim ctl . long watch records_in --every 0.5",
     "streamsim ctl . count scale 3",
 )

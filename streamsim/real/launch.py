@@ -204,6 +204,33 @@ class Crew:
         except OSError as error:
             raise RunError(f"cannot be started: {error.strerror}: {process.program}", station=process.name) from None
 
+    def find(self, program: str, process: Process) -> str:
+        """Return the path of a program, as that process would find it; RunError where there is none."""
+        return find_program(program, {**os.environ, **process.environment}, self.plan.directory, process.name)
+
+    def succeed(self, process: Process, number: int, held: Mapping[int, int]) -> Child:
+        """Start a command in the place of one that has ended; it gets these descriptors, which stay ours too."""
+        actions: list[Action] = [(os.POSIX_SPAWN_DUP2, mine, theirs) for theirs, mine in held.items()]
+        stderr = self._stderr(number) if self._setting.collect else -1
+        if stderr >= 0:
+            actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
+        started, pids = time.monotonic(), list[int]()
+        with Place(self.plan.directory, self._setting.cpus) as place:
+            place.call(lambda: pids.append(self._spawn(process, list(process.arguments), actions)))
+        child = Child(process, number, pids[0], started, stderr, None)
+        self.children.append(child)
+        self._left += 1
+        self._guardian.add(child.pid)
+        settle(child.pid, process, self._setting.cpus)
+        child.open_pidfd(self._poller)
+        self._asking = self._asking or child.pidfd < 0
+        processes = tuple(process if one.name == process.name else one for one in self.plan.processes)
+        self.plan = msgspec.structs.replace(self.plan, processes=processes)
+        if self._setting.control:
+            now = {child.process.name: child.pid for child in self.children}
+            publish(self.directory, self.plan, [now[one.name] for one in processes])
+        return child
+
     def ended(self, timeout_s: float | None) -> list[Child]:
         """Wait until a process has ended, at most so long; return those that have, upstream first, not yet reaped."""
         if self._asking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 from typing import Protocol
 
 from streamsim.errors import RunError
@@ -12,6 +13,7 @@ from streamsim.real.endings import judge
 from streamsim.real.halted import Halted
 from streamsim.real.launch import Crew
 from streamsim.real.leftovers import Leftovers
+from streamsim.real.replacing import Replacing
 from streamsim.real.standstill import Standstill
 
 _LOOK_S = 1.0
@@ -40,6 +42,11 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
         once, the one furthest upstream, for the others may have failed of its silence.
     KeyboardInterrupt : a station died of the terminal's Ctrl-C.
     """
+    with closing(Replacing(crew, measured=watcher is not None)) as replacing:
+        return _supervise(crew, watcher, replacing, collected=collected)
+
+
+def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, collected: bool) -> list[str]:
     warnings: list[str] = []
     standstill, halted, leftovers = Standstill(crew), Halted(), Leftovers(crew.joints)
     while crew.running:
@@ -51,6 +58,8 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
             crew.reap(child)
         for child in gone:
             _judge(child, warnings)
+            replacing.ended(child)
+        replacing.look()
         standstill.look()
         halted.look(crew.children)
         leftovers.look(crew.children)

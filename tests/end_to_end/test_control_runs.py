@@ -241,3 +241,41 @@ def test_each_of_several_operators_in_a_process_is_steered_and_done_again(tmp_pa
     with running(tmp_path, FUSED.replace('"20000', '"90000'), "--replay", str(log)):
         pass
     assert (tmp_path / "out").read_bytes() == first
+
+
+REPLACED = """
+name = "numbers"
+[sources.make]
+operator = "generate"
+count = 90000
+rate = "20000 records/s"
+[stations.keep]
+operator = "filter"
+where = "len(record) > 0"
+[stations.change]
+command = "tr 0-9 a-j"
+[stations.last]
+command = "cat"
+"""
+
+
+def test_a_unix_command_is_replaced_and_no_byte_is_lost_or_comes_twice(tmp_path: Path) -> None:
+    with running(tmp_path, REPLACED) as (_, run), connected(run, "change") as change:
+        old = change.entry.pid
+        found = change.call("swap", {"command": "sed s/^/+/"})
+        now = runs.find("numbers")
+        assert found["pid"] == now.server("change").pid != old
+        assert now.server("change").program == "sed s/^/+/"
+        with connected(now, "change") as changed:
+            with pytest.raises(ControlError, match="'sed' may know something of what it has read"):
+                changed.call("swap", {"command": "cat"})
+            with pytest.raises(ControlError, match="noSuchTool"):
+                changed.call("swap", {"command": "noSuchTool", "state": "new"})
+        with connected(now, "last") as last, pytest.raises(ControlError, match="'change', which writes to 'last'"):
+            last.call("swap", {"command": "cat"})
+    lines = (tmp_path / "out").read_bytes().splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith(b"+"))
+    letters = bytes.maketrans(b"0123456789", b"abcdefghij")
+    numbers = [b"%d" % number for number in range(1, 90001)]
+    assert 0 < place < 90000
+    assert lines == [line.translate(letters) for line in numbers[:place]] + [b"+" + line for line in numbers[place:]]

@@ -58,6 +58,7 @@ class Attention:
         self._next = 0.0
         self._readers: dict[tuple[int, ...], Any] = {}
         self._writers: dict[int, epoll] = {}
+        self._turns: list[tuple[int, int]] = []
 
     def serve_for(self, holder: Any) -> None:
         """Say whose commands these are: its attribute ``operator`` is read, and replaced by some commands."""
@@ -146,6 +147,8 @@ class Attention:
     def between(self) -> None:
         """Between two chunks: bring the page up to date, and serve commands when it is time."""
         self.chunks += 1
+        if self._turns:
+            self._turn()
         now = monotonic()
         self.note()
         if now >= self._next:
@@ -175,6 +178,20 @@ class Attention:
             self.note(SLEEPING)
             self.endpoint.serve(left)
         self.note()
+
+    def turn(self, descriptor: int, fresh: int) -> bool:
+        """Write into another pipe from the next chunk on; returns whether that is so by now."""
+        self._turns.append((descriptor, fresh))
+        if self.unwritten == 0:
+            self._turn()
+        return not self._turns
+
+    def _turn(self) -> None:
+        for descriptor, fresh in self._turns:
+            os.dup2(fresh, descriptor, inheritable=False)
+            os.close(fresh)
+            self._writers.pop(descriptor, None)
+        self._turns = []
 
     def note(self, state: int | None = None) -> None:
         """Write the counters into the page."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import stat
 from bisect import insort
 from pathlib import Path
 from time import monotonic
@@ -14,14 +15,14 @@ import msgspec
 
 from streamsim import operators
 from streamsim.errors import ControlError, nearest
-from streamsim.operators.base import ByteOperator, control
+from streamsim.operators.base import ByteOperator, PortedOperator, control
 from streamsim.real.control.api import Api, readings
 from streamsim.real.control.attention import Attention
 from streamsim.real.control.sharing import Share
 
 _UNRECORDED = (
     *("state", "metrics", "parameters", "adjustable", "snapshot", "at", "rpc.discover"),
-    *("hand_over", "take_over"),
+    *("hand_over", "take_over", "turn"),
 )
 """Methods that leave a server as it was, do something later, or move keys between servers."""
 
@@ -175,6 +176,28 @@ class Faculties:
         self._exchange(operator, parameters, keep=state == "keep")
         self._spec["operator"] = operator
         return dict(self._holder.operator.values)
+
+    @control
+    def turn(self, descriptor: int, file: str) -> bool:
+        """Write into another pipe from the next record on, so that who reads the one there is comes to its end.
+
+        Only for operators that write whole records into one pipe. Returns whether it has been done; if not, it will be
+        when what it writes at the moment is written.
+        """
+        outputs = getattr(self._holder, "outputs", None)
+        if list(getattr(outputs, "open", ())) != [descriptor] or not isinstance(self._holder.operator, PortedOperator):
+            raise ControlError(
+                f"{self.station!r} ({self._spec['operator']}) does not write whole records into one pipe: it cannot "
+                "turn to another between two of them"
+            )
+        try:
+            fresh = os.open(file, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise ControlError(f"{file}: {error.strerror}") from None
+        if not stat.S_ISFIFO(os.fstat(fresh).st_mode):
+            os.close(fresh)
+            raise ControlError(f"{file}: is no pipe")
+        return self._attention.turn(descriptor, fresh)
 
     @control
     def hand_over(self, place: int, among: int, directory: str) -> list[int]:

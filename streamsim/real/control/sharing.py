@@ -70,6 +70,10 @@ class Share:
             self._made = make_api(self, self._part)
         return self._made
 
+    def turn(self, descriptor: int, fresh: int) -> bool:
+        """Let the process write into another pipe from the next chunk on."""
+        return self._attention.turn(descriptor, fresh)
+
     def rest(self) -> None:
         """Serve commands while the process is paused."""
         self._attention.rest()

@@ -35,7 +35,7 @@ class System:
     >>> System(ServerEntry(name="a", kind="command", program="cat", pid=0, started="1")).drain()
     Traceback (most recent call last):
     ...
-    streamsim.errors.ControlError: 'a' is a Unix command (cat): it has no drain; pause, resume, state, metrics, parameters and set (niceness, cores, pipe) is what the system offers
+    streamsim.errors.ControlError: 'a' is a Unix command (cat): it has no drain; pause, resume, state, metrics, parameters and set (niceness, cores, pipe) is what the system offers, and swap with a command
     """  # noqa: E501
 
     saved: tuple[str, ...] = ()
@@ -136,7 +136,8 @@ class System:
         """Return why something cannot be done to a command."""
         return (
             f"{self._server.name!r} is a Unix command ({self._server.program}): it has no {method}; pause, resume, "
-            "state, metrics, parameters and set (niceness, cores, pipe) is what the system offers"
+            "state, metrics, parameters and set (niceness, cores, pipe) is what the system offers, and swap with a "
+            "command"
         )
 
     def _resize(self, pipe: int | str) -> None:
