@@ -9,7 +9,7 @@ from typing import Any
 
 from streamsim import formats, operators, sections
 from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Sink, Station
-from streamsim.commands import split_command
+from streamsim.commands import check_environment, split_command
 from streamsim.conversion import with_converters
 from streamsim.errors import ScenarioError, nearest
 from streamsim.fusion import fused_groups
@@ -144,6 +144,7 @@ class _Draft:
 
     def _command_source(self, name: str, command: str, section: sections.SourceSection, limited: bool) -> None:
         split_command(command, f"sources.{name}.command")
+        check_environment(section.env, f"sources.{name}.env")
         if not limited:
             self._process(name, command=command, environment=section.env)
             return
@@ -179,6 +180,7 @@ class _Draft:
         if section.command is not None:
             _no_extra(extra, sections.StationSection, path)
             split_command(section.command, f"{path}.command")
+            check_environment(section.env, f"{path}.env")
             if section.format is not None:
                 raise ScenarioError("goes with operator: a command tells records apart itself", path=f"{path}.format")
             for key in ("on_error", "dead_letter"):
@@ -246,6 +248,14 @@ class _Draft:
                     raise ScenarioError(f"there is no station or source {name!r}{nearest(name, known)}", path=path)
                 if name in station.inputs[:number]:
                     raise ScenarioError(f"{name!r} is named twice", path=path)
+            for name in known:
+                if station.command and f"{{{name}}}" in station.command and name not in station.inputs:
+                    have = ", ".join(map(repr, station.inputs)) or "nothing"
+                    raise ScenarioError(
+                        f"the command has {{{name}}}, but the station reads {have}; add {name!r} to its input "
+                        f"(or rename {name!r} where the braces are the command's own)",
+                        path=path,
+                    )
 
     def circuit(self) -> Circuit:
         """Insert what the shape needs, and join everything with pipes."""

@@ -95,6 +95,23 @@ def split_command(command: str, path: str) -> list[str]:
     return words
 
 
+def check_environment(environment: dict[str, str], path: str) -> None:
+    """Refuse what no environment can hold.
+
+    >>> check_environment({"LC_ALL": "C", "OPTIONS": "a=b"}, "stations.a.env")
+
+    Raises
+    ------
+    ScenarioError : names the variable.
+    """
+    for name, value in environment.items():
+        if not name or "=" in name or "\0" in name:
+            message = f"{name!r} cannot name a variable: a name is not empty and has no '=' and no zero byte"
+            raise ScenarioError(message, path=path)
+        if "\0" in value:
+            raise ScenarioError(f"the value of {name!r} cannot hold a zero byte: {value!r}", path=path)
+
+
 def _as_written(command: str) -> list[str]:
     """Return the words with their quotes still on, so that ``'|'`` is told from ``|``."""
     words: list[str] = []

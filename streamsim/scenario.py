@@ -132,7 +132,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def directory(self) -> Path:
         """Where relative paths start: the directory of the file, or the current one."""
-        return Path(self.file).resolve().parent if self.file else Path.cwd()
+        return directory_of(self.file)
 
     @property
     def open(self) -> bool:
@@ -142,3 +142,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     def load_of(self, name: str) -> Load:
         """Return the load of a source; one as fast as the circuit takes it where none was said."""
         return self.loads.get(name, Load())
+
+
+def directory_of(file: str | None) -> Path:
+    """Return where the relative paths of a scenario start; one that came through a pipe stands in no directory.
+
+    >>> str(directory_of("/srv/circuits/words.toml"))
+    '/srv/circuits'
+    """
+    return Path.cwd() if file is None or Path(file).is_fifo() else Path(file).resolve().parent

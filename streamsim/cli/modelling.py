@@ -81,7 +81,7 @@ def simulate(
 ) -> None:
     """Simulate a scenario with the service models of its profile; runs none of its commands.
 
-    It ends when every interval is as narrow as [simulate] precision asks for, and says what that took.
+    It ends when every interval is as narrow as simulate.precision asks for, and says what that took.
     """
     from streamsim.cli.progress import ProgressLine
     from streamsim.cli.tables import print_result

@@ -331,3 +331,18 @@ def test_a_named_pipe_is_not_opened_to_see_whether_it_is_there(tmp_path: Path) -
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     check_runnable(circuit_of(sources={"x": {"file": str(fifo)}}, stations=B), standard_input=False)
+
+
+@pytest.mark.parametrize("variable", [{"": "a"}, {"A=B": "a"}, {"A\0": "a"}, {"A": "a\0"}])
+def test_what_no_environment_can_hold_is_refused(variable: dict[str, str]) -> None:
+    assert refused(stations={"a": {"command": "env", "env": variable}}).path == "stations.a.env"
+    assert refused(sources={"s": {"command": "env", "env": variable}}).path == "sources.s.env"
+
+
+def test_braces_around_a_station_that_is_no_input_are_refused() -> None:
+    sources = {"s": {"command": "seq 3"}, "t": {"command": "seq 4"}}
+    error = refused(sources=sources, stations={"a": {"command": "comm - {t}", "input": "s"}})
+    assert error.path == "stations.a.input"
+    assert "add 't' to its input" in str(error)
+    stations = {"a": {"command": "awk '{print}' {t}", "input": ["s", "t"]}}
+    assert circuit_of(sources=sources, stations=stations).station("a").inputs == ("s", "t")

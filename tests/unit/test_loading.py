@@ -124,6 +124,36 @@ def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path: Path, content: byte
     assert words in str(error)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_bytes(b'\xef\xbb\xbf[stations.b]\r\ncommand = "wc"\r\n')
+    assert load(file).circuit.order() == ("b",)
+
+
+def test_a_named_pipe_that_nobody_writes_into_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.toml")
+    assert "is a pipe, and nothing came out" in str(refused(tmp_path / "x.toml"))
+
+
+def test_a_scenario_comes_through_a_pipe_and_its_paths_start_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("a\n")
+    reading, writing = os.pipe()
+    os.write(writing, b'[sources.a]\nfile = "a.txt"\n[stations.b]\ncommand = "wc"\n')
+    os.close(writing)
+    try:
+        scenario = load(Path(f"/dev/fd/{reading}"))
+    finally:
+        os.close(reading)
+    assert scenario.circuit.feeds[0].file == str(tmp_path / "a.txt")
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    assert "longer than any scenario" in str(refused(Path("/dev/zero")))
+
+
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "top-words.toml").write_text("[sources.text]\n")
     assert "no such file; did you mean 'top-words.toml'?" in str(refused(tmp_path / "top-word.toml"))
