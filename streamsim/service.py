@@ -76,6 +76,8 @@ class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
     is spent once before the first read, ``finish`` once at the end of the input before the last output
     (the sorting of ``sort``), with ``finish_threads`` cores at once; ``output_per_byte`` for each byte written
     after it.
+    ``waking_per_byte`` (s) is what a command's own processes need to wake each other across cores; on a single core
+    they hand on at once.
     ``curve``, where a mean per byte would lose it, spreads the input-phase demand along the stream.
     ``filling_per_byte`` is the part of ``per_byte`` that a station spends on taking bytes into its buffer, before
     the work on a full one begins (`StationProfile.gather_bytes`).
@@ -86,6 +88,7 @@ class ServiceModel(msgspec.Struct, frozen=True, kw_only=True):
     per_byte: float = 0.0
     waiting_per_record: float = 0.0
     waiting_per_byte: float = 0.0
+    waking_per_byte: float = 0.0
     scv: float = 0.0
     distribution: Distribution = Distribution()
     scatters: Literal["by-chunk", "by-record"] = "by-chunk"

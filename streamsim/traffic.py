@@ -69,7 +69,7 @@ def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str,
         if entry is None:
             missing.append(station.name)
         else:
-            found[station.name] = entry
+            found[station.name] = _awake(entry, scenario.host.cores)
     if missing:
         names = ", ".join(repr(name) for name in missing)
         raise ProfileError(
@@ -77,6 +77,16 @@ def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str,
             f"measure it (streamsim measure writes a profile) or declare it in [service.{missing[0]}]"
         )
     return found
+
+
+def _awake(profile: StationProfile, cores: int) -> StationProfile:
+    """Return the profile whose waiting includes what its processes need to wake each other on so many cores."""
+    service = profile.service
+    if not service.waking_per_byte:
+        return profile
+    more = service.waking_per_byte if cores > 1 else 0.0
+    changed = msgspec.structs.replace(service, waiting_per_byte=service.waiting_per_byte + more, waking_per_byte=0.0)
+    return msgspec.structs.replace(profile, service=changed)
 
 
 def _size_before(scenario: Scenario, measured: Mapping[str, StationProfile], station: Station) -> float:

@@ -59,6 +59,8 @@ class Phases:
     barrier: bool
     read_from: int
     read_to: int
+    seen: float = 1.0
+    """The part of its core-seconds in a loop during which it was seen running: less where processes come and go."""
 
 
 def reference_work(run: RunTrace, station: StationTrace) -> Array:
@@ -120,7 +122,7 @@ def split_round(run: RunTrace, station: StationTrace) -> Phases:
     only what is left of its time then was spent without one.
     """
     work = reference_work(run, station)
-    last = len(work) - 1
+    last, seen = len(work) - 1, 1.0
     start = max(int(np.argmax(station.bytes_in > 0)) - 1, 0)
     startup, reading = _phase(station, work, None, start), _phase(station, work, start, last)
     if station.visits is not None and station.cpu_s[last] > 0:
@@ -129,12 +131,14 @@ def split_round(run: RunTrace, station: StationTrace) -> Phases:
         startup = replace(whole, work=whole.work * (1 - part), waiting=startup.waiting)
         reading = replace(whole, work=whole.work * part, waiting=reading.waiting)
     elif station.visits is None:
+        seen = reading.running / reading.cpu if reading.cpu > 0 else 1.0
         idle = max(0.0, reading.running + reading.waiting - reading.cpu)
         reading = replace(reading, running=reading.cpu, waiting=idle)
     nothing = _phase(station, work, last, last)
     return Phases(
-        startup=startup, reading=reading, finish=nothing, output=nothing, barrier=False, read_from=start, read_to=last
-    )
+        startup=startup, reading=reading, finish=nothing, output=nothing, barrier=False, read_from=start, read_to=last,
+        seen=seen,
+    )  # fmt: skip
 
 
 def _phase(station: StationTrace, work: Array, begin: int | None, end: int) -> Phase:

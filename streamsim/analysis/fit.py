@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamsim.analysis.demand import (
+    THREADS_MATTER,
     Phases,
     demand_curve,
     reference_work,
@@ -111,6 +112,7 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
     gather = gathering(readings, read_bytes) if station.operator is None and not source and not looped else NOTHING
     # What goes round comes in another order each time.
     curve = demand_curve(readings) if not source and not looped and not gather.bytes else ()
+    chunks = regimes(windows.calls, windows.sizes, windows.works)
     if looped and station.operator is None and records_in:  # it gives one record for each, and works on it alone
         windows, read_bytes = _by_record(windows, bytes_in / records_in), bytes_in / records_in
     elif looped:  # how much comes together is as it happens there: what a visit costs, its records do
@@ -125,6 +127,8 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         service=_replace(
             service,
             curve=curve,
+            regimes=chunks if looped else service.regimes,
+            **_waking(phases, service, looped=looped and station.operator is None),
             distribution=scatter.distribution,
             scatters=scatter.of,
             scv=scatter.distribution.scv,
@@ -224,6 +228,16 @@ def _without_calls(windows: _Windows) -> _Windows:
     return _Windows(none, none, windows.sizes, windows.works, windows.exact)
 
 
+def _waking(phases: list[Phases], service: ServiceModel, *, looped: bool) -> dict[str, float]:
+    """Take the waiting of a command whose processes come and go for what they need to wake each other.
+
+    They are gone before anybody has seen them run: more core-seconds than running time is how they show.
+    """
+    if not looped or _mean([phase.seen for phase in phases]) > 1 / THREADS_MATTER:
+        return {}
+    return {"waiting_per_byte": 0.0, "waking_per_byte": service.waiting_per_byte}
+
+
 def _settled(trace: StationTrace, servers: int) -> StationTrace:
     """Return the trace whose first visits, one a server, do not count what it took to start among their work."""
     visits = trace.visits
@@ -268,9 +282,15 @@ def _records(runs: tuple[RunTrace, ...], circuit: Circuit, name: str) -> tuple[f
         into = sum(count for count in upstream if count is not None) if upstream and None not in upstream else None
     if out is None:
         for pipe in circuit.outputs_of(name):
-            if len(circuit.inputs_of(pipe.downstream)) == 1:
-                out = mean_of([run.stations[pipe.downstream].records_in for run in runs])
-    return into, out
+            taken = mean_of([run.stations[pipe.downstream].records_in for run in runs])
+            others = [
+                mean_of([run.stations[other.upstream].records_out for run in runs])
+                for other in circuit.inputs_of(pipe.downstream)
+                if other != pipe
+            ]
+            if taken is not None and None not in others and not circuit.feed_of(pipe.downstream):
+                out = taken - sum(count for count in others if count is not None)
+    return into, out if out is None or out > 0 else None
 
 
 def _largest_chunk(traces: list[StationTrace], moved: str, calls: str) -> float:

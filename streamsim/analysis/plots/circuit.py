@@ -28,6 +28,8 @@ ROW = 0.62
 """Inches between two rows of boxes."""
 HEIGHT = 0.34
 """Inches, of a box."""
+LANE = 0.3
+"""Inches beside the boxes for a pipe that leads back."""
 HUES: LinearSegmentedColormap = LinearSegmentedColormap.from_list("busy", colormaps["YlOrBr"]([0.0, 0.2, 0.4, 0.55]))
 """Light enough at its dark end for dark text to be read on it; told apart by all kinds of colour vision."""
 GUILTY = "#0072B2"
@@ -46,13 +48,17 @@ def draw(inputs: Inputs) -> Figure | None:
     columns = max(len(row) for row in rows)
     figure = new_figure(ROW * len(rows) + 0.55)
     axes = figure.add_subplot()
-    places = layout(rows)
-    width = min(3.4, (WIDTH) / columns - 0.25)
+    back = [pipe for pipe in inputs.circuit.pipes if pipe.label not in ways]
+    room = WIDTH - LANE * len(back)
+    places = layout(rows, room)
+    width = min(3.4, room / columns - 0.25)
     busy = {name: station.utilisation.value for name, station in result.stations.items()}
     guilty = inputs.diagnosis.first.station if inputs.diagnosis is not None else _named(result)
     for pipe in inputs.circuit.pipes:
-        way = [pipe.upstream, *ways.get(pipe.label, []), pipe.downstream]
-        _pipe(axes, [places[name] for name in way], width, back=pipe.label not in ways)
+        if pipe in back:
+            _pipe_back(axes, places[pipe.upstream], places[pipe.downstream], width, room + LANE * back.index(pipe))
+            continue
+        _pipe(axes, [places[name] for name in (pipe.upstream, *ways[pipe.label], pipe.downstream)])
     for name in inputs.circuit.order():
         place = places[name]
         _box(axes, inputs.circuit, name, place, width, busy.get(name), guilty=name == guilty)
@@ -111,10 +117,10 @@ def _order(rows: list[list[str]], links: list[tuple[str, str]], *, down: bool) -
         places |= {name: (place + 0.5) / len(row) for place, name in enumerate(row)}
 
 
-def layout(rows: list[list[str]]) -> dict[str, Place]:
+def layout(rows: list[list[str]], width: float = WIDTH) -> dict[str, Place]:
     """Return the middle of every box, in inches: rows from above, each spread over the width."""
     return {
-        name: ((WIDTH) * (place + 0.5) / len(row), -ROW * number)
+        name: (width * (place + 0.5) / len(row), -ROW * number)
         for number, row in enumerate(rows)
         for place, name in enumerate(row)
     }
@@ -141,14 +147,21 @@ def _box(
     axes.text(left + width - 0.09, place[1], told, color=EDGE, va="center", ha="right", fontsize=9, zorder=4)
 
 
-def _pipe(axes: Axes, way: list[Place], width: float, *, back: bool) -> None:
-    """Draw a pipe from the lower edge of one box to the upper edge of the other; one that leads back goes round."""
-    side, edge = (width / 2, 0.0) if back else (0.0, HEIGHT / 2)
-    points = [(way[0][0] + side, way[0][1] - edge), *way[1:-1], (way[-1][0] + side, way[-1][1] + edge)]
+def _pipe(axes: Axes, way: list[Place]) -> None:
+    """Draw a pipe from the lower edge of one box to the upper edge of the other."""
+    edge = HEIGHT / 2
+    _line(axes, [(way[0][0], way[0][1] - edge), *way[1:-1], (way[-1][0], way[-1][1] + edge)])
+
+
+def _pipe_back(axes: Axes, start: Place, end: Place, width: float, lane: float) -> None:
+    """Draw a pipe that leads back: out to the right of all boxes, and up there."""
+    _line(axes, [(start[0] + width / 2, start[1]), (lane, start[1]), (lane, end[1]), (end[0] + width / 2, end[1])])
+
+
+def _line(axes: Axes, points: list[Place]) -> None:
     for (x, y), (further_x, further_y) in itertools.pairwise(points[:-1]):
         axes.plot([x, further_x], [y, further_y], color=FAINT, linewidth=1.2, zorder=2)
-    arrow = {"arrowstyle": "-|>", "color": FAINT, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 1,
-             "connectionstyle": "arc3,rad=-0.4" if back else "arc3"}  # fmt: skip
+    arrow = {"arrowstyle": "-|>", "color": FAINT, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 1}
     axes.annotate("", points[-1], points[-2], arrowprops=arrow, zorder=2)
 
 
