@@ -33,6 +33,8 @@ def grain_of(scenario: Scenario, profile: Profile) -> tuple[str, str]:
         return "records", "disciplines choose among records"
     if any(station.at_once > 1 or station.places is not None for station in known):
         return "records", "at_once and places count records"
+    if scenario.open and scenario.circuit.feedback():
+        return "records", "how often a record goes round is seen by the record"
     return "chunks", "pipes move chunks"
 
 

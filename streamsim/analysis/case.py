@@ -143,8 +143,6 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     1.0
     """
     circuit = scenario.circuit
-    if circuit.feedback() and scenario.open:
-        raise ModelError("a loop under a load of its own cannot be predicted yet")
     profiles = effective_profiles(scenario, profile)
     refuse_disciplines(profiles, "predicted")
     flows = totals(scenario, profiles)

@@ -84,6 +84,10 @@ def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> 
             warnings=(f"the load cannot be carried: the circuit needs {capacity_s / span:.2f} times as long; "
                       f"it would hold {largest}",) if span > 0 else (),
         )  # fmt: skip
+    if case.loops:
+        from streamsim.analysis.open_loops import open_loops  # it is made of the parts of this module
+
+        return open_loops(case, span, startup)
     return _decompose(case, span, startup)
 
 
@@ -111,7 +115,7 @@ def _largest_rates(case: Case, spans: dict[str, float], capacity_s: float) -> st
 
 
 def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
-    own = {name: _own(case, name, span) for name in case.order}
+    own = {name: wants_of(case, name, span) for name in case.order}
     stretch = stretches({name: wants for name, (wants, _) in own.items()}, max(case.host.available_cores, 1e-9))
     leaving: dict[str, Arrivals] = {}
     answers: dict[str, StationAnswer] = {}
@@ -121,7 +125,7 @@ def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
         profile = case.profiles[name]
         if case.scenario.circuit.station(name).role == "source":  # records wait for nobody there
             answers[name] = StationAnswer(
-                time, profile.service.scv, min(_rate(case, name, span) * time, 1.0), 0.0, time
+                time, profile.service.scv, min(rate_of(case, name, span) * time, 1.0), 0.0, time
             )
             leaving[name] = _source(case, name, span)
             continue
@@ -130,7 +134,7 @@ def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
             answers[name] = StationAnswer(0.0, 0.0, 0.0, 0.0, 0.0)
             leaving[name] = _thinned(arrivals, case, name, span)
             continue
-        asked = _asked(case, name, arrivals, time, stretch[name])
+        asked = asked_of(case, name, arrivals, time, stretch[name])
         choice = choose(asked)
         waking = wake_s(case.host) * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
         wait = choice.queue.wait
@@ -169,7 +173,7 @@ def _part(case: Case, pipe: Pipe) -> float:
     return part * (flow.records_out / flow.records_in if flow.records_in else 1.0)
 
 
-def _own(case: Case, name: str, span: float) -> tuple[Wants, float]:
+def wants_of(case: Case, name: str, span: float) -> tuple[Wants, float]:
     """Return what a server wants of the host, and the time without a core that a record takes besides (s)."""
     size, records = moved(case.flows[name])
     service, servers = case.profiles[name].service, case.servers[name]
@@ -179,7 +183,7 @@ def _own(case: Case, name: str, span: float) -> tuple[Wants, float]:
     return Wants(each, work, servers), sleeping
 
 
-def _asked(case: Case, name: str, arrivals: Arrivals, time: float, stretch: float) -> Station:
+def asked_of(case: Case, name: str, arrivals: Arrivals, time: float, stretch: float) -> Station:
     """Return the station as the models see it; servers with pipes of their own are so many stations of one server.
 
     Work that shares the cores takes a time that scatters less with its own demand and more with what others want: its
@@ -227,13 +231,13 @@ def _into(case: Case, stream: Arrivals, pipe: Pipe) -> Arrivals:
     return _drawn(stream, part, "records go their ways as if at random")
 
 
-def _rate(case: Case, name: str, span: float) -> float:
+def rate_of(case: Case, name: str, span: float) -> float:
     return moved(case.flows[name])[1] / span
 
 
 def _source(case: Case, name: str, span: float) -> Arrivals:
     load = case.scenario.load_of(name)
-    rate = _rate(case, name, span)
+    rate = rate_of(case, name, span)
     if load.arrivals == "even" and load.rate is not None:
         return Arrivals(rate, 0.0, "even")
     process = markovian.arrivals_of(load, rate) if rate > 0 else None
