@@ -144,7 +144,7 @@ def test_a_controller_sheds_so_much_that_what_is_kept_is_served_in_time(tmp_path
 def test_a_controller_that_fails_is_stopped_and_the_run_goes_on(tmp_path: Path) -> None:
     document = {
         "name": "failing",
-        "sources": {"make": {"operator": "generate", "count": 2000, "rate": "5000 records/s"}},
+        "sources": {"make": {"operator": "generate", "count": 10000, "rate": "5000 records/s"}},
         "stations": {"keep": {"operator": "filter", "where": "len(record) > 0"}},
         "sinks": {"nowhere": {}},
         "controllers": {
@@ -153,7 +153,7 @@ def test_a_controller_that_fails_is_stopped_and_the_run_goes_on(tmp_path: Path) 
     }
     with Session(cores=1) as session:
         run = session.run_once(load(document, overrides={"host.cores": 1}))
-    assert run.stations["keep"].records_in == 2000
+    assert run.stations["keep"].records_in == 10000
     said = [warning for warning in run.warnings if "controller" in warning]
     assert len(said) == 1
     assert said[0].startswith("controller 'one' was stopped: parameter 'probability'")
@@ -279,3 +279,49 @@ def test_a_unix_command_is_replaced_and_no_byte_is_lost_or_comes_twice(tmp_path:
     numbers = [b"%d" % number for number in range(1, 90001)]
     assert 0 < place < 90000
     assert lines == [line.translate(letters) for line in numbers[:place]] + [b"+" + line for line in numbers[place:]]
+
+
+THROUGH = """
+name = "numbers"
+[sources.make]
+operator = "generate"
+count = 40000
+rate = "10000 records/s"
+[stations.keep]
+operator = "filter"
+where = "int(record) % 2 == 0"
+[stations.twice]
+operator = "map"
+to = "record + ',' + record"
+[stations.mark]
+operator = "map"
+to = "record + ' a'"
+[stations.tool]
+command = "cat"
+[stations.last]
+operator = "filter"
+where = "len(record) > 0"
+"""
+
+
+def test_a_command_takes_effect_downstream_at_the_record_that_it_names_upstream(tmp_path: Path) -> None:
+    with running(tmp_path, THROUGH) as (_, run), connected(run, "keep") as keep, connected(run, "mark"):
+        with connected(run, "twice"):
+            order = {"method": "set", "parameters": {"to": "record + ' b'"}}
+            keep.call("at", {"byte": 150_000, "station": "mark", **order})
+        with pytest.raises(ControlError, match=r"'tool', a Unix command \(cat\), stands before 'last'"):
+            keep.call("at", {"byte": 150_000, "station": "last", **order})
+        with pytest.raises(ControlError, match="'make' does not stand behind 'keep'"):
+            keep.call("at", {"byte": 150_000, "station": "make", **order})
+        with pytest.raises(ControlError, match="has no server 'lost'"):
+            keep.call("at", {"byte": 150_000, "station": "lost", **order})
+    taken = 0
+    for number in range(1, 40001):  # the first record that begins at, or behind, the byte that was named
+        if taken >= 150_000:
+            break
+        taken += len(b"%d\n" % number)
+    even = [b"%d,%d " % (one, one) for one in range(2, 40001, 2)]
+    first = -(-number // 2) - 1
+    assert (tmp_path / "out").read_bytes().splitlines() == [
+        line + (b"a" if place < first else b"b") for place, line in enumerate(even)
+    ]

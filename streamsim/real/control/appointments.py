@@ -56,8 +56,9 @@ def _keep(attention: Any, appointment: Any) -> None:
     """Do what was to be done; where it fails, say so on standard error: nobody waits for the answer."""
     try:
         attention.endpoint.api.call(appointment.method, appointment.parameters)
-    except StreamsimError as error:
-        text = f"{appointment.method} at {appointment.unit} {appointment.number}: {' '.join(str(error).split())}\n"
+    except Exception as error:  # a command's own fault must not end the server
+        why = str(error) if isinstance(error, StreamsimError) else f"{type(error).__name__}: {error}"
+        text = f"{appointment.method} at {appointment.unit} {appointment.number}: {' '.join(why.split())}\n"
         os.write(2, text.encode())
 
 

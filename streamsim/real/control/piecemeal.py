@@ -22,10 +22,7 @@ def work(server: Any, chunk: bytes, port: int, asked: float, got: float) -> None
     """Work on one chunk of an input, looking for commands between pieces of it."""
     attention, made, written, done = server.attention, [], 0, 0
     before = server.operator.records_in, server.operator.records_out
-    while done < len(chunk):
-        if attention.appointments:  # somebody has just named a place in this chunk
-            made += [server.operator.feed(piece, port) for piece in pieces(attention, server, chunk[done:], port)]
-            break
+    while done < len(chunk) and not attention.appointments:
         piece = chunk[done : done + server.piece_bytes]
         began = monotonic()
         made.append(server.operator.feed(piece, port))
@@ -35,4 +32,7 @@ def work(server: Any, chunk: bytes, port: int, asked: float, got: float) -> None
         server.piece_bytes = min(_MOST, max(_LEAST, (server.piece_bytes + wanted) // 2))
         attention.look(len(chunk) - done, written)
     attention.ahead = attention.unwritten = 0
-    server._give(b"".join(made), asked, got, len(chunk), before)
+    server._give(b"".join(made), asked, got, done, before)
+    if done < len(chunk):  # somebody has just named a place in this chunk
+        for piece in pieces(attention, server, chunk[done:], port):
+            server._work(piece, port, asked, got)
