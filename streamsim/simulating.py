@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamsim.errors import ModelError
+from streamsim.joining import joined
 from streamsim.policies import find
 from streamsim.result import Estimate, Result, estimate
 from streamsim.scenario import Scenario
@@ -83,12 +84,13 @@ def simulate_with_values(
     Two variants with the same seed meet the same random numbers, replication by replication: the differences of these
     numbers scatter less than the numbers do (`paired`).
     """
-    profile = profile if profile is not None else find_profile(scenario)
-    grain, why = grain_of(scenario, profile)
+    known = profile if profile is not None else find_profile(scenario)
+    scenario, models = joined(scenario, known)
+    grain, why = grain_of(scenario, models)
     if replay is not None and engine is not None:
         raise ModelError(f"a recording names bytes, and the engine {engine!r} moves records; leave the engine out")
     if engine is None and (grain == "chunks" or replay is not None):
-        trace = simulate(scenario, profile, host=host, seed=seed, workers=workers, progress=progress, replay=replay)
+        trace = simulate(scenario, models, host=host, seed=seed, workers=workers, progress=progress, replay=replay)
         times = [response_times(run, scenario.circuit, scenario.loads) for run in trace.runs]
         values = {"makespan": [run.makespan_s for run in trace.runs]}
         if all(len(found) for found in times):
@@ -96,7 +98,7 @@ def simulate_with_values(
         return summarise(trace, scenario), values
     if grain == "chunks":
         why = f"the engine {engine!r} was asked for, and engines move records"
-    return _by_records(scenario, profile, host, seed, engine or "auto", workers, progress, why)
+    return _by_records(scenario, models, host, seed, engine or "auto", workers, progress, why)
 
 
 def paired(values: Sequence[float], others: Sequence[float], unit: str) -> Estimate:

@@ -179,9 +179,11 @@ def whatif_picture(scenario: Scenario, found: WhatIf, profile: Profile | None = 
 
 def summarise(trace: Trace, scenario: Scenario) -> Result:
     """Return the estimates of a trace, real or simulated."""
+    from streamsim.joining import merged
     from streamsim.summary import summarise as summarise_trace
 
-    return summarise_trace(trace, scenario.circuit, loads=scenario.loads)
+    circuit = merged(scenario.circuit) if trace.world == "simulated" else scenario.circuit
+    return summarise_trace(trace, circuit, loads=scenario.loads)
 
 
 def compare(
@@ -207,6 +209,7 @@ def compare(
     from streamsim.analysis.case import case_of
     from streamsim.analysis.compare import compare_results
     from streamsim.analysis.curves import knee_of, scaling_of
+    from streamsim.joining import joined
     from streamsim.places import check_runnable
 
     validation = validation if validation is not None else scenario
@@ -226,10 +229,11 @@ def compare(
     host = conditions(measured_trace.runs)
     if progress is not None:
         progress(0, 1, "simulating")
-    simulated_trace = simulate(validation, profile, host=host, progress=progress)
-    measured, simulated = summarise(measured_trace, validation), summarise(simulated_trace, validation)
-    predicted = predict(validation, profile, host=host, explain=True)
-    case = case_of(validation, profile, host=host)
+    modelled, models = joined(validation, profile)
+    simulated_trace = simulate(modelled, models, host=host, progress=progress)
+    measured, simulated = summarise(measured_trace, validation), summarise(simulated_trace, modelled)
+    predicted = predict(modelled, models, host=host, explain=True)
+    case = case_of(modelled, models, host=host)
     return Outcome(
         scenario=validation,
         profile=profile,

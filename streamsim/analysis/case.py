@@ -14,6 +14,7 @@ import msgspec
 
 from streamsim.circuit import Pipe, Split
 from streamsim.errors import ModelError
+from streamsim.joining import joined
 from streamsim.scenario import Scenario
 from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.traffic import Flow, effective_profiles, host_for, refuse_disciplines, totals
@@ -142,6 +143,7 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     >>> case_of(scenario, None).with_demand("make", 0.5).profiles["make"].service.setup
     1.0
     """
+    scenario, profile = joined(scenario, profile)
     circuit = scenario.circuit
     profiles = effective_profiles(scenario, profile)
     refuse_disciplines(profiles, "predicted")

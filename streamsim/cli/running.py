@@ -85,7 +85,8 @@ def _stations(circuit: Circuit) -> Table:
         reads = [feed.name if feed.file != "-" else "standard input" for feed in circuit.feed_of(name)]
         pipes = circuit.inputs_of(name)
         reads += [pipe.upstream for pipe in pipes]
-        through = ["file"] * (len(reads) - len(pipes)) + [format_bytes(pipe.capacity_bytes) for pipe in pipes]
+        held = ["the same process" if station.fuse else format_bytes(pipe.capacity_bytes) for pipe in pipes]
+        through = ["file"] * (len(reads) - len(pipes)) + held
         table.add_row(name, ", ".join(reads), ", ".join(through), Text(one_line(_runs(station))), _kind(station))
     return table
 

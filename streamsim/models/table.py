@@ -13,6 +13,7 @@ from streamsim.circuit import Circuit, Station
 from streamsim.deadlocks import Order, reading_order
 from streamsim.errors import ModelError
 from streamsim.expansion import expand, servers_of
+from streamsim.joining import joined
 from streamsim.models.pipe import PAGE
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
@@ -194,6 +195,7 @@ def compile_model(
     >>> [(row.name, row.flow.bytes_in, row.flow.bytes_out) for row in compile_model(scenario, None).stations]
     [('make', 0, 100), ('half', 100, 50)]
     """
+    scenario, profile = joined(scenario, profile)
     profiles = effective_profiles(scenario, profile)
     refuse_records(profiles, "simulated by chunks")
     refuse_disciplines(profiles, "simulated by chunks")

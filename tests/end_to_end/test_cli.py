@@ -191,3 +191,10 @@ def test_schema_is_json_and_version_is_the_packages(run: Run) -> None:
 
     assert json.loads(run("schema").out)["title"] == "streamsim scenario"
     assert run("--version").out == f"streamsim {__version__}\n"
+
+
+def test_check_says_where_no_pipe_stands_between_two_stations(here: Path, run: Run) -> None:
+    stations = ('a]\noperator = "copy"', 'b]\noperator = "count"\nfuse = true', 'c]\ncommand = "cat"')
+    (here / "fused.toml").write_text("".join(f"[stations.{station}\n" for station in stations))
+    rows = {line.split()[0]: line for line in run("check", "fused.toml").out.splitlines() if line.strip()}
+    assert "the same process" in rows["b"] and "KiB" not in rows["b"] and "64 KiB" in rows["c"]

@@ -12,14 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamsim.errors import ModelError, RunError, ScenarioError
+from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
 from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise
-from streamsim.traffic import effective_profiles
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="observing needs Linux's /proc")
 
@@ -142,9 +141,3 @@ REFUSED = {
 def test_what_cannot_be_fused_is_refused_by_name(reason: str) -> None:
     with pytest.raises(ScenarioError, match=rf"stations\.\w+\.fuse: cannot be fused: {reason}"):
         load({"stations": REFUSED[reason]})
-
-
-def test_a_model_of_a_fused_circuit_is_refused_by_name() -> None:
-    scenario = load(chain([0, 1], fuse=True) | {"sources": {"n": {"operator": "generate", "count": 10}}})
-    with pytest.raises(ModelError, match=r"stations that share a process \(s0, s1\)"):
-        effective_profiles(scenario, None)

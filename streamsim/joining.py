@@ -1,0 +1,136 @@
+"""What models make of stations that share a process: one station, which does the work of all of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from streamsim.circuit import Circuit
+from streamsim.errors import ModelError
+from streamsim.fusion import fused_groups
+from streamsim.scenario import Scenario
+from streamsim.service import Distribution, Profile, ServiceModel, StationProfile
+from streamsim.traffic import Flow, effective_profiles, totals
+
+Models = TypeVar("Models", bound="Profile | None")
+
+
+def joined(scenario: Scenario, profile: Models) -> tuple[Scenario, Models]:
+    """Return the scenario and profile in which stations that share a process are one, named ``"first+second"``.
+
+    Its demand is the sum of theirs, each for what comes to it of what comes to the first. What pipes between them cost
+    is in it as far as the profile was measured with such pipes: one that was measured without ``fuse`` gives too much
+    by the system calls of a chunk. Without fused stations both come back as they are.
+
+    Raises
+    ------
+    ProfileError : a station is neither measured nor declared.
+    ModelError : a source shares a process with what stands behind it; that can only be measured.
+    """
+    groups = fused_groups(scenario.circuit)
+    if not groups:
+        return scenario, profile
+    for head in groups:
+        if scenario.circuit.station(head).role == "source":
+            together = ", ".join(groups[head])
+            raise ModelError(f"a source that shares a process ({together}) can only be measured; model it without fuse")
+    apart = msgspec.structs.replace(scenario, circuit=_apart(scenario.circuit))
+    profiles = effective_profiles(apart, profile)
+    flows = totals(apart, profiles)
+    names = {member: "+".join(group) for group in groups.values() for member in group}
+    found = {name: one for name, one in profiles.items() if name not in names}
+    for group in groups.values():
+        found["+".join(group)] = _sum([profiles[name] for name in group], [flows[name] for name in group])
+    circuit = _merged(apart.circuit, groups, names)
+    services = {name: one for name, one in scenario.services.items() if name not in names}
+    services |= {name: found[name] for name in names.values()}
+    known: Models = profile if profile is None else msgspec.structs.replace(profile, stations=found)
+    return msgspec.structs.replace(scenario, circuit=circuit, services=services), known
+
+
+def merged(circuit: Circuit) -> Circuit:
+    """Return the circuit in which stations that share a process are one, as simulations have it."""
+    groups = fused_groups(circuit)
+    names = {member: "+".join(group) for group in groups.values() for member in group}
+    return _merged(_apart(circuit), groups, names) if groups else circuit
+
+
+def _apart(circuit: Circuit) -> Circuit:
+    stations = tuple(msgspec.structs.replace(station, fuse=False) for station in circuit.stations)
+    return msgspec.structs.replace(circuit, stations=stations)
+
+
+def _merged(circuit: Circuit, groups: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Circuit:
+    """Put one station in the place of the first of each group; who read the last reads it."""
+    stations = []
+    for station in circuit.stations:
+        if station.name in names and station.name not in groups:
+            continue
+        inputs = tuple(names.get(source, source) for source in station.inputs)
+        name = names.get(station.name, station.name)
+        stations.append(msgspec.structs.replace(station, name=name, inputs=inputs))
+    pipes = tuple(
+        msgspec.structs.replace(pipe, upstream=upstream, downstream=downstream)
+        for pipe in circuit.pipes
+        if (upstream := names.get(pipe.upstream, pipe.upstream))
+        != (downstream := names.get(pipe.downstream, pipe.downstream))
+    )
+    sinks = tuple(msgspec.structs.replace(sink, input=names.get(sink.input, sink.input)) for sink in circuit.sinks)
+    return msgspec.structs.replace(circuit, stations=tuple(stations), pipes=pipes, sinks=sinks)
+
+
+def _gamma(scv: float) -> Distribution:
+    """Return the gamma factor of mean 1 that scatters so: of a sum no more than that is known."""
+    if scv <= 0:
+        return Distribution()
+    return Distribution(family="gamma", parameters=(1 / scv, 0.0, scv), scv=scv)
+
+
+_ONCE = ("startup_waiting", "finish", "finish_waiting")
+
+
+def _sum(profiles: Sequence[StationProfile], flows: Sequence[Flow]) -> StationProfile:
+    """Return the profile of stations that do their work one after the other, for each chunk that the first takes."""
+    first, last = profiles[0], profiles[-1]
+    services = [one.service for one in profiles]
+    records = [flow.records_in / flows[0].records_in if flows[0].records_in else 1.0 for flow in flows]
+    sizes = [flow.bytes_in / flows[0].bytes_in if flows[0].bytes_in else 1.0 for flow in flows]
+    parts = [
+        one.setup + one.per_record * flow.records_in + one.per_byte * flow.bytes_in
+        for one, flow in zip(services, flows, strict=True)
+    ]
+    total = sum(parts)
+    # Independent factors: the variances add up.
+    scv = sum(one.scv * part**2 for one, part in zip(services, parts, strict=True)) / total**2 if total else 0.0
+    service: ServiceModel = msgspec.structs.replace(
+        services[0],
+        setup=sum(one.setup for one in services),
+        per_record=sum(one.per_record * part for one, part in zip(services, records, strict=True)),
+        per_byte=sum(one.per_byte * part for one, part in zip(services, sizes, strict=True)),
+        waiting_per_record=sum(one.waiting_per_record * part for one, part in zip(services, records, strict=True)),
+        waiting_per_byte=sum(one.waiting_per_byte * part for one, part in zip(services, sizes, strict=True)),
+        scv=scv,
+        distribution=services[0].distribution if total == parts[0] else _gamma(scv),
+        startup=max(one.startup for one in services),  # one process, which loads what all of them need
+        output_per_byte=services[-1].output_per_byte,
+        output_waiting_per_byte=services[-1].output_waiting_per_byte,
+        curve=services[0].curve if total == parts[0] else (),
+        regimes=(),
+        **{name: sum(getattr(one, name) for one in services) for name in _ONCE},
+    )
+    return msgspec.structs.replace(
+        first,
+        service=service,
+        bytes_in=float(flows[0].bytes_in),
+        bytes_out=float(flows[-1].bytes_out),
+        records_in=float(flows[0].records_in),
+        records_out=float(flows[-1].records_out),
+        write_bytes=last.write_bytes,
+        barrier=any(one.barrier for one in profiles),
+        held_bytes=sum(one.held_bytes for one in profiles),
+        shares={},
+        yields=(),
+        note="the work of several stations in one process",
+    )
