@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from streamsim.errors import ControlError, nearest
 from streamsim.places import check_runnable
 from streamsim.real.control.conductor import conducting
 from streamsim.real.control.recording import Recorded, by_station, recorded_in, write_recording
@@ -40,11 +41,19 @@ def run(
     Raises
     ------
     ScenarioError : a file or a program is missing; nothing was started.
+    ControlError : the recording names a station that is not there; nothing was started.
     RunError : a station failed, or could not be started; the rest was stopped.
     KeyboardInterrupt : Ctrl-C; all was stopped.
     """
     check_runnable(scenario.circuit, standard_input=True, file=scenario.file)
     plan = make_plan(scenario)
+    names = [name for process in plan.processes for name in (process.parts or (process.name,))]
+    for command in replay:
+        if command.station not in names:
+            raise ControlError(
+                f"the recording is of another circuit: it has station {command.station!r}"
+                f"{nearest(command.station, names)} (here are {', '.join(names)})"
+            )
     setting = Setting(
         stdin=stdin,
         stdout=stdout,

@@ -89,6 +89,16 @@ def test_a_recorded_run_is_done_again_to_the_byte(tmp_path: Path) -> None:
     assert min(counts.values()) > 0
 
 
+def test_a_recording_of_another_circuit_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"time_s":1.0,"station":"kept","method":"set","parameters":{},"byte":5}\n')
+    (tmp_path / "numbers.toml").write_text(NUMBERS)
+    command = [sys.executable, "-m", "streamsim", "run", str(tmp_path / "numbers.toml"), "--replay", str(log)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert (done.stdout, "of another circuit: it has station 'kept'" in done.stderr) == ("", True)
+
+
 def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path) -> None:
     with running(tmp_path, NUMBERS) as (_, run), connected(run, "last") as last:
         assert last.call("pause") is True
@@ -313,6 +323,8 @@ def test_a_command_takes_effect_downstream_at_the_record_that_it_names_upstream(
             keep.call("at", {"byte": 150_000, "station": "last", **order})
         with pytest.raises(ControlError, match="'make' does not stand behind 'keep'"):
             keep.call("at", {"byte": 150_000, "station": "make", **order})
+        with pytest.raises(ControlError, match="is this station itself"):
+            keep.call("at", {"byte": 150_000, "station": "keep", **order})
         with pytest.raises(ControlError, match="has no server 'lost'"):
             keep.call("at", {"byte": 150_000, "station": "lost", **order})
     taken = 0

@@ -22,6 +22,8 @@ def way(run: RunEntry, start: str, target: str) -> list[ServerEntry]:
     Raises ControlError where there is no way, several, or one that leads through what nobody can follow bytes through.
     """
     run.server(target)
+    if start == target:
+        raise ControlError(f"{target!r} is this station itself; leave station out")
     found = [run.server(start)]
     while found[-1].name != target:
         here = found[-1]
