@@ -1,6 +1,6 @@
-"""How fast the compiled kernel is: against our own SimPy interpreter, by stations, by records, and from the shell.
+"""How fast the compiled kernel is: against our own SimPy interpreter, by stations, and by records.
 
-python benchmarks/simulate_speed.py [--part ratio|stations|records|start|all] [--rounds 5] [--most 1e8] [--plot FILE]
+python benchmarks/simulate_speed.py [--part ratio|stations|records|all] [--rounds 5] [--most 1e8] [--plot FILE]
 
 The circuits are general ones, which no recursion answers: blocks of a drawn split over three stations, an unordered
 merge, and a way back to the split, one after the other; with all stations on shared cores, and with a core each. What
@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -144,18 +142,6 @@ def by_records(most: float) -> list[tuple[int, float, float]]:
     return found
 
 
-def from_the_shell(rounds: int) -> None:
-    """Print how long a first compiled simulation of a small scenario takes from the shell."""
-    scenario = Path(__file__).with_name("small-records.toml")
-    command = [sys.executable, "-m", "streamsim", "simulate", str(scenario), "--engine", "compiled", "--output", "/tmp"]
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        times.append(time.perf_counter() - began)
-    print(f"{' '.join(command[1:6])}: median {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f})")
-
-
 def plot(stations: dict[bool, list[tuple[int, float]]], records: list[tuple[int, float, float]], file: Path) -> None:
     """Draw both costs."""
     import matplotlib as mpl
@@ -179,19 +165,17 @@ def plot(stations: dict[bool, list[tuple[int, float]]], records: list[tuple[int,
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=["ratio", "stations", "records", "start", "all"], default="all")
+    parser.add_argument("--part", choices=["ratio", "stations", "records", "all"], default="all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=float, default=1e8)
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     print(f"{machine()}; kernel {'compiled' if kernel_module().COMPILED else 'not compiled'}\n")
-    parts = {"ratio", "stations", "records", "start"} if options.part == "all" else {options.part}
+    parts = {"ratio", "stations", "records"} if options.part == "all" else {options.part}
     if "ratio" in parts:
         against_simpy(options.rounds)
     stations = by_stations() if "stations" in parts else {}
     records = by_records(options.most) if "records" in parts else []
-    if "start" in parts:
-        from_the_shell(options.rounds)
     if options.plot and stations and records:
         plot(stations, records, options.plot)
 
