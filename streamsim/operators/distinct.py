@@ -93,7 +93,7 @@ class Distinct(Sketch):
         return float(self._whole().get_estimate())
 
     @readable
-    def bounds(self) -> list[float]:
+    def estimate_bounds(self) -> list[float]:
         """Two standard errors below and above the estimate."""
         whole = self._whole()
         return [whole.get_lower_bound(2), whole.get_upper_bound(2)]

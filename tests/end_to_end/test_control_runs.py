@@ -105,7 +105,7 @@ def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path) -> 
         assert last.call("state") == {"process": "stopped"}
         found = last.call("set", {"niceness": 3, "cores": [0], "pipe": "16 KiB"})
         assert (found["niceness"], found["cores"], found["pipe"]) == (3, [0], {"keep->last": 16384})
-        for method in ("drain", "snapshot", "swap", "at"):
+        for method in ("drain", "snapshot", "restore", "at"):
             with pytest.raises(ControlError, match=f"is a Unix command \\(cat\\): it has no {method}"):
                 last.call(method)
         with pytest.raises(ControlError, match="refuses"):

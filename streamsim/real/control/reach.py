@@ -9,7 +9,6 @@ from typing import Any
 from streamsim.errors import ControlError
 from streamsim.real.control.api import Api
 from streamsim.real.control.client import Client
-from streamsim.real.control.replace import replace
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of
 from streamsim.real.control.tools import SYSTEM, System
 
@@ -21,8 +20,10 @@ class Server:
     """
 
     def __init__(self, run: RunEntry, entry: ServerEntry, *, timeout_s: float = 5.0) -> None:
-        self._run, self.entry = run, entry
-        self._system = Api(entry.name, System(entry), lambda: System(entry), f"A Unix command: {entry.program}.")
+        self.entry = entry
+        self._system = Api(
+            entry.name, System(entry, run), lambda: System(entry, run), f"A Unix command: {entry.program}."
+        )
         self._client: Client | None = None
         self._prefix = "" if entry.part is None else f"{entry.part}/"
         if entry.socket is not None:
@@ -36,8 +37,6 @@ class Server:
         """Call a method; raises ControlError where it cannot be done, with the reason."""
         given = parameters or {}
         if self._client is None:
-            if method == "swap" and set(given) in ({"command"}, {"command", "state"}):
-                return replace(self._run, self.entry.name, str(given["command"]), state=str(given.get("state", "keep")))
             if method not in self._system.names() and method != "rpc.discover":
                 raise ControlError(System(self.entry).refusal(method))
             return self._system.call(method, given)

@@ -11,11 +11,12 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from streamsim.errors import ControlError, ScenarioError
 from streamsim.operators.base import control, readable
-from streamsim.real.control.runs import ServerEntry, alive
+from streamsim.real.control.replace import replace
+from streamsim.real.control.runs import RunEntry, ServerEntry, alive
 from streamsim.units import parse_bytes
 
 SYSTEM = ("niceness", "cores", "pipe")
@@ -35,13 +36,13 @@ class System:
     >>> System(ServerEntry(name="a", kind="command", program="cat", pid=0, started="1")).drain()
     Traceback (most recent call last):
     ...
-    streamsim.errors.ControlError: 'a' is a Unix command (cat): it has no drain; pause, resume, state, metrics, parameters and set (niceness, cores, pipe) is what the system offers, and swap with a command
+    streamsim.errors.ControlError: 'a' is a Unix command (cat): it has no drain; pause, resume, state, metrics, parameters, set (niceness, cores, pipe) and swap is what can be done
     """  # noqa: E501
 
     saved: tuple[str, ...] = ()
 
-    def __init__(self, server: ServerEntry) -> None:
-        self._server = server
+    def __init__(self, server: ServerEntry, run: RunEntry | None = None) -> None:
+        self._server, self._run = server, run
 
     @readable
     def process(self) -> str:
@@ -128,6 +129,16 @@ class System:
         self._signal(signal.SIGCONT)
         return before
 
+    @control
+    def swap(self, command: str, state: Literal["keep", "new"] = "keep") -> dict[str, Any]:
+        """Run another command in its place; with state = 'new' what the old one knows is given up.
+
+        The old one ends as at the end of its input; no byte is lost, and none comes twice. Returns the new process.
+        """
+        if self._run is None:
+            raise ControlError(self.refusal("swap"))
+        return dict(replace(self._run, self._server.name, command, state=state))
+
     def drain(self) -> None:
         """Refused: a Unix command has no such thing."""
         raise ControlError(self.refusal("drain"))
@@ -136,8 +147,7 @@ class System:
         """Return why something cannot be done to a command."""
         return (
             f"{self._server.name!r} is a Unix command ({self._server.program}): it has no {method}; pause, resume, "
-            "state, metrics, parameters and set (niceness, cores, pipe) is what the system offers, and swap with a "
-            "command"
+            "state, metrics, parameters, set (niceness, cores, pipe) and swap is what can be done"
         )
 
     def _resize(self, pipe: int | str) -> None:
