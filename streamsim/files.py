@@ -1,8 +1,10 @@
-"""Files that appear whole or not at all: written aside, then renamed."""
+"""Files that appear whole or not at all, written aside, then renamed; and others' files, read within bounds."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,27 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
         Path(aside).unlink(missing_ok=True)
         raise
     return path
+
+
+def read_within(path: str | Path, most: int) -> bytes:
+    """Return what stands in a file of at most so many bytes; from a pipe too, where somebody writes into it.
+
+    Raises
+    ------
+    OSError : says why in its ``strerror``: also where the file has more bytes, perhaps without an end as /dev/zero, and
+        where it is a named pipe that nobody writes into, whose opening would take for ever.
+
+    >>> read_within("/dev/null", 16)
+    b''
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        os.set_blocking(file.fileno(), True)
+        content = file.read(most + 1)
+        if not content and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EPIPE, "it is a pipe, and nothing came out of it", str(path))
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most >> 20} MiB", str(path))
+    return content
 
 
 def to_json(value: Any) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import stat
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from streamsim import sections
 from streamsim.building import build_circuit
 from streamsim.declaring import declared
 from streamsim.errors import ScenarioError, nearest
+from streamsim.files import read_within
 from streamsim.scenario import Host, Measure, Scenario, Simulate, directory_of
 from streamsim.sections import convert, quantity
 from streamsim.steering import controller
@@ -70,7 +70,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return _parse(_text(path))
+        return _parse(read_within(path, _LARGEST).decode("utf-8-sig"))  # some editors put a mark first
     except FileNotFoundError:
         raise ScenarioError(f"no such file{_scenario_beside(path)}", file=str(path)) from None
     except OSError as error:
@@ -85,21 +85,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 _LARGEST = 16 << 20
 """Bytes of a scenario file, far beyond any that was written; what has more, such as /dev/zero, may have no end."""
-
-
-def _text(path: Path) -> str:
-    """Return what stands in a file, less the mark that some editors put first; from a pipe too, where one writes.
-
-    Opened without waiting: a named pipe that nobody writes into would keep us for ever.
-    """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        os.set_blocking(file.fileno(), True)
-        content = file.read(_LARGEST + 1)
-        if not content and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-            raise ScenarioError("is a pipe, and nothing came out of it", file=str(path))
-    if len(content) > _LARGEST:
-        raise ScenarioError(f"is longer than any scenario ({_LARGEST >> 20} MiB)", file=str(path))
-    return content.decode("utf-8-sig")
 
 
 def _scenario_beside(path: Path) -> str:

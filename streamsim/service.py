@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from streamsim.errors import ProfileError
+from streamsim.files import read_within
 
 SCHEMA = "streamsim.profile/1"
 UNLIMITED = 1 << 52
@@ -208,7 +209,7 @@ class HostProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     cores: int = 1
     available_cores: float = 1.0
-    speed: tuple[float, ...] = (1.0,)
+    speed: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] = (1.0,)
     wake_near_s: float = 3e-6
     wake_far_s: float = 40e-6
     probe_rate: float | None = None
@@ -239,10 +240,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+_LARGEST = 256 << 20
+"""Bytes of a profile.json; those of ours have some tens of thousands."""
+
+_POSITIVE = ("record_bytes", "at_once", "chunk_bytes")
+"""What others are divided by."""
+
+
 def read_profile(path: str | Path) -> Profile:
     """Read a ``profile.json``; raises ProfileError naming the file and what is wrong with it."""
     try:
-        profile = msgspec.json.decode(Path(path).read_bytes(), type=Profile)
+        profile = msgspec.json.decode(read_within(path, _LARGEST), type=Profile)
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}; streamsim measure writes a profile") from None
     except msgspec.DecodeError as error:
@@ -256,6 +264,8 @@ def read_profile(path: str | Path) -> Profile:
             raise ProfileError(
                 f"{path}: not a profile: {place} is {value:g}, which is no quantity that can be measured"
             )
+        if value == 0 and place.rpartition(".")[2] in _POSITIVE:
+            raise ProfileError(f"{path}: not a profile: {place} is 0, which must be more")
     host = profile.host
     if min(host.cores, host.available_cores, *host.speed) <= 0:
         raise ProfileError(f"{path}: not a profile: host has no core, or cores without speed")

@@ -6,7 +6,9 @@ All times are seconds since the run began; all curves are cumulative and start a
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamsim.errors import ProfileError
-from streamsim.files import write_whole
+from streamsim.files import read_within, write_whole
 from streamsim.scenario import ScenarioKey
 from streamsim.service import HostProfile
 
@@ -133,18 +135,20 @@ class Trace:
     warnings: tuple[str, ...] = ()
 
 
-_SCALARS = (
-    "started_s",
-    "ended_s",
-    "threads",
-    "records_in",
-    "records_out",
-    "operator",
-    "rejected",
-    "rejection",
-    "servers",
-    "course",
-)
+class _Scalars(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a station's trace is no array, as the JSON beside the arrays holds it."""
+
+    started_s: float
+    ended_s: float
+    threads: float = 1.0
+    records_in: int | None = None
+    records_out: int | None = None
+    operator: bool = False
+    rejected: int | None = None
+    rejection: str = ""
+    servers: int = 1
+    course: tuple[tuple[float, ...], ...] = ()
+
 
 _OPTIONAL = ("visits", "bites")
 
@@ -159,7 +163,7 @@ def write_trace(trace: Trace, path: str | Path) -> None:
             key = f"{number}/station/{name}"
             arrays |= {f"{key}/{curve}": getattr(station, curve) for curve in CURVES}
             arrays |= {f"{key}/{kind}": kept for kind in _OPTIONAL if (kept := getattr(station, kind)) is not None}
-            stations[name] = {field: getattr(station, field) for field in _SCALARS}
+            stations[name] = {field: getattr(station, field) for field in _Scalars.__struct_fields__}
         pipes = {}
         for label, pipe in run.pipes.items():
             arrays[f"{number}/pipe/{label}/time_s"] = pipe.time_s
@@ -186,11 +190,29 @@ def write_trace(trace: Trace, path: str | Path) -> None:
     write_whole(path, buffer.getvalue())
 
 
+_LARGEST_PACKED, _LARGEST = 1 << 30, 4 << 30
+"""Bytes of a trace, and of what is packed in it: more would fill the memory, all that some archives are for."""
+
+_UNREADABLE = (
+    *(ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error, msgspec.MsgspecError),
+)
+"""What numpy, zipfile and msgspec raise for archives that are cut, spoilt, encrypted or somebody else's."""
+
+
+def _unpacked(packed: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an archive, which is looked at before anything is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        if (size := sum(entry.file_size for entry in archive.infolist())) > _LARGEST:
+            raise ValueError(f"it unpacks to {size / 2**30:.1f} GiB, more than the {_LARGEST >> 30} GiB of any trace")
+    with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
 def read_trace(path: str | Path) -> Trace:
     """Read what `write_trace` wrote; raises ProfileError naming the file and what is wrong with it."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = _unpacked(read_within(path, _LARGEST_PACKED))
         head = msgspec.json.decode(arrays["head"].tobytes())
         if head["schema"] != "streamsim.trace/1":
             raise ProfileError(f"{path}: its schema is {head['schema']!r}, this version reads 'streamsim.trace/1'")
@@ -199,7 +221,7 @@ def read_trace(path: str | Path) -> Trace:
                      scenario=msgspec.convert(head["scenario"], ScenarioKey))  # fmt: skip
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror or error}; streamsim measure writes a trace") from None
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
+    except _UNREADABLE as error:
         why = "" if "pickle" in str(error) else f" ({error})"  # numpy's advice on pickles is none for our users
         raise ProfileError(f"{path}: not a trace{why}; streamsim measure writes trace.npz") from None
 
@@ -208,26 +230,38 @@ def _read_run(number: int, run: dict[str, Any], arrays: dict[str, NDArray[Any]])
     stations = {}
     for name, scalars in run["stations"].items():
         key = f"{number}/station/{name}"
-        curves: dict[str, Any] = {curve: arrays[f"{key}/{curve}"] for curve in CURVES}
+        curves: dict[str, Any] = _together(arrays, [f"{key}/{curve}" for curve in CURVES])
         optional: dict[str, Any] = {kind: arrays.get(f"{key}/{kind}") for kind in _OPTIONAL}
-        stations[name] = StationTrace(name=name, **curves, **optional, **scalars)
+        if (visits := optional["visits"]) is not None and (visits.dtype != VISIT or visits.ndim != 1):
+            raise ValueError(f"{key}/visits: not visits, but {visits.dtype}")
+        known = msgspec.structs.asdict(msgspec.convert(scalars, _Scalars))
+        stations[name] = StationTrace(name=name, **curves, **optional, **known)
     pipes = {
         label: PipeTrace(
             label=label,
-            capacity_bytes=capacity,
-            time_s=arrays[f"{number}/pipe/{label}/time_s"],
-            level_bytes=arrays[f"{number}/pipe/{label}/level_bytes"],
+            capacity_bytes=msgspec.convert(capacity, int),
+            **_together(arrays, [f"{number}/pipe/{label}/{part}" for part in ("time_s", "level_bytes")], least=0),
         )
         for label, capacity in run["pipes"].items()
     }
     return RunTrace(
-        makespan_s=run["makespan_s"],
+        makespan_s=msgspec.convert(run["makespan_s"], float),
         stations=stations,
         pipes=pipes,
         host=msgspec.convert(run["host"], HostProfile),
-        background_cores=run["background_cores"],
-        busy_time_s=arrays[f"{number}/busy_time_s"],
-        busy_cores=arrays[f"{number}/busy_cores"],
+        background_cores=msgspec.convert(run["background_cores"], float),
+        **_together(arrays, [f"{number}/busy_time_s", f"{number}/busy_cores"], least=0),
         warnings=tuple(run["warnings"]),
         commands=msgspec.convert(run.get("commands", ()), tuple[Done, ...]),
     )
+
+
+def _together(arrays: dict[str, NDArray[Any]], names: list[str], *, least: int = 1) -> dict[str, Array]:
+    """Return the arrays of these names by the last part of each; they have one entry a sample, so as many each."""
+    for name in names:
+        kept = arrays[name]
+        if kept.dtype.kind not in "iuf" or kept.ndim != 1 or not np.isfinite(kept).all():
+            raise ValueError(f"{name}: not a row of finite numbers")
+        if len(kept) != len(arrays[names[0]]) or len(kept) < least:
+            raise ValueError(f"{name}: {len(kept)} samples beside {len(arrays[names[0]])}")
+    return {name.rpartition("/")[2]: arrays[name] for name in names}

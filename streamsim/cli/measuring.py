@@ -89,7 +89,8 @@ def write_trace_of(directory: Path, scenario: Scenario, trace: Trace) -> None:
     from streamsim.files import to_json, write_whole
     from streamsim.trace import write_trace
 
-    source = {"file": scenario.file, "document": scenario.document, "overrides": scenario.overrides}
+    file = scenario.directory / (Path(scenario.file).name if scenario.file else scenario.name)  # from anywhere the same
+    source = {"file": str(file), "document": scenario.document, "overrides": scenario.overrides}
     write_whole(directory / "scenario.json", to_json({"schema": "streamsim.scenario/1", **source}))
     write_trace(trace, directory / "trace.npz")
 

@@ -151,7 +151,7 @@ def test_a_scenario_comes_through_a_pipe_and_its_paths_start_here(
 
 
 def test_a_file_without_an_end_is_refused() -> None:
-    assert "longer than any scenario" in str(refused(Path("/dev/zero")))
+    assert "more than 16 MiB" in str(refused(Path("/dev/zero")))
 
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
