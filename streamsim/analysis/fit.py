@@ -31,7 +31,7 @@ from streamsim.circuit import Circuit, Station
 from streamsim.errors import ProfileError
 from streamsim.result import estimate
 from streamsim.scenario import Scenario
-from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
+from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile, YieldPoint
 from streamsim.trace import RunTrace, StationTrace, Trace
 
 Array = NDArray[np.float64]
@@ -146,7 +146,7 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         record_bytes=moved / records_moved if records_moved else 1.0,
         shares=shares_of(scenario.circuit, station.name, runs),
         filters=filters_of(traces),
-        yields=yield_curve([ways(run, scenario.circuit, station.name) for run in runs]) if looped else (),
+        yields=_yields(runs, scenario.circuit, station, records_out) if looped else (),
         demand_spread=_spread([phase.reading.work + phase.finish.work + phase.output.work for phase in phases]),
     )
 
@@ -226,6 +226,13 @@ def _visit_rows(run: RunTrace, trace: StationTrace, *, source: bool) -> Array:
 def _without_calls(windows: _Windows) -> _Windows:
     none = np.zeros_like(windows.calls)
     return _Windows(none, none, windows.sizes, windows.works, windows.exact)
+
+
+def _yields(
+    runs: tuple[RunTrace, ...], circuit: Circuit, station: Station, records_out: float | None
+) -> tuple[YieldPoint, ...]:
+    dropping = None if station.command is not None else records_out
+    return yield_curve([ways(run, circuit, station.name) for run in runs], dropping)
 
 
 def _waking(phases: list[Phases], service: ServiceModel, *, looped: bool) -> dict[str, float]:

@@ -7,6 +7,7 @@ tell the one from the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ Array = NDArray[np.float64]
 
 MATTERS = 0.03
 """A curve is kept where it strays further than this (as a part of the total) from a straight line."""
+CHANCE = 1.63
+"""Kolmogorov's limit at 1 %."""
 TOLERANCE = 0.005
 """Points nearer than this to the line between their neighbours say nothing."""
 
@@ -52,8 +55,13 @@ def ways(run: RunTrace, circuit: Circuit, name: str) -> Way:
     return Way(trace.bytes_in, trace.bytes_out)
 
 
-def yield_curve(runs: Sequence[Way]) -> tuple[YieldPoint, ...]:
+def yield_curve(runs: Sequence[Way], records: float | None = None) -> tuple[YieldPoint, ...]:
     """Return how what a station has given follows what it has taken, as fractions; nothing where a mean tells as much.
+
+    Parameters
+    ----------
+    records : how many a station gave that drops some of those it takes. What one does that drops them at random strays
+        by more than 1.63/√records in one run of a hundred (Kolmogorov 1933), and is no curve.
 
     The curve is the least concave one above the points of all runs: what comes late brings less, and what lags
     behind its input counts less.
@@ -63,7 +71,8 @@ def yield_curve(runs: Sequence[Way]) -> tuple[YieldPoint, ...]:
     """
     points = np.concatenate([np.zeros((1, 2)), *(_points(*run) for run in runs), np.ones((1, 2))])
     hull = _above(points[np.lexsort((points[:, 1], points[:, 0]))])
-    if float((hull[:, 1] - hull[:, 0]).max()) < MATTERS:
+    by_chance = CHANCE / math.sqrt(records) if records else 0.0
+    if float((hull[:, 1] - hull[:, 0]).max()) < max(MATTERS, by_chance):
         return ()
     return tuple(YieldPoint(round(float(x), 5), round(float(y), 5)) for x, y in _thinned(hull)[1:])
 

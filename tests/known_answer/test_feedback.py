@@ -118,3 +118,26 @@ def test_random_loops_keep_every_byte_and_theory_agrees_with_simulation(number: 
     spent = float(((visits["sent"] - visits["got"]) * visits["taken"]).sum())
     assert inside == pytest.approx(spent, rel=0.05)
     assert predict(scenario).circuit.makespan.value == pytest.approx(run.makespan_s, rel=0.1)
+
+
+def test_records_that_leave_a_loop_for_a_sink_are_seen_to_leave() -> None:
+    scenario = load(
+        {
+            "sources": {"in": {"operator": "generate", "rate": "100 records/s", "arrivals": "poisson"}},
+            "stations": {
+                "work": {"operator": "map", "to": "record", "input": ["in", "again"]},
+                "again": {"operator": "sample", "probability": 0.5, "input": "work"},
+            },
+            "sinks": {"out": {"input": "work"}},
+            "host": {"cores": 8},
+            "measure": {"records": 2000},
+            "service": {
+                "in": {"record_bytes": 10},
+                "work": {"per_record": "1 ms", "record_bytes": 10},
+                "again": {"selectivity": 0.5, "record_bytes": 10},
+            },
+        }
+    )
+    simulated = simulate_result(scenario, seed=3)
+    assert simulated.stations["work"].utilisation.value == pytest.approx(0.2, rel=0.1)
+    assert predict(scenario).stations["work"].utilisation.value == pytest.approx(0.2, rel=0.02)

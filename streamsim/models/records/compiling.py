@@ -106,6 +106,9 @@ class _Compiler:
         for name in self._shedding():
             stations.append(records.Station(name=f"{name}{SHED}", base_s=0.0))
             pipes.append(records.Pipe(upstream=self.names.index(name), downstream=len(stations) - 1))
+        for name in self._ends_in_loops():
+            stations.append(records.Station(name=f"{name}:out", base_s=0.0))
+            pipes.append(records.Pipe(upstream=self.names.index(name), downstream=len(stations) - 1))
         self._note_what_is_left_out()
         one_core = HostProfile(cores=1, available_cores=1.0, wake_near_s=0.0, wake_far_s=0.0)
         hosts = (
@@ -120,6 +123,12 @@ class _Compiler:
             records.Steering(name=name, policy=make(one.policy, one.parameters), period_s=one.period_s)
             for name, one in self.scenario.controllers.items()
         )
+
+    def _ends_in_loops(self) -> list[str]:
+        """Return the copies in a loop one of whose readers is a sink, so that records leave there."""
+        inside = {name for loop in self.circuit.loops() for name in loop}
+        copies = [one.name for one in self.circuit.stations if one.role == "copy" and one.name in inside]
+        return [name for name in copies if self.circuit.sinks_of(name)]
 
     def _shedding(self) -> list[str]:
         """Return the stations whose controllers say what part of the records they keep.
@@ -192,6 +201,11 @@ class _Compiler:
     def _yields(self, station: Station, profile: StationProfile) -> Fraction:
         if station.role == "source" or station.role in ("copy", "split", "loop", "merge"):
             return Fraction(1)
+        if profile.yields and not self.scenario.open:
+            raise ModelError(
+                f"station {station.name!r} gives more for early records than for late ones, which cannot be simulated "
+                "record by record; by chunks it can (no --engine, no simulate.grain)"
+            )
         if not profile.records_in or profile.records_out is None:
             return Fraction(1) if profile.bytes_out else Fraction(0)
         return Fraction(profile.records_out / profile.records_in).limit_denominator(FINEST)
@@ -309,6 +323,7 @@ class _Compiler:
                 for name, one in self.profiles.items()
                 if one.discipline in ("preemptive", "sharing") and not self.own_cores
             ],
+            "that early records give more at": [name for name, one in self.profiles.items() if one.yields],
             "what is kept back by": [name for name, one in self.profiles.items() if one.held_bytes or one.gather_bytes],
         }
         self.notes += [
