@@ -56,13 +56,17 @@ class Server:
             while chunk := read(descriptor, read_bytes):  # nobody looks: no clock is read
                 send(feed(chunk))
             return 0.0, 0.0
+        attention, plain = self.attention, type(self) is Server and not self.visits.wanted
         while True:
             asked = monotonic()
             chunk = read(descriptor, read_bytes)
             got = monotonic()
             if not chunk:
                 return asked, got
-            self._take(chunk, 0, asked, got)
+            if plain and not (attention.visited or attention.appointments):
+                self.outputs.send(self.operator.feed(chunk))
+            else:
+                self._take(chunk, 0, asked, got)
             between()
 
     def _several(self, inputs: Sequence[int], read_bytes: int) -> tuple[float, float]:

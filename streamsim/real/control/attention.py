@@ -150,8 +150,8 @@ class Attention:
         if self._turns:
             self._turn()
         now = monotonic()
-        self.note()
-        if now >= self._next:
+        if now >= self._next:  # the page is as old as that at most; who sleeps brings it up to date first
+            self.note()
             self._serve(now)
 
     @property
@@ -231,6 +231,7 @@ class Attention:
             waiting = self._readers[wanted] = poll()
             for descriptor in (*wanted, self.endpoint.descriptor):
                 waiting.register(descriptor, POLLIN)
+        self.note()
         found = [descriptor for descriptor, _ in waiting.poll(0 if self.endpoint.pending else None)]
         if self.endpoint.pending or self.endpoint.descriptor in found:
             self.endpoint.serve()
@@ -255,6 +256,7 @@ class Attention:
             waiting = self._writers[descriptor] = epoll()
             waiting.register(descriptor, EPOLLOUT)
             waiting.register(self.endpoint.descriptor, EPOLLIN)
+        self.note()
         for found, _ in waiting.poll(0 if self.endpoint.pending else None):
             if found == self.endpoint.descriptor:
                 self.endpoint.serve()
