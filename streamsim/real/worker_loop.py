@@ -240,6 +240,10 @@ def run_reporting(text: str) -> int:
             site.main()
         run(spec)
         return 0
+    except Terminated:  # before it began to work, or when it had just ended
+        _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+        os.kill(os.getpid(), _signal.SIGTERM)
+        return 143  # the signal is blocked: end as a shell reports it
     except MemoryError:
         message = "out of memory"
     except Exception as error:  # whatever it is, the user gets one line that says which server and why
