@@ -93,3 +93,5 @@ def _flush() -> None:
         from streamsim.cli.failures import ReaderGone
 
         raise ReaderGone from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None

@@ -60,6 +60,9 @@ def _describe(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename is not None else ""
         return one_line(f"{named}{error.strerror or error}"), FAILED
+    if isinstance(error, UnicodeEncodeError):
+        character = error.object[error.start]
+        return f"{character!a} cannot be written in this locale's {error.encoding}; set LC_ALL=C.UTF-8", WRONG
     if isinstance(error, MemoryError):
         return "the memory is not enough", FAILED
     kind = type(error).__name__

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamsim.cli.failures import ReaderGone, one_line
@@ -30,17 +31,26 @@ def example(*lines: str, **settings: Any) -> Callable[[Verb], Verb]:
 
 def say(text: str, end: str = "\n") -> None:
     """Write a text to standard output."""
-    try:
+    with _writing():
         sys.stdout.write(f"{text}{end}")
         sys.stdout.flush()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tell a reader that has gone from a disk that is full, and say that it was standard output."""
+    try:
+        yield
     except BrokenPipeError:
         raise ReaderGone from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def show(*renderables: RenderableType) -> None:
     """Write tables and texts to standard output, as wide as the terminal is."""
     console = _console()
-    with console.capture() as capture:
+    with _writing(), console.capture() as capture:
         for renderable in renderables:
             console.print(renderable, soft_wrap=isinstance(renderable, str))
     say("\n".join(line.rstrip() for line in capture.get().splitlines()))

@@ -325,5 +325,7 @@ def _start_errors() -> Iterator[None]:
         hint = ""
         if error.errno in (errno.EMFILE, errno.ENFILE):
             hint = f" (this process may have {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}: ulimit -n)"
+        elif error.errno == errno.EAGAIN:
+            hint = f" (this user may have {resource.getrlimit(resource.RLIMIT_NPROC)[0]} processes: ulimit -u)"
         where = f": {error.filename}" if error.filename else ""
         raise RunError(f"the circuit cannot be started: {error.strerror}{hint}{where}") from None

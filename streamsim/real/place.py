@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -93,7 +94,10 @@ class Place:
                 raised.append(error)
 
         thread = threading.Thread(target=body, name="streamsim-launch")
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # Python's word for a clone(2) that failed
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
         try:
             thread.join()
         except KeyboardInterrupt:

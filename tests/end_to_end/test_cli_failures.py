@@ -116,13 +116,22 @@ def test_warnings_that_differ_in_their_numbers_only_are_one(capsys: pytest.Captu
     ]
 
 
-def test_a_full_disk_is_one_line(here: Path) -> None:
+@pytest.mark.parametrize("words", [["schema"], ["check", "parity.toml"]])
+def test_a_full_disk_is_one_line(words: list[str], here: Path) -> None:
+    command = [sys.executable, "-m", "streamsim", *words]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "streamsim", "schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert one_line(done.stderr) == "streamsim: No space left on device"
+    assert one_line(done.stderr) == "streamsim: standard output: No space left on device"
+
+
+def test_a_locale_without_the_letters_of_a_scenario_is_said_to_be_that(here: Path) -> None:
+    (here / "words.toml").write_text("title = 'ü'\n[sources.s]\ncommand = 'echo ü'\n[stations.a]\ncommand = 'wc'\n")
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "streamsim", "run", "words.toml"]
+    done = subprocess.run(command, env=ascii_only, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert one_line(done.stderr).endswith("set LC_ALL=C.UTF-8")
 
 
 def test_a_defect_is_one_line_unless_the_traceback_is_asked_for(

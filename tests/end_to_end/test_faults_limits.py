@@ -143,6 +143,20 @@ def as_nobody(work: Callable[[], str]) -> str:
     return answer
 
 
+def test_a_user_without_processes_is_told_so_and_nothing_is_left() -> None:
+    scenario = load({"sources": {"n": {"command": "sleep 5"}}, "stations": {"s": {"command": "cat"}}})
+
+    def work() -> str:
+        with limit(resource.RLIMIT_NPROC, 0):
+            try:
+                supervised(scenario)
+            except RunError as error:
+                return str(error) if no_children() else "children are left"
+        return "it ran"
+
+    assert "ulimit -u" in as_nobody(work)
+
+
 def use_up_the_quota() -> list[int]:
     """Take all of the pages that this user may have in pipes (pipe(7), pipe-user-pages-soft)."""
     held: list[int] = []
