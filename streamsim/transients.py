@@ -72,7 +72,7 @@ def _step(text: str, sources: list[str]) -> tuple[Command, str]:
     """Return what a step asks for, and how to say it.
 
     >>> _step("requests=1.5@30 s", ["requests"])[1]
-    'requests × 1.5 from 30.0 s on'
+    'requests × 1.5 from 30 s on'
     >>> _step("request=1.5@30 s", ["requests"])
     Traceback (most recent call last):
     streamsim.errors.ModelError: step 'request=1.5@30 s': there is no source 'request'; did you mean 'requests'?
