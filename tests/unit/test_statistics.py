@@ -104,6 +104,11 @@ def test_an_interval_that_is_missing_is_never_narrow_enough() -> None:
     assert how_many(15, 1.0, 0.1, 15) == 15
 
 
+def test_a_precision_that_nothing_reaches_asks_for_the_most_there_may_be() -> None:
+    assert how_many(10, 0.5, 1e-300, 1000) == 20
+    assert how_many(600, 0.5, 1e-300, 1000) == 1000
+
+
 def spawn_key(seed: np.random.SeedSequence) -> int:
     return int(seed.spawn_key[-1])
 

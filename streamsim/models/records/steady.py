@@ -174,7 +174,7 @@ def answer(
     # What a run says of its own width must not decide when it stops: it would stop where it errs. So others say how
     # much is needed, and only where that was not enough, which is seldom, more is added.
     scouts = replicate(partial(replication, plan), _pilot(root, PILOTS), lambda found: SCOUTS, workers=workers)
-    needed = MARGIN * SCOUTS * (so_far(scouts, plan).reached / precision) ** 2
+    needed = MARGIN * SCOUTS * min(so_far(scouts, plan).reached / precision, 1e9) ** 2  # a float's square has bounds
     if not terminating:
         plan, needed = _longer(plan, needed / min(TARGET, at_most)), TARGET
     return so_far(run(plan, min(max(FEWEST, math.ceil(min(needed, at_most))), at_most)), plan)

@@ -40,5 +40,5 @@ def how_many(done: int, width: float, precision: float, at_most: int) -> int:
     """
     if width <= precision or done >= at_most:
         return done
-    needed = math.ceil(done * (width / precision) ** 2) if math.isfinite(width) else at_most
+    needed = math.ceil(done * min(width / precision, GROWTH) ** 2)  # more than that much more is not asked for at once
     return min(max(done + 1, min(needed, math.ceil(done * GROWTH))), at_most)

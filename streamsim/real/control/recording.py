@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from streamsim.errors import ControlError
-from streamsim.files import write_whole
+from streamsim.files import read_within, write_whole
 from streamsim.real.control.runs import LOG
 
 _MATTERS_OF_TIME = ("pause", "resume", "drain")
@@ -45,10 +45,14 @@ def write_recording(path: Path, commands: tuple[Recorded, ...]) -> None:
     write_whole(path, b"".join(msgspec.json.encode(command) + b"\n" for command in commands))
 
 
+_LARGEST = 256 << 20
+"""Bytes of a recording, millions of commands."""
+
+
 def read_recording(path: Path) -> tuple[Recorded, ...]:
     """Read a recording; raises ControlError naming the line that is wrong."""
     try:
-        lines = path.read_bytes().splitlines()
+        lines = read_within(path, _LARGEST).splitlines()
     except OSError as error:
         raise ControlError(f"{path}: {error.strerror}; streamsim run --record writes a recording") from None
     found = []
