@@ -27,4 +27,5 @@ bench:
 gallery:
 	for scenario in top-words gzip-chain poisson; do \
 	  python -m streamsim compare scenarios/$$scenario.toml --output reports/gallery/$$scenario || exit 1; \
+	  sed -i "s|\"$(CURDIR)/|\"|" reports/gallery/$$scenario/scenario.json; \
 	done
