@@ -106,8 +106,9 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{machine()}; {arguments.rounds} rounds, {arguments.megabytes} MB; wall times against bash: median "
           "(95 % interval; quartiles)\n")  # fmt: skip
-    print("| pipeline | rounds | bash (s) | bash / bash | run / bash | measure / bash | whole command − run (s) |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| pipeline | rounds | bash (s) | bash / bash | run / bash | measure / bash | measure / unobserved "
+          "| whole command − run (s) |")  # fmt: skip
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     block = b"".join(path.read_bytes() for path in sorted(Path(os.__file__).parent.glob("*.py")))
     with tempfile.TemporaryDirectory() as directory, Session(cores=len(os.sched_getaffinity(0))) as session:
         for name in arguments.only:
@@ -129,10 +130,12 @@ def main() -> None:
                     "again": lambda line=line: in_bash(line),
                     "run": lambda scenario=scenario: unobserved(scenario),
                     "measure": lambda scenario=scenario: session.run_once(scenario).makespan_s,
+                    "unseen": lambda scenario=scenario: session.run_once(scenario, observe=False).makespan_s,
                     "command": lambda line=line: as_command(line),
                 },
             )
             cells = [ratio(times[kind], times["bash"]) for kind in ("again", "run", "measure")]
+            cells.append(ratio(times["measure"], times["unseen"]))
             start = statistics.median(times["command"]) - statistics.median(times["run"])
             print(
                 f"| {name} | {len(times['bash'])} | {statistics.median(times['bash']):.2f} | {' | '.join(cells)} "
