@@ -214,7 +214,7 @@ def _at(name: str, read: Callable[..., Any], *arguments: Any) -> Any:
     """Read a format; an error says which parameter it stands in."""
     try:
         return read(*arguments)
-    except Exception as error:
+    except Exception as error:  # told by its class below, which a server has not loaded
         from streamsim.errors import ScenarioError  # here only: it costs a server 15 ms
 
         if not isinstance(error, ScenarioError):

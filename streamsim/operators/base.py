@@ -218,7 +218,7 @@ class PortedOperator(Operator):
                 tail = codec.tail()
                 try:
                     rest = codec.rest()
-                except Exception as error:
+                except Exception as error:  # told by its class below, which a server has not loaded
                     from streamsim.errors import RunError
 
                     if not isinstance(error, RunError):

@@ -93,7 +93,7 @@ class Part:
     def _named(self, step: Callable[[], bytes]) -> bytes:
         try:
             return step()
-        except Exception as error:
+        except Exception as error:  # whatever it is, it goes on
             error.add_note(str(self._spec.get("name")))  # it is not the server's first operator that failed
             raise
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from streamsim.models.records.compiling import MACHINE, Compiled
 from streamsim.models.records.sample import Sample
 from streamsim.models.records.states import SHED
 from streamsim.models.records.steady import QUANTILES, Answer
+from streamsim.models.records.table import Station
 from streamsim.result import (
     Bottleneck,
     Budget,
@@ -21,6 +24,9 @@ from streamsim.result import (
     StationResult,
 )
 from streamsim.scenario import Scenario
+
+Value = Callable[[Sample], float]
+"""What is read off one replication."""
 
 SATURATED = 0.95
 """See `summary.SATURATED`."""
@@ -73,10 +79,10 @@ class _Reader:
             warnings=self._warnings(),
         )
 
-    def _mean(self, value, unit: str) -> Estimate:  # type: ignore[no-untyped-def]
+    def _mean(self, value: Value, unit: str) -> Estimate:
         return self.answer.mean(value, unit)
 
-    def _ending(self, value, unit: str) -> Estimate:  # type: ignore[no-untyped-def]
+    def _ending(self, value: Value, unit: str) -> Estimate:
         return self._mean(value, unit) if self.answer.terminating else Estimate(value=None, unit=unit)
 
     def _put_in(self, what: str, unit: str) -> Estimate:
@@ -97,10 +103,10 @@ class _Reader:
         rows = [self.table.stations[int(k)] for k in members]
         is_source = rows[0].source is not None
 
-        def share(what: str):  # type: ignore[no-untyped-def]
+        def share(what: str) -> Value:
             return lambda one: float(getattr(one.window, what)[members].sum()) / one.window_s / servers
 
-        def each(*what: str):  # type: ignore[no-untyped-def]
+        def each(*what: str) -> Value:
             def value(one: Sample) -> float:
                 taken = float(one.window.taken[members].sum())
                 return (
@@ -187,7 +193,8 @@ class _Reader:
         return tuple(found)
 
 
-def _given(one: Sample, members: np.ndarray, shed: list[int], row, size: float | None = None) -> float:  # type: ignore[no-untyped-def]
+def _given(one: Sample, members: np.ndarray, shed: list[int], row: Station, size: float | None = None) -> float:
+    assert isinstance(row.size, int) and isinstance(row.yields, Fraction), "a scenario's records are of one size"
     per_record = size if size is not None else float(row.size)
     gone = float(one.whole.taken[shed].sum())
     return (float(one.whole.taken[members].sum()) * float(row.yields) - gone) * per_record
