@@ -273,7 +273,7 @@ def _check_files(circuit: Circuit, directory: Path) -> None:
     taken: dict[str, str] = {}
     for station in circuit.stations:
         names = station.parameters.get("paths", []) if station.operator == "file" else []
-        taken |= {os.path.realpath(name): f"sources.{station.name} reads" for name in names}
+        taken |= {os.path.realpath(directory / name): f"sources.{station.name} reads" for name in names}
     taken |= {os.path.realpath(feed.file): f"sources.{feed.name} reads" for feed in circuit.feeds}
     for station in circuit.stations:
         copied = str(directory / station.parameters["file"]) if station.operator == "tee" else None

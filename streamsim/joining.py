@@ -7,8 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from streamsim.circuit import Circuit
-from streamsim.errors import ModelError
+from streamsim.circuit import Circuit, Station
 from streamsim.fusion import fused_groups
 from streamsim.scenario import Scenario
 from streamsim.service import Distribution, Profile, ServiceModel, StationProfile
@@ -22,39 +21,59 @@ def joined(scenario: Scenario, profile: Models) -> tuple[Scenario, Models]:
 
     Its demand is the sum of theirs, each for what comes to it of what comes to the first. What pipes between them cost
     is in it as far as the profile was measured with such pipes: one that was measured without ``fuse`` gives too much
-    by the system calls of a chunk. Without fused stations both come back as they are.
+    by the system calls of a chunk. Of a source that shares a process the times of its records stay apart, in a station
+    ``"first+second.source"`` that takes no time: what it needs to make them is part of the process that reads it.
+    Without fused stations both come back as they are.
 
-    Raises
-    ------
-    ProfileError : a station is neither measured nor declared.
-    ModelError : a source shares a process with what stands behind it; that can only be measured.
+    Raises ProfileError where a station is neither measured nor declared.
     """
     groups = fused_groups(scenario.circuit)
     if not groups:
         return scenario, profile
-    for head in groups:
-        if scenario.circuit.station(head).role == "source":
-            together = ", ".join(groups[head])
-            raise ModelError(f"a source that shares a process ({together}) can only be measured; model it without fuse")
     apart = msgspec.structs.replace(scenario, circuit=_apart(scenario.circuit))
     profiles = effective_profiles(apart, profile)
     flows = totals(apart, profiles)
-    names = {member: "+".join(group) for group in groups.values() for member in group}
-    found = {name: one for name, one in profiles.items() if name not in names}
+    found = {name: one for name, one in profiles.items() if not any(name in group for group in groups.values())}
+    services = {name: one for name, one in scenario.services.items() if name in found}
     for group in groups.values():
-        found["+".join(group)] = _sum([profiles[name] for name in group], [flows[name] for name in group])
-    circuit = _merged(apart.circuit, groups, names)
-    services = {name: one for name, one in scenario.services.items() if name not in names}
-    services |= {name: found[name] for name in names.values()}
+        whole = "+".join(group)
+        found[whole] = services[whole] = _sum(*_parts(apart.circuit, group, profiles, flows))
+        if _is_source(apart.circuit, group[0]):
+            source = f"{whole}.source"
+            found[source] = services[source] = msgspec.structs.replace(profiles[group[0]], service=ServiceModel())
     known: Models = profile if profile is None else msgspec.structs.replace(profile, stations=found)
-    return msgspec.structs.replace(scenario, circuit=circuit, services=services), known
+    return msgspec.structs.replace(merged(scenario), services=services), known
 
 
-def merged(circuit: Circuit) -> Circuit:
-    """Return the circuit in which stations that share a process are one, as simulations have it."""
+def merged(scenario: Scenario) -> Scenario:
+    """Return the scenario in whose circuit stations that share a process are one, as simulations have it."""
+    circuit = scenario.circuit
     groups = fused_groups(circuit)
+    if not groups:
+        return scenario
     names = {member: "+".join(group) for group in groups.values() for member in group}
-    return _merged(_apart(circuit), groups, names) if groups else circuit
+    sources = {group[0]: f"{names[group[0]]}.source" for group in groups.values() if _is_source(circuit, group[0])}
+    given = scenario.loads, scenario.source_bytes
+    loads, sizes = ({sources.get(name, name): value for name, value in one.items()} for one in given)
+    return msgspec.structs.replace(
+        scenario, circuit=_merged(_apart(circuit), {**names, **sources}), loads=loads, source_bytes=sizes
+    )
+
+
+def _is_source(circuit: Circuit, name: str) -> bool:
+    return circuit.station(name).role == "source"
+
+
+def _parts(
+    circuit: Circuit, group: Sequence[str], profiles: Mapping[str, StationProfile], flows: Mapping[str, Flow]
+) -> tuple[list[StationProfile], list[Flow]]:
+    """Return profiles and flows of the parts of a process; a source works on what it gives, as it gives it."""
+    found, passed = [profiles[name] for name in group], [flows[name] for name in group]
+    if _is_source(circuit, group[0]):
+        given = passed[0]
+        passed[0] = Flow(given.bytes_out, given.bytes_out, given.records_out, given.records_out)
+        found[0] = msgspec.structs.replace(found[0], read_bytes=found[0].write_bytes)
+    return found, passed
 
 
 def _apart(circuit: Circuit) -> Circuit:
@@ -62,15 +81,13 @@ def _apart(circuit: Circuit) -> Circuit:
     return msgspec.structs.replace(circuit, stations=stations)
 
 
-def _merged(circuit: Circuit, groups: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Circuit:
-    """Put one station in the place of the first of each group; who read the last reads it."""
-    stations = []
+def _merged(circuit: Circuit, names: Mapping[str, str]) -> Circuit:
+    """Give stations their names; of those that have the same, the first stays, and who read the last reads it."""
+    stations: dict[str, Station] = {}
     for station in circuit.stations:
-        if station.name in names and station.name not in groups:
-            continue
         inputs = tuple(names.get(source, source) for source in station.inputs)
         name = names.get(station.name, station.name)
-        stations.append(msgspec.structs.replace(station, name=name, inputs=inputs))
+        stations.setdefault(name, msgspec.structs.replace(station, name=name, inputs=inputs))
     pipes = tuple(
         msgspec.structs.replace(pipe, upstream=upstream, downstream=downstream)
         for pipe in circuit.pipes
@@ -78,7 +95,7 @@ def _merged(circuit: Circuit, groups: Mapping[str, Sequence[str]], names: Mappin
         != (downstream := names.get(pipe.downstream, pipe.downstream))
     )
     sinks = tuple(msgspec.structs.replace(sink, input=names.get(sink.input, sink.input)) for sink in circuit.sinks)
-    return msgspec.structs.replace(circuit, stations=tuple(stations), pipes=pipes, sinks=sinks)
+    return msgspec.structs.replace(circuit, stations=tuple(stations.values()), pipes=pipes, sinks=sinks)
 
 
 def _gamma(scv: float) -> Distribution:

@@ -135,7 +135,7 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
             if shutil.which(place, path=station.environment.get("PATH")) is None:
                 raise ScenarioError(f"there is no program {program!r} on the PATH", file=file, path=f"{path}.command")
         for name in station.parameters.get("paths", ()) if station.operator == "file" else ():
-            _readable(name, f"{path}.file", file)
+            _readable(str(directory / name), f"{path}.file", file)  # it runs where the scenario is
     for sink in circuit.sinks:
         if sink.file is not None and not Path(sink.file).parent.is_dir():
             raise ScenarioError(

@@ -182,8 +182,8 @@ def summarise(trace: Trace, scenario: Scenario) -> Result:
     from streamsim.joining import merged
     from streamsim.summary import summarise as summarise_trace
 
-    circuit = merged(scenario.circuit) if trace.world == "simulated" else scenario.circuit
-    return summarise_trace(trace, circuit, loads=scenario.loads)
+    known = merged(scenario) if trace.world == "simulated" else scenario
+    return summarise_trace(trace, known.circuit, loads=known.loads)
 
 
 def compare(

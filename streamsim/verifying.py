@@ -43,14 +43,9 @@ def _simulated(scenario: Scenario, profile: Profile, variant: Variant, goal: Goa
     from streamsim.analysis.goal import Verified
     from streamsim.analysis.variants import variant_of
 
-    apart = {path: value for path, value in variant.changes.items() if not path.endswith(".fuse")}
-    made = variant_of(scenario, apart)
     try:
-        found = held(verbs.summarise(verbs.simulate(made, complete(profile, made)[0]), made), goal)
-        if len(apart) == len(variant.changes):
-            return found
-        note = "simulated with a process for each station: simulation does not know shared ones"
-        return msgspec.structs.replace(found, note="; ".join(one for one in (note, found.note) if one))
+        made = variant_of(scenario, variant.changes)
+        return held(verbs.summarise(verbs.simulate(made, complete(profile, made)[0]), made), goal)
     except StreamsimError as error:
         return Verified(reached=None, note=str(error))
 

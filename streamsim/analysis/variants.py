@@ -20,8 +20,8 @@ def changes_of(found: Case, original: Case) -> dict[str, Any]:
     for name, pipes in found.inputs.items():
         if any(found.capacities[pipe.label] != original.capacities[pipe.label] for pipe in pipes):
             changes[f"stations.{name}.pipe.capacity"] = max(found.capacities[pipe.label] for pipe in pipes)
-    for name in dict.fromkeys(name for pair in found.fused for name in pair):
-        changes[f"stations.{name}.fuse"] = True
+    for _, lower in found.fused:
+        changes[f"stations.{lower}.fuse"] = True
     if found.host.cores != original.scenario.host.cores:
         changes["host.cores"] = found.host.cores
     return changes
@@ -58,10 +58,9 @@ def fusible(case: Case) -> list[tuple[str, str]]:
         alone = (
             len(case.outputs[upper.name]) == 1 and len(case.inputs[lower.name]) == 1 and not circuit.feed_of(lower.name)
         )
-        if alone and all(one.role == "station" and one.operator is not None for one in (upper, lower)):
-            changes = {f"stations.{name}.fuse": True for name in (upper.name, lower.name)}
-            if _loads(case.scenario, changes):
-                pairs.append((upper.name, lower.name))
+        ours = all(one.role == "station" and one.operator is not None for one in (upper, lower))
+        if alone and ours and _loads(case.scenario, {f"stations.{lower.name}.fuse": True}):
+            pairs.append((upper.name, lower.name))
     return pairs
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamsim.errors import ModelError
+from streamsim.joining import merged
 from streamsim.models.adjusting import Adjusted
 from streamsim.models.circle import Circle, Entry
 from streamsim.models.clock import Clock
@@ -66,7 +67,7 @@ def simulate(
     0.066
     """
     model = compile_model(scenario, profile, host, replay=replay)
-    stopping = Stopping(scenario, random=model.random)
+    stopping = Stopping(merged(scenario), random=model.random)
     runs = replicate(
         partial(_replication, model),
         np.random.SeedSequence(scenario.simulate.seed if seed is None else seed),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
+from streamsim.real.control.client import Client
+from streamsim.real.control.runs import control_paths
 from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
@@ -119,6 +122,85 @@ def test_records_that_a_part_leaves_out_are_counted_and_kept(tmp_path: Path) -> 
     assert Path(dead).read_bytes() == b"x\n"
     assert found.stations["b"].rejected == 1 and found.stations["a"].rejected == 0
     assert found.stations["c"].records_in == 2
+
+
+SOURCES: list[dict[str, Any]] = [
+    {"operator": "generate", "count": 20_000, "size": 12},
+    {"operator": "generate", "size": 12, "rate": "200000 records/s"},
+    {"operator": "file", "paths": ["in", "in"]},
+    {"file": "in", "rate": "200000 records/s", "arrivals": "poisson"},
+    {"command": "cat in", "rate": "200000 records/s"},
+]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_that_shares_a_process_gives_what_it_gives_apart(source: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"".join(b"%d\n" % (number * 7919 % 1000) for number in range(9000)))
+    found = []
+    for fuse in (True, False):
+        stations = {"keep": {"operator": "filter", "where": "len(record) % 3 != 1", "fuse": fuse},
+                    "every": {"operator": "sample", "every": 3, "fuse": fuse}}  # fmt: skip
+        document = {"sources": {"n": source}, "stations": stations, "sinks": {"out": {"file": "out"}},
+                    "measure": {"records": 15_000}}  # fmt: skip
+        scenario = load(document, file=str(tmp_path / "fused.toml"))
+        processes = make_plan(scenario).processes
+        assert len(processes) == (1 if fuse else 3) + ("command" in source)
+        trace = run_once(scenario)
+        found.append((
+            (tmp_path / "out").read_bytes(),
+            {name: (one.records_in, one.records_out, int(one.bytes_out[-1])) for name, one in trace.stations.items()},
+        ))  # fmt: skip
+    assert found[0] == found[1]
+    assert found[0][0].count(b"\n") > 1000
+
+
+def test_below_a_fused_source_a_bad_record_is_named_kept_or_skipped(tmp_path: Path) -> None:
+    document: dict[str, Any] = {
+        "sources": {"n": {"operator": "generate", "count": 3}},
+        "stations": {"bad": {"operator": "map", "to": "str(6 // (2 - int(record)))", "fuse": True}},
+        "sinks": {"out": {"file": "out"}},
+    }
+    place = str(tmp_path / "fused.toml")
+    with pytest.raises(RunError) as caught, launched(make_plan(load(document, file=place)), Setting()) as crew:
+        supervise(crew)
+    assert caught.value.station == "n" and caught.value.stderr.startswith("bad: record 2")
+    assert not (tmp_path / "out").exists()
+    document["stations"]["bad"] |= {"on_error": "dead-letter", "dead_letter": "dead"}
+    trace = run_once(load(document, file=place))
+    assert (tmp_path / "dead").read_bytes() == b"2\n" and (tmp_path / "out").read_bytes() == b"6\n-6\n"
+    assert trace.stations["bad"].rejected == 1
+
+
+def test_a_killed_process_of_a_fused_source_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    document = {"sources": {"n": {"operator": "generate"}},
+                "stations": {"a": {"operator": "copy", "fuse": True}}, "sinks": {"out": {"file": "out"}}}  # fmt: skip
+    plan = make_plan(load(document, file=str(tmp_path / "fused.toml")))
+
+    def run_and_kill() -> None:
+        with launched(plan, Setting()) as crew:
+            os.kill(crew.children[0].pid, signal.SIGKILL)
+            supervise(crew)
+
+    with pytest.raises(RunError, match="SIGKILL"):
+        run_and_kill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fused_source_and_all_below_it_can_be_asked_and_changed() -> None:
+    document = {"sources": {"n": {"operator": "generate"}},
+                "stations": {"a": {"operator": "filter", "where": "int(record) < 5", "fuse": True},
+                             "b": {"operator": "copy", "fuse": True}}}  # fmt: skip
+    read, write = os.pipe()
+    with launched(make_plan(load(document)), Setting(stdout=write)) as crew:
+        os.close(write)
+        assert os.read(read, 1 << 16) == b"1\n2\n3\n4\n"
+        with Client(str(control_paths(crew.directory, 0)["socket"])) as client:
+            assert client.call("parameters")["kind"] == "integers"
+            assert client.call("a/parameters")["where"] == "int(record) < 5"
+            assert client.call("b/metrics")["bytes_in"] == 8
+            client.call("a/set", {"where": "int(record) % 2 == 0"})
+        assert int(os.read(read, 1 << 16).split(b"\n")[1]) % 2 == 0
+    os.close(read)
 
 
 REFUSED = {

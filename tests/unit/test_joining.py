@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from streamsim import verbs
-from streamsim.errors import ModelError
 from streamsim.joining import joined
 from streamsim.loading import load
 from streamsim.scenario import Scenario
@@ -61,10 +60,48 @@ def test_on_one_core_a_fused_circuit_takes_as_long_as_its_parts_together() -> No
         assert "half+work" in found.stations
 
 
-def test_a_source_that_shares_its_process_is_refused_by_name() -> None:
-    made = load(
-        {"sources": {"n": {"operator": "generate", "count": 10}},
-         "stations": {"a": {"operator": "copy", "fuse": True}}}
+def fused_source(**changes: Any) -> Scenario:
+    """1000 records of 100 bytes; making one takes 2 ms, keeping it or not 1 ms, and working on half of them 4 ms."""
+    service: dict[str, Any] = {
+        "n": {"bytes": 100_000, "per_record": "2 ms", "record_bytes": 100},
+        "half": {"per_record": "1 ms", "selectivity": 0.5, "record_bytes": 100},
+        "work": {"per_record": "4 ms", "record_bytes": 100},
+        "last": {"per_record": "1 us", "record_bytes": 100},
+    }
+    return load(
+        {"host": {"cores": 2}, "service": service, "sources": {"n": {"operator": "generate", "size": 100} | changes},
+         "stations": {"half": {"operator": "sample", "every": 2, "fuse": True},
+                      "work": {"operator": "map", "to": "record", "fuse": True}, "last": {"operator": "copy"}}}
     )  # fmt: skip
-    with pytest.raises(ModelError, match=r"a source that shares a process \(n, a\) can only be measured"):
-        joined(made, None)
+
+
+def test_of_a_source_that_shares_its_process_the_times_stay_apart_and_the_work_is_the_processes() -> None:
+    one, _ = joined(fused_source(rate="100 records/s"), None)
+    assert [pipe.label for pipe in one.circuit.pipes] == ["n+half+work.source->n+half+work", "n+half+work->last"]
+    assert one.load_of("n+half+work.source").rate is not None
+    assert one.services["n+half+work.source"].service.per_record == 0
+    assert one.services["n+half+work"].service.per_record == pytest.approx(2e-3 + 1e-3 + 0.5 * 4e-3)
+    assert (one.services["n+half+work"].bytes_in, one.services["n+half+work"].bytes_out) == (100_000, 50_000)
+
+
+def test_a_source_that_shares_its_process_takes_as_long_as_all_that_it_does() -> None:
+    # One process makes 1000 records in 2 ms each, samples each in 1 ms and works on half of them for 4 ms: 5 s,
+    # however many cores there are. Apart, the source alone would be done in 2 s.
+    found = fused_source()
+    profile = verbs.find_profile(found)
+    for answer in (verbs.summarise(verbs.simulate(found, profile), found), verbs.predict(found, profile)):
+        assert answer.circuit.makespan is not None
+        assert answer.circuit.makespan.value == pytest.approx(5.0, rel=0.01)
+        assert answer.circuit.bottleneck is not None and answer.circuit.bottleneck.station == "n+half+work"
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(100, 10.0), (400, 5.0)])
+def test_a_fused_source_keeps_its_pace_as_far_as_its_process_can(rate: int, seconds: float) -> None:
+    # 5 ms a record: 200 records/s are what the process can do.
+    found = fused_source(rate=f"{rate} records/s")
+    answer = verbs.summarise(verbs.simulate(found, verbs.find_profile(found)), found)
+    assert answer.circuit.makespan is not None
+    assert answer.circuit.makespan.value == pytest.approx(seconds, rel=0.01)
+    assert answer.circuit.response_time is not None and answer.circuit.response_time.mean is not None
+    if rate == 100:
+        assert answer.circuit.response_time.mean.value == pytest.approx(5e-3, rel=0.1)

@@ -84,7 +84,8 @@ def test_the_answer_holds_what_was_set_before_and_can_be_set_again() -> None:
 
 def test_neighbours_share_a_process_where_the_goal_allows_it() -> None:
     (best, *_) = search(scenario(100.0, a="1 ms", b="1 ms"), PROFILE, Goal(cores=1, p99_s=50e-3)).variants
-    assert best.changes["stations.a.fuse"] is True and best.servers == 2
+    assert best.changes["stations.b.fuse"] is True and best.servers == 2
+    assert "stations.a.fuse" not in best.changes, "it would share the process of the source"
 
 
 def test_a_saturated_circuit_is_asked_for_its_makespan() -> None:
