@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streamsim.circuit import Circuit
 from streamsim.errors import ProfileError
+from streamsim.placement import core_shares, placement_of
 from streamsim.result import (
     Bottleneck,
     Budget,
@@ -61,8 +62,9 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
     - ``budget``: parts of the server's life. ``full`` of a pipe: the part of the time in which less than one page was
       free of its capacity; a pipe of many short writes is full earlier, which this does not see.
     - the bottleneck: the largest share, a station's being its utilisation (so that waiting for a core counts against
-      the host), the host's the core-seconds of all stations over those that were available. It is saturated from 95 %
-      on, or when an open load is not carried: its last record is put in more than 5 % of its span late.
+      the host), the host's the core-seconds of all stations over those that were available; cores that several servers
+      are pinned to have a share of their own (``"cores 0"``). It is saturated from 95 % on, or when an open load is not
+      carried: its last record is put in more than 5 % of its span late.
 
     Raises ProfileError where the trace has no runs or belongs to another circuit.
     """
@@ -293,7 +295,9 @@ def _sees_records(runs: Runs, name: str) -> bool:
 
 def _bottleneck(runs: Runs, circuit: Circuit, *, overloaded: bool) -> Bottleneck | None:
     shares = {name: estimate([_utilisation(run, name) for run in runs], "") for name in circuit.order()}
-    shares["host"] = estimate([_host_share(run) for run in runs], "")
+    cores = [_core_shares(run, circuit) for run in runs]
+    for label in cores[0]:
+        shares[label] = estimate([found.get(label) for found in cores], "")
     known = [(share.value, name) for name, share in shares.items() if share.value is not None]
     ranked = sorted(known, key=lambda found: -found[0])  # stable: a station goes before a host as busy as itself
     if not ranked:
@@ -309,8 +313,9 @@ def _bottleneck(runs: Runs, circuit: Circuit, *, overloaded: bool) -> Bottleneck
     )
 
 
-def _host_share(run: RunTrace) -> float | None:
-    offered = run.host.available_cores * run.makespan_s
-    if offered <= 0:
-        return None
-    return min(1.0, math.fsum(_last(station.cpu_s) for station in run.stations.values()) / offered)
+def _core_shares(run: RunTrace, circuit: Circuit) -> dict[str, float]:
+    """Return which part is used of all cores that were available, and of those that several servers are pinned to."""
+    cpu_s = {name: _last(run.stations[name].cpu_s) for name in circuit.order()}
+    placement = placement_of(circuit, run.host.cores)
+    found = core_shares(placement, cpu_s, run.host.available_cores, run.makespan_s)
+    return {label: min(1.0, share) for label, share in found.items()}

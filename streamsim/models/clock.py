@@ -39,6 +39,8 @@ class Clock(simpy.Environment):
     def __init__(self) -> None:
         super().__init__()
         self.ready: deque[Server] = deque()
+        self.acting = 0
+        """The group, in the placement, of the server that takes its steps."""
         self.lookers = 0
         """How many of the scheduled events only look, and steer: when there are no others, nothing will happen."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from simpy.events import Event
 
 from streamsim.models.clock import COMPLETION, Clock
+from streamsim.placement import Placement, fill, tasks
 from streamsim.service import HostProfile
 
 if TYPE_CHECKING:
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
 
 
 class Kind:
-    """All tasks that can use the same number of cores at once: they progress alike, so one clock serves them all.
+    """All tasks that can use the same number of cores at once, and the same cores: they progress alike, so one clock
+    serves them all.
 
-    ``served`` is the work (reference core-seconds) that a task of this kind would have been given since the start,
-    ``cores_s`` the core-seconds, ``running_s`` the time with at least one of its threads on a core.
+    ``group`` is their place in the placement, where stations are pinned; ``served`` the work (reference core-seconds)
+    that a task of this kind would have been given since the start, ``cores_s`` the core-seconds, ``running_s`` the time
+    with at least one of its threads on a core.
     """
 
-    __slots__ = ("allotted", "cores_s", "rate", "running_s", "served", "share", "tasks", "threads")
+    __slots__ = ("allotted", "cores_s", "group", "rate", "running_s", "served", "share", "tasks", "threads")
 
-    def __init__(self, threads: float) -> None:
-        self.threads = threads
+    def __init__(self, threads: float, group: int) -> None:
+        self.threads, self.group = threads, group
         self.tasks: list[tuple[float, int, Server]] = []
         self.served = self.cores_s = self.running_s = 0.0
         self.rate = self.allotted = self.share = 0.0
@@ -38,10 +41,13 @@ class Cores:
     leaves the rest to the others (water-filling). Each core runs at the speed that it has when so many are busy,
     others' work included: ``speed_when(cores asked for + cores − available_cores)``. What others use is taken from the
     whole, so a task that is alone on a host of 1.9 cores of 2 has a whole core, one alone on 0.9 of 1 has 0.9.
+
+    With a ``placement`` not every task may use every core, and some weigh less: then the shares are max-min fair within
+    those limits (`placement.fill`), which is the same where nobody is pinned.
     """
 
-    def __init__(self, clock: Clock, host: HostProfile) -> None:
-        self.clock, self.host = clock, host
+    def __init__(self, clock: Clock, host: HostProfile, placement: Placement | None = None) -> None:
+        self.clock, self.host, self.placement = clock, host, placement
         self.available = host.available_cores
         self.background = max(0.0, host.cores - host.available_cores)
         self.changed = False
@@ -51,29 +57,52 @@ class Cores:
         self.busy = 0.0
         self.since = 0.0
         self._whole = max(1, round(host.available_cores))
-        self._kinds: dict[float, Kind] = {}
+        self._kinds: dict[tuple[float, int], Kind] = {}
         self._order: list[Kind] = []
         self._demanded = 0.0
         self._shares: dict[tuple[float, int], tuple[float, float]] = {}
+        self._placed: dict[tuple[tuple[int, int, float], ...], list[float]] = {}
+        self._far: dict[tuple[tuple[int, int, float], ...], bool] = {}
         self._timer: Event | None = None
         self._due: Kind | None = None
 
     def start(self, server: Server, work: float, threads: float) -> None:
         """Give a server so much to do (reference core-seconds) on up to so many cores; it is resumed when done."""
         self._advance()
-        kind = self._kinds.get(threads)
+        kind = self._kinds.get((threads, server.group))
         if kind is None:
-            kind = self._kinds[threads] = Kind(threads)
-            self._order = sorted(self._kinds.values(), key=lambda each: each.threads)
+            kind = self._kinds[threads, server.group] = Kind(threads, server.group)
+            self._order = sorted(self._kinds.values(), key=lambda each: (each.threads, each.group))
         heappush(kind.tasks, (kind.served + work, server.index, server))
         server.kind, server.running_from, server.cores_from = kind, kind.running_s, kind.cores_s
         self._demanded += threads
         self.changed = True
 
-    def wake_delay(self, *, by_timer: bool = False) -> float:
-        """Return how long a sleeping server takes to run: far, if a core is idle beside that of whoever wakes it."""
+    def wake_delay(self, sleeper: int = 0, waker: int | None = None, *, by_timer: bool = False) -> float:
+        """Return how long a sleeping server takes to run: far, if a core is idle beside that of whoever wakes it.
+
+        Parameters
+        ----------
+        sleeper, waker : their groups in the placement; a waker that is not known may use any core.
+        """
+        if self.placement is not None:
+            return self._placed_delay(sleeper, None if by_timer else waker or 0)
         occupied = self._demanded + (1.0 if by_timer else 2.0)
         return self.host.wake_far_s if occupied <= self._whole else self.host.wake_near_s
+
+    def _placed_delay(self, sleeper: int, waker: int | None) -> float:
+        """Far where there is a whole core for the sleeper beside all who work, and the waker."""
+        assert self.placement is not None, "asked where stations are pinned"
+        at_work = [(kind.group, len(kind.tasks), kind.threads) for kind in self._order if kind.tasks]
+        if waker is not None:
+            at_work.append((waker, 1, 1.0))
+        key = (*at_work, (sleeper, 1, 1.0))
+        far = self._far.get(key)
+        if far is None:
+            filled = fill(self.placement.rooms(float(self._whole)), tasks(self.placement, key))
+            weight = self.placement.groups[sleeper].weight
+            far = self._far[key] = filled.rates[-1] * weight >= 1.0 - 1e-9
+        return self.host.wake_far_s if far else self.host.wake_near_s
 
     def busy_until(self, now: float) -> float:
         """Return the core-seconds that tasks have used until now."""
@@ -84,7 +113,9 @@ class Cores:
         self.changed = False
         self._advance()
         active = [kind for kind in self._order if kind.tasks]
-        if len(active) == 1:
+        if active and self.placement is not None:
+            self._share_placed(active, self.placement)
+        elif len(active) == 1:
             self._share_alone(active[0])
         elif active:
             self._share(active)
@@ -128,6 +159,20 @@ class Cores:
             left -= kind.allotted * len(kind.tasks)
             tasks -= len(kind.tasks)
         self.busy = self.available - left
+
+    def _share_placed(self, active: list[Kind], placement: Placement) -> None:
+        key = tuple((kind.group, len(kind.tasks), kind.threads) for kind in active)
+        rates = self._placed.get(key)
+        if rates is None:
+            rates = self._placed[key] = fill(placement.rooms(self.available), tasks(placement, key)).rates
+        self.busy = 0.0
+        for kind, rate in zip(active, rates, strict=True):
+            kind.allotted = rate * placement.groups[kind.group].weight
+            self.busy += kind.allotted * len(kind.tasks)
+        speed = self._speed(self.busy)
+        for kind in active:
+            kind.share = min(1.0, kind.allotted)
+            kind.rate = kind.allotted * speed
 
     def _speed(self, demanded: float) -> float:
         cores = float(self.host.cores)

@@ -38,7 +38,7 @@ class Server(ABC):
 
     def __init__(self, row: StationRow, clock: Clock, inputs: list[Channel], outputs: list[Channel]) -> None:
         self.row, self.clock, self.inputs, self.outputs = row, clock, inputs, outputs
-        self.index = row.index
+        self.index, self.group = row.index, row.group
         self.state, self.since = RUNNING, 0.0
         self.spent = [0.0] * 5
         self.cpu_s = 0.0
@@ -65,6 +65,7 @@ class Server(ABC):
 
     def resume(self) -> None:
         """Take steps until time must pass; at the end, or when the reader has gone (SIGPIPE), close everything."""
+        self.clock.acting = self.group
         try:
             next(self._steps)
         except (StopIteration, ReaderGone):
@@ -81,7 +82,7 @@ class Server(ABC):
             for channel in self.waits_for:  # several where it reads whichever has data
                 channel.reader = None
         self._enter(RUNNABLE)
-        delay = self.clock.cores.wake_delay()
+        delay = self.clock.cores.wake_delay(self.group, self.clock.acting)
         if delay > 0.0:
             self.clock.at(self.clock.now + delay, HANDOVER, self._go_on)
         else:
@@ -124,7 +125,7 @@ class Server(ABC):
         if time_s <= now:
             return False
         self._enter(WAITING)
-        until = max(time_s, now + self.clock.cores.wake_delay(by_timer=True))
+        until = max(time_s, now + self.clock.cores.wake_delay(self.group, by_timer=True))
         self.clock.at(until, COMPLETION + self.index, self._go_on)
         return True
 

@@ -108,7 +108,7 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
     if not isinstance(seed, np.random.SeedSequence):
         raise ModelError("the generator was not made from a seed (numpy.random.default_rng makes such)")
     clock = Clock()
-    clock.cores = Cores(clock, model.host)
+    clock.cores = Cores(clock, model.host, model.placement)
     channels = [Channel(row.label, row.capacity_bytes) for row in model.pipes]
     servers = [_server(row, clock, channels, seed) for row in model.stations]
     for members in _circles(model, servers):

@@ -15,6 +15,7 @@ from streamsim.errors import ModelError
 from streamsim.expansion import expand, servers_of
 from streamsim.joining import joined
 from streamsim.models.pipe import PAGE
+from streamsim.placement import Placement, placement_of
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.traffic import (
@@ -90,6 +91,7 @@ class StationRow:
     ``adjustable``: what may change while it runs; ``appointments``: at which bytes of the input it does, and to what.
     ``loop`` is the number of the loop that it stands in, ``back`` the places of the inputs of a loop's entry by which
     something comes back. ``yields`` knows what it has given by what it has taken, where that is not in proportion.
+    ``group`` is its place in the model's placement, where stations are pinned.
     """
 
     index: int
@@ -97,6 +99,7 @@ class StationRow:
     operator: bool
     service: ServiceModel
     flow: Flow
+    group: int = 0
     inputs: tuple[InputRow, ...] = ()
     outputs: tuple[int, ...] = ()
     order: Order = "lockstep"
@@ -143,6 +146,7 @@ class Model:
     stations: tuple[StationRow, ...]
     pipes: tuple[PipeRow, ...]
     host: HostProfile
+    placement: Placement | None = None
     servers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     steering: tuple[Seat, ...] = ()
 
@@ -216,10 +220,14 @@ def compile_model(
         for pipe in scenario.circuit.pipes
     )
     loops = {name: number for number, loop in enumerate(scenario.circuit.loops()) for name in loop}
+    machine = _host(host or host_for(scenario, profile))
+    placement = placement_of(scenario.circuit, machine.cores)
+    group = placement.group if placement is not None else dict.fromkeys(places, 0)
     rows = tuple(
-        _station_row(scenario, profiles, flows, station, index, pipes, loops) for index, station in enumerate(stations)
+        _station_row(scenario, profiles, flows, station, index, pipes, loops, group[station.name])
+        for index, station in enumerate(stations)
     )
-    model = Model(stations=rows, pipes=pipes, host=_host(host or host_for(scenario, profile)), servers=servers)
+    model = Model(stations=rows, pipes=pipes, host=machine, placement=placement, servers=servers)
     from streamsim.models.steering import steered
 
     return steered(model, scenario, profiles, replay)
@@ -245,6 +253,7 @@ def _station_row(
     index: int,
     pipes: tuple[PipeRow, ...],
     loops: Mapping[str, int],
+    group: int,
 ) -> StationRow:
     profile, name = profiles[station.name], station.name
     loop = loops.get(name)
@@ -263,6 +272,7 @@ def _station_row(
         operator=station.operator is not None,
         service=profile.service,
         flow=flows[name],
+        group=group,
         inputs=tuple(inputs),
         outputs=outputs,
         order=order,

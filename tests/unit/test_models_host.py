@@ -13,8 +13,8 @@ from tests.unit.modelled import ideal_host
 class Task:
     """Stands for a server: notes when its work was done and what it got."""
 
-    def __init__(self, index: int, done: list[tuple[int, float]], clock: Clock) -> None:
-        self.index, self.done, self.clock = index, done, clock
+    def __init__(self, index: int, done: list[tuple[int, float]], clock: Clock, group: int = 0) -> None:
+        self.index, self.done, self.clock, self.group = index, done, clock, group
         self.kind = None
         self.running_from = self.cores_from = self.cores_s = self.running_s = 0.0
 

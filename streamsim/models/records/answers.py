@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
-from streamsim.models.records.compiling import MACHINE, Compiled
+from streamsim.models.records.compiling import OWN, Compiled
 from streamsim.models.records.sample import Sample
 from streamsim.models.records.states import SHED
 from streamsim.models.records.steady import QUANTILES, Answer
 from streamsim.models.records.table import Station
+from streamsim.placement import core_shares
 from streamsim.result import (
     Bottleneck,
     Budget,
@@ -118,7 +120,7 @@ class _Reader:
         shed = [number for number, row in enumerate(self.table.stations) if row.name == f"{rows[0].name}{SHED}"]
         taken = self._ending(lambda one: float(one.whole.taken[members].sum()), "records")
         busy = ("cpu_s", "runnable_s", "waiting_s")
-        own_core = rows[0].host is not None and self.table.hosts[rows[0].host].name != MACHINE
+        own_core = rows[0].host is not None and self.table.hosts[rows[0].host].name.startswith(OWN)
         utilisation = self._mean(lambda one: share("cpu_s")(one) * (servers if own_core else 1), "")
         lives = {state: self._mean(share(f"{state}_s"), "") for state in ("cpu", "runnable", "waiting", "blocked")}
         known = _scaled(taken, rows[0].size, "B")
@@ -146,9 +148,8 @@ class _Reader:
 
     def _bottleneck(self, stations: dict[str, StationResult]) -> Bottleneck | None:
         shares = {name: station.utilisation for name, station in stations.items()}
-        if any(host.name == MACHINE for host in self.table.hosts):
-            cores = self.compiled.host.available_cores
-            shares["host"] = self._mean(lambda one: min(1.0, float(one.window.cpu_s.sum()) / one.window_s / cores), "")
+        for label in self._core_shares(self.answer.samples[0]):
+            shares[label] = self._mean(partial(self._core_share, label), "")
         ranked = sorted(((found.value or 0.0, name) for name, found in shares.items()), key=lambda pair: -pair[0])
         if not ranked:
             return None
@@ -160,6 +161,17 @@ class _Reader:
             runner_up_share=shares[second] if second is not None else None,
             saturated=ranked[0][0] >= SATURATED or not self.answer.settled,
         )
+
+    def _core_share(self, label: str, one: Sample) -> float:
+        return min(1.0, self._core_shares(one)[label])
+
+    def _core_shares(self, one: Sample) -> dict[str, float]:
+        """Return which part is used of the cores that stations share; nothing where each has its own."""
+        if all(host.name.startswith(OWN) for host in self.table.hosts):
+            return {}
+        rows = self.compiled.circuit.stations
+        cpu_s = {row.name: float(one.window.cpu_s[number]) for number, row in enumerate(rows)}
+        return core_shares(self.compiled.placement, cpu_s, self.compiled.host.available_cores, one.window_s)
 
     def _notes(self) -> tuple[str, ...]:
         answer = self.answer

@@ -16,10 +16,12 @@ from streamsim.errors import ModelError
 from streamsim.expansion import expand
 from streamsim.models.records import table as records
 from streamsim.models.records.check import check
+from streamsim.models.records.hosts import Hosts, hosts_of
 from streamsim.models.records.laws import Gaps, Law
 from streamsim.models.records.states import SHED
 from streamsim.models.records.streams import Even, Listed, Variate
 from streamsim.models.table import Pace
+from streamsim.placement import Placement
 from streamsim.policies import make
 from streamsim.scenario import Load, Scenario
 from streamsim.service import UNLIMITED, HostProfile, Profile, ServiceModel, StationProfile
@@ -41,20 +43,26 @@ SPLITS: Mapping[str, records.Split] = {
 }
 MERGES: Mapping[str, records.Pick] = {"interleave": "arrival", "reorder": "next", "merge": "order", "loop": "ready"}
 PRIORITIES = ("priority", "preemptive")
-MACHINE = "host"
-"""The name of the cores that all stations share which have none of their own."""
+ALONE = ("preemptive", "sharing")
+"""Disciplines whose stations share their cores with nobody."""
+OWN = "core of "
+"""How the core of its own of a station that shares it among records is called."""
 FINEST = 1000
 """Selectivities are kept as fractions with denominators up to this: 2/3 is given as 0, 1, 1, 0, 1, 1, …"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """The table of a scenario, whose stations are named as those of the expanded circuit, and what it leaves out."""
+    """The table of a scenario, whose stations are named as those of the expanded circuit, and what it leaves out.
+
+    ``placement`` says who may use which core, where stations are pinned.
+    """
 
     table: records.Table
     circuit: Circuit
     host: HostProfile
     notes: tuple[str, ...]
+    placement: Placement | None = None
 
 
 def compile_table(scenario: Scenario, profile: Profile | None, host: HostProfile | None = None) -> Compiled:
@@ -88,7 +96,8 @@ class _Compiler:
         self.circuit = expand(scenario.circuit)
         self.machine = host or host_for(scenario, profile)
         self.own_cores = scenario.simulate.cores == "own"
-        self.notes: list[str] = []
+        self.shared = Hosts((), {}) if self.own_cores else hosts_of(self.circuit, self.machine, self._working())
+        self.notes: list[str] = [*self.shared.notes]
         self.sharing: list[str] = []
         self.names = [station.name for station in self.circuit.stations]
         self.written = {station.name for station in scenario.circuit.stations if station.parallelism == 1}
@@ -112,11 +121,27 @@ class _Compiler:
         self._note_what_is_left_out()
         one_core = HostProfile(cores=1, available_cores=1.0, wake_near_s=0.0, wake_far_s=0.0)
         hosts = (
-            *(() if self.own_cores else (records.Host(name=MACHINE, profile=self.machine),)),
-            *(records.Host(name=f"core of {name}", profile=one_core) for name in self.sharing),
+            *self.shared.hosts,
+            *(records.Host(name=f"{OWN}{name}", profile=one_core) for name in self.sharing),
         )
         table = records.Table(stations=tuple(stations), pipes=tuple(pipes), hosts=hosts, steering=self._steering())
-        return Compiled(table=check(table), circuit=self.circuit, host=self.machine, notes=tuple(self.notes))
+        return Compiled(
+            table=check(table),
+            circuit=self.circuit,
+            host=self.machine,
+            notes=tuple(self.notes),
+            placement=self.shared.placement,
+        )
+
+    def _working(self) -> set[str]:
+        """Return the stations that work on cores that others may use too."""
+        found = set()
+        for station in self.circuit.stations:
+            profile = self._profile(station)
+            service = profile.service
+            if service.setup + service.per_record + service.per_byte > 0 and profile.discipline not in ALONE:
+                found.add(station.name)
+        return found
 
     def _steering(self) -> tuple[records.Steering, ...]:
         return tuple(
@@ -309,8 +334,8 @@ class _Compiler:
                     f"service.{station.name}.discipline: 'sharing' is among several; say how many at most (at_once)"
                 )
             self.sharing.append(station.name)
-            return len(self.sharing) - (1 if self.own_cores else 0)
-        return None if self.own_cores or profile.discipline == "preemptive" else 0
+            return len(self.shared.hosts) + len(self.sharing) - 1
+        return self.shared.place.get(station.name)
 
     def _note_what_is_left_out(self) -> None:
         left_out = {
@@ -319,9 +344,7 @@ class _Compiler:
                 name for name, one in self.profiles.items() if one.service.curve
             ],
             "what shares the machine's cores with": [
-                name
-                for name, one in self.profiles.items()
-                if one.discipline in ("preemptive", "sharing") and not self.own_cores
+                name for name, one in self.profiles.items() if one.discipline in ALONE and not self.own_cores
             ],
             "that early records give more at": [name for name, one in self.profiles.items() if one.yields],
             "what is kept back by": [name for name, one in self.profiles.items() if one.held_bytes or one.gather_bytes],
