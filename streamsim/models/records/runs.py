@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamsim.errors import ModelError, nearest
 from streamsim.models.records import layout as at
 from streamsim.models.records.engine import Kernel
-from streamsim.models.records.maxplus import BLOCK, MaxPlus, refusal
+from streamsim.models.records.maxplus import MaxPlus, refusal
 from streamsim.models.records.states import BLOCKED, RUNNABLE, RUNNING, WAITING
 from streamsim.models.records.table import Table
 
@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 ENGINES = ("maxplus", "compiled", "simpy")
 _NOTHING = np.zeros(0)
+BLOCK = 4096
+"""Records that the kernel and SimPy answer at once."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,7 +115,7 @@ class _MaxPlusRun:
         self._engine = MaxPlus(table, seed)
 
     def advance(self, most: int) -> tuple[Array, Array]:
-        return self._engine.advance(min(most, BLOCK))
+        return self._engine.advance(most)
 
     def origins(self) -> NDArray[np.int64] | None:
         return None
