@@ -24,8 +24,8 @@ class Interpreter:
     """One simulation of a table, in SimPy.
 
     ``departures`` are (station, time, number of the record) in the order in which records entered the next pipe or
-    left; ``exits`` are (time, due time, station, source) of those that left; ``visits`` are (station, number, asked, got,
-    served, sent). Each is kept only where asked for.
+    left; ``exits`` are (time, due time, station, source) of those that left; ``visits`` are (station, number, asked,
+    got, served, sent). Each is kept only where asked for.
 
     >>> from streamsim.models.records.table import Pipe, Source, Station
     >>> table = Table(stations=(Station(name="make", base_s=0.0, source=Source(records=3)),

@@ -75,9 +75,9 @@ class Answer:
     @cached_property
     def sources(self) -> tuple[int, ...]:
         """The sources (places in the table) whose records have response times of their own: where there are several."""
-        rows = self.table.stations
         known = {source for sample in self.samples for source in sample.by_source}
-        return tuple(sorted(k for k in known if rows[k].source is not None and rows[k].source.arrivals != "saturated"))
+        rows = {source: self.table.stations[source].source for source in sorted(known)}
+        return tuple(source for source, row in rows.items() if row is not None and row.arrivals != "saturated")
 
     def of_source(self, source: int, part: float | None = None, *, level: float = 0.95) -> Estimate:
         """Return the mean response time (s) of the records of a source, or what a part of them does not exceed.
