@@ -277,7 +277,7 @@ def source_bytes(scenario: Scenario, profile: StationProfile, name: str) -> int:
     if limit is not None:
         return limit
     if profile.source == "fitted":
-        return round(profile.bytes_out)
+        return round(profile.bytes_out * _generated(scenario, profile, name))
     raise ProfileError(
         f"scenario {scenario.name!r}: how much source {name!r} gives is not known; measure it, declare bytes = in "
         f"[service.{name}], or end it by records = or duration = in [measure]"
@@ -299,8 +299,15 @@ def source_ceiling(scenario: Scenario, profile: StationProfile, name: str) -> in
     timed = load.duration_s is not None or load.arrivals == "trace"
     reads = bool(scenario.circuit.inputs_of(name))
     if not limits and not timed and not reads and profile.source == "fitted":
-        limits.append(round(profile.bytes_out))
+        limits.append(round(profile.bytes_out * _generated(scenario, profile, name)))
     return min(limits) if limits else None
+
+
+def _generated(scenario: Scenario, profile: StationProfile, name: str) -> float:
+    """Return how much a source gives for what it gave when it was measured: its `count` may have been another then."""
+    station = scenario.circuit.station(name)
+    count = station.parameters.get("count") if station.operator == "generate" else None
+    return float(count) / profile.records_out if count and profile.records_out else 1.0
 
 
 def source_limit(scenario: Scenario, profile: StationProfile, name: str) -> int | None:

@@ -229,3 +229,12 @@ def test_the_host_of_the_profile_is_cut_to_the_cores_of_the_scenario() -> None:
     assert (host.cores, host.available_cores, host.speed) == (2, 1.8, (1.0, 0.9))
     assert host_for(chain(host=Host(cores=4)), measured) == measured.host
     assert host_for(chain(host=Host(cores=3)), None).available_cores == 3.0
+
+
+def test_a_generator_asked_for_more_records_than_when_it_was_measured_gives_them() -> None:
+    circuit = Circuit(
+        stations=(Station(name="src", operator="generate", parameters={"count": 3000}, role="source"),), pipes=()
+    )
+    seen = StationProfile(bytes_out=64_000.0, records_out=1000.0, record_bytes=64.0)
+    flows = totals(Scenario(name="more", circuit=circuit), {"src": seen})
+    assert (flows["src"].bytes_out, flows["src"].records_out) == (192_000, 3000)
