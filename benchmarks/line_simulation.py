@@ -10,6 +10,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 
 def line_throughput(
@@ -61,3 +64,35 @@ def fork_join_response(
         waits = np.maximum(0.0, done - random.standard_exponential(replications) / rate)
     means = total / records
     return float(means.mean()), float(means.std(ddof=1) / math.sqrt(replications))
+
+
+def gamma_times(random: np.random.Generator, mean: float, scv: float, count: int) -> Array:
+    """Return times of a gamma law (s); constant ones for an scv of 0."""
+    return np.full(count, mean) if scv == 0 else random.gamma(1 / scv, mean * scv, count)
+
+
+def tandem_responses(gaps: Array, services: Sequence[Array], *, chunks: bool) -> Array:
+    """Return the response times (s) of the records of a line of single servers.
+
+    Parameters
+    ----------
+    gaps : between arrivals (s); `services` the time of each record at each station (s).
+    chunks : each server takes all that has come, and lets it go when all of it is served; else record by record.
+    """
+    came = np.cumsum(gaps)
+    now = came
+    for service in services:
+        whole = np.cumsum(service)
+        if not chunks:
+            now = whole + np.maximum.accumulate(now - whole + service)
+            continue
+        gone = np.empty(len(service))
+        clock, first = 0.0, 0
+        while first < len(service):
+            clock = max(clock, now[first])
+            end = int(np.searchsorted(now, clock, side="right"))
+            clock += whole[end - 1] - whole[first] + service[first]
+            gone[first:end] = clock
+            first = end
+        now = gone
+    return np.asarray(now - came)

@@ -38,7 +38,7 @@ PHASES = ("hyperexponential", "erlang")
 WHOLE = 40
 """Laws of the response time are inverted whole where their matrix is no larger: it is factorised a hundred times."""
 LEAST_SCV = 0.1
-"""Of gaps that are given phases: ten of them."""
+"""Of gaps and service that are given phases: ten of them."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,10 @@ def choose(station: Station) -> Choice:
         queue = mdc(rate, time, servers)
     elif arrivals.kind in ("even", "bursty") and servers == 1 and exponential:
         queue = dm1(rate, time) if arrivals.kind == "even" else hyper_m1(rate, time, arrivals.scv)
-    elif arrivals.kind == "bursty" and servers == 1 and station.family in PHASES:
+    elif arrivals.kind == "bursty" and servers == 1 and (station.family in PHASES or scv >= LEAST_SCV):
         queue = ph_ph_1(rate, time, arrivals.scv, scv)
+        if station.family not in PHASES:
+            doubts = " and ".join([doubts] * bool(doubts) + ["its service has other phases than two moments say"])
     elif servers == 1:
         queue = kraemer_langenbach_belz(rate, time, arrivals.scv, scv)
         why += "; no exact model is at hand, so by the first two moments"

@@ -8,6 +8,7 @@ exact. Where there are fewer cores than servers the work of each is stretched by
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,8 +20,8 @@ from streamsim.analysis.finite import seconds_needed
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import Wants, stretches
 from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv, superpose_scv
-from streamsim.analysis.released import ALONE_AND_AT_ONCE, Released, released
-from streamsim.analysis.response import Law, quantiles
+from streamsim.analysis.released import ALONE_AND_AT_ONCE, Along, Released, released, variance_along
+from streamsim.analysis.response import Law, gamma_quantiles, quantiles
 from streamsim.analysis.segments import moved, reading_demand
 from streamsim.circuit import Pipe
 from streamsim.scenario import Load
@@ -28,6 +29,7 @@ from streamsim.service import HostProfile
 from streamsim.traffic import arrival_times, shares
 
 NEARLY = 0.999
+PERCENTILES = (0.5, 0.95, 0.99)
 ALONE = 1 + 1e-9
 """Work stretched by less shares its core with nobody."""
 
@@ -155,14 +157,15 @@ def _released(case: Case, name: str, asked: Station, choice: Choice, before: dic
     profile = case.profiles[name]
     if profile.source != "fitted" or asked.servers > 1 or choice.queue.wait is None:
         return ALONE_AND_AT_ONCE
-    came = [1 + (before[pipe.upstream].released.together - 1) * _part(case, pipe) for pipe in case.inputs[name]]
+    above = [(before[pipe.upstream].released, _part(case, pipe)) for pipe in case.inputs[name]]
     return released(
         profile,
         wait_s=choice.queue.wait,
         service_s=asked.service_time,
         scv=asked.service_scv,
         utilisation=choice.queue.utilisation,
-        came_together=max(came),
+        came_together=max(1 + (one.together - 1) * part for one, part in above),
+        came_variance=max(one.variance * part**2 for one, part in above),
     )
 
 
@@ -330,7 +333,12 @@ def _together(
     together = (
         sum(crowded(stretch[name]) * (answers[name].response_time_s or 0.0) for name in path) / mean if mean else 0
     )
-    p50, p95, p99 = quantiles(_laws(answers, path), (0.5, 0.95, 0.99), correlation=together)
+    chunked = any(answers[name].released.late_s > 0 for name in path)
+    if chunked:
+        variance = variance_along([_along(answers[name]) for name in path], correlation=together)
+        p50, p95, p99 = gamma_quantiles(mean, variance, PERCENTILES)
+    else:
+        p50, p95, p99 = quantiles(_laws(answers, path), PERCENTILES, correlation=together)
     return OpenAnswer(
         makespan=startup + span + mean,
         saturated=False,
@@ -341,8 +349,13 @@ def _together(
         exact=exact and wake_s(case.host) == 0,
         notes=(
             "waits: every station by itself, by the most exact model that it allows (--explain says which)",
-            "response-time quantiles: the times at the stations of a path, as if independent"
-            + (", but for the cores that they share" if together else ""),
+            "response-time quantiles: "
+            + (
+                "a gamma law; records that leave one station together wait together at the next"
+                if chunked
+                else "the times at the stations of a path, as if independent"
+            )
+            + (", but for the cores that they share" if together and not chunked else ""),
         ),
     )
 
@@ -356,6 +369,16 @@ def _longest(case: Case, answers: dict[str, StationAnswer]) -> tuple[str, ...]:
     return max(best[name] for name in case.order if not case.outputs[name])[1]
 
 
+def _along(answer: StationAnswer) -> Along:
+    """Return a station of a path with the deviation of the time there."""
+    release = answer.released
+    if not release.deviation_s:
+        law = answer.choice.law if answer.choice is not None else None
+        law = law or Law(answer.service_time_s, answer.service_scv)
+        release = release._replace(deviation_s=math.sqrt(max(0.0, law.variance)))
+    return Along(release, answer.service_time_s, min(answer.utilisation, NEARLY))
+
+
 def _laws(answers: dict[str, StationAnswer], path: tuple[str, ...]) -> list[Law]:
     """Return the law of the time at each station of a path, waking up included."""
     laws = []
@@ -365,8 +388,5 @@ def _laws(answers: dict[str, StationAnswer], path: tuple[str, ...]) -> list[Law]
         if law is None:
             laws.append(Law(answer.service_time_s, answer.service_scv))
         else:
-            late = answer.released.late_s
-            laws.append(replace(law, shift=max(0.0, (answer.response_time_s or 0.0) - late - law.mean)))
-            if late:
-                laws.append(Law(late, 1.0))
+            laws.append(replace(law, shift=max(0.0, (answer.response_time_s or 0.0) - law.mean)))
     return laws

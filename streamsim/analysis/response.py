@@ -21,6 +21,9 @@ Complex = NDArray[np.complex128]
 CONSTANT = 1e-6
 """Below this scv a time counts as constant."""
 
+NO_SCATTER = 1e-12
+"""Below this scv the sum of times counts as constant."""
+
 TERMS, EULER = 12, 11
 """Terms of the inversion, and of Euler's summation of its tail: an error below 1e-6 for smooth laws."""
 
@@ -92,14 +95,10 @@ def quantiles(laws: Sequence[Law], probabilities: Sequence[float], *, correlatio
     """
     mean, variance = sum(law.mean for law in laws), sum(law.variance for law in laws)
     variance += correlation * (sum(math.sqrt(law.variance) for law in laws) ** 2 - variance)
-    if variance <= 1e-12 * mean**2:
-        return [mean] * len(probabilities)
-    from scipy.special import gammaincinv
-
-    levels = np.asarray(probabilities, dtype=float)
-    guess = np.asarray(gammaincinv(mean**2 / variance, levels) * variance / mean, dtype=np.float64)
-    if correlation > 0:
-        return [float(time) for time in guess]
+    first = gamma_quantiles(mean, variance, probabilities)
+    if correlation > 0 or variance <= NO_SCATTER * mean**2:
+        return first
+    levels, guess = np.asarray(probabilities, dtype=float), np.asarray(first)
     path = _Path(laws)
     times = _roots(path, np.log1p(-levels), guess, mean + 60 * math.sqrt(variance))
     # Beside an atom (an idle station with constant service) the inversion rings, and a root may lie too late: no
@@ -107,6 +106,20 @@ def quantiles(laws: Sequence[Law], probabilities: Sequence[float], *, correlatio
     order = np.argsort(levels)
     times[order] = np.minimum.accumulate(times[order][::-1])[::-1]
     return [float(time) for time in times]
+
+
+def gamma_quantiles(mean: float, variance: float, probabilities: Sequence[float]) -> list[float]:
+    """Return the quantiles (s) of a gamma law of this mean (s, at least 0) and variance (s²).
+
+    >>> [round(time, 4) for time in gamma_quantiles(1.0, 1.0, [0.5, 0.99])]
+    [0.6931, 4.6052]
+    """
+    if variance <= NO_SCATTER * mean**2:
+        return [mean] * len(probabilities)
+    from scipy.special import gammaincinv
+
+    levels = np.asarray(probabilities, dtype=float)
+    return [float(time) for time in gammaincinv(mean**2 / variance, levels) * variance / mean]
 
 
 class _Path:
