@@ -14,6 +14,7 @@ DEFAULT_PIPE_BYTES = 65536
 Split = Literal["copy", "round-robin", "key", "least-loaded"]
 """Who gets a record where several could: all of them; each in turn; the one of its key; the one with least to do."""
 
+Batches = Literal["", "number", "answer", "collate"]
 Merge = Literal["unordered", "ordered", "sorted"]
 """How the outputs of several servers become one: as they come; as one server would have written; by value."""
 
@@ -41,7 +42,9 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     gets a record. ``ports`` are the names of further outputs, which carry other records than the main one.
     ``one_to_one``: each record gives exactly one. ``niceness`` is added to the runner's own (0 to 19), ``cores`` are
     the CPUs that the servers are pinned to (none: those of the run), ``fuse``: may share a process with its neighbours.
-    ``server_of`` is the station that a server belongs to in an expanded circuit (expansion.py).
+    ``server_of`` is the station that a server belongs to in an expanded circuit (expansion.py). ``batches`` is its part
+    where several servers give in order what one would: to number batches of records (a split), to answer them (a
+    server), to collate the answers (a merge).
     """
 
     name: str
@@ -65,6 +68,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     on_error: OnError = "fail"
     dead_letter: str | None = None
     server_of: str = ""
+    batches: Batches = ""
 
     @property
     def program(self) -> str:

@@ -69,7 +69,8 @@ def reading_order(station: Station) -> Order:
     ('sequence', 'lockstep')
     """
     if station.command is None:
-        return "lockstep" if operators.find(str(station.operator)).shape == "selective" else "ready"
+        in_order = station.batches == "collate" or operators.find(str(station.operator)).shape == "selective"
+        return "lockstep" if in_order else "ready"
     one_by_one = tool_of(station.command) in SEQUENTIAL and not merges_sorted(station.command)
     return "sequence" if one_by_one else "lockstep"
 

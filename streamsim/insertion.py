@@ -20,12 +20,14 @@ class Shape(NamedTuple):
     """What stands before and behind the servers of a station, and behind its output: operators and their parameters.
 
     ``partitions`` has the parameters of the split of each input, by its name; None where every server opens the input
-    itself (a file that all of them read whole).
+    itself (a file that all of them read whole). ``numbered``: batches of records have
+    numbers, and are merged in their order.
     """
 
     partitions: dict[str, dict[str, Any] | None]
     merge: tuple[str, dict[str, Any]]
     split: dict[str, Any]
+    numbered: bool = False
 
 
 def insert(
@@ -118,6 +120,8 @@ class _Insertion:
             _check_inputs(station)
         if station.parallelism > 1:
             inputs = self._split(station, inputs, labels)
+            if self.shapes[station.name].numbered:
+                station = msgspec.structs.replace(station, batches="answer")
         self.stations.append(msgspec.structs.replace(station, inputs=tuple(inputs.values()), labels=tuple(labels)))
         for port in ("", *station.ports):
             self._add_behind(station, port)
@@ -168,6 +172,7 @@ class _Insertion:
                     labels=(source,),
                     format=station.format,
                     role="split",
+                    batches="number" if shape.numbered else "",
                 )
             )
             split[label] = name
@@ -181,11 +186,12 @@ class _Insertion:
             written = operators.output_format(station.operator, station.parameters, station.format)
             common = {"format": written or "lines"}
         if station.parallelism > 1 and (not port or address in self.readers):
-            operator, parameters = self.shapes[station.name].merge if not port else ("interleave", {})
+            shape = self.shapes[station.name]
+            operator, parameters = shape.merge if not port else ("interleave", {})
             self.stations.append(
                 Station(
                     name=self._merged(station, port), operator=operator, parameters=parameters, inputs=(address,),
-                    role="merge", **common,
+                    role="merge", batches="collate" if shape.numbered else "", **common,
                 )
             )  # fmt: skip
         if self.readers.get(address, 0) < 2:
@@ -246,7 +252,7 @@ def check_loops(circuit: Circuit) -> None:
 
 def _uncountable(station: Station) -> str | None:
     """Return why it cannot be known whether a loop through this station has ended; None where it can."""
-    if station.role == "merge" and station.operator != "interleave":
+    if station.role == "merge" and (station.operator != "interleave" or station.batches):
         return "a merge that waits for one server while another has something to give can stop a loop for ever"
     if station.role in INSERTED:
         return None

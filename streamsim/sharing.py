@@ -89,7 +89,13 @@ def shape_of(section: sections.StationSection, station: Station, path: str) -> S
 
     Raises ScenarioError where the keys do not go together.
     """
-    return Shape(_partitions(section, station, path), _merge(section, station, path), _route(section, path))
+    merge, numbered = _merge(section, station, path), _numbered(station)
+    return Shape(_partitions(section, station, path), merge, _route(section, path), numbered)
+
+
+def _numbered(station: Station) -> bool:
+    """Whether the servers answer numbered batches: operators of ours can, through a command no header comes."""
+    return station.parallelism > 1 and station.merge == "ordered" and station.operator is not None
 
 
 def merge_sketches(station: Station, shape: Shape) -> tuple[Station, Shape]:
@@ -129,7 +135,7 @@ def _partitions(section: sections.StationSection, station: Station, path: str) -
             raise ScenarioError(f"does not say which servers get the records of {name!r}", path=f"{path}.partition")
     if "key" not in wanted.values() and section.partition_key is not None:
         raise ScenarioError("goes with partition = 'key'", path=f"{path}.partition_key")
-    batch = BATCH if station.merge == "ordered" else 0
+    batch = BATCH if station.merge == "ordered" and station.command is not None else 0
     keys = own_keys(station.operator, station.parameters) if station.operator is not None else None
     by_input = (keys or (None,)) * len(station.inputs)
     return {
@@ -164,19 +170,34 @@ def _merge(section: sections.StationSection, station: Station, path: str) -> tup
         return _own_merge(section.merge, f"{path}.merge")
     if section.merge == "sorted":
         return "merge", {}
-    if station.partition != "round-robin" or len(station.inputs) > 1:
+    _check_ordered(station, f"{path}.merge")
+    return ("interleave", {}) if _numbered(station) else ("reorder", {"batch": BATCH})
+
+
+def _check_ordered(station: Station, path: str) -> None:
+    """Refuse an ordered merge of servers that together give something else than one would."""
+    ways = ("round-robin",) if station.command is not None else ("round-robin", "least-loaded")
+    if len(station.inputs) > 1 or station.partition not in ways:
         raise ScenarioError(
-            "an ordered merge undoes a round-robin split of one input; other splits leave no order to restore",
-            path=f"{path}.merge",
+            f"an ordered merge undoes a {' or '.join(ways)} split of one input; other splits leave no order to restore",
+            path=path,
         )
-    if not station.one_to_one:
-        why = (
-            "nobody knows whether this command gives one for each that it takes: write one_to_one = true if it does, or"
-            if section.command
-            else f"operator {section.operator!r} gives more or fewer than it takes: write"
+    if station.command is None:
+        traits = operators.find(str(station.operator)).traits
+        if not traits.separable:
+            why = "gives nothing before its input ends" if traits.barrier else "keeps a state from record to record"
+            raise ScenarioError(
+                f"an ordered merge gives what one server would, and operator {station.operator!r} {why}, of which each "
+                "server sees only its part: write merge = 'unordered', or parallelism = 1",
+                path=path,
+            )
+    elif not station.one_to_one:
+        raise ScenarioError(
+            "an ordered merge counts the records of a command, for nothing that tells them apart can pass through it; "
+            "nobody knows whether this one gives one for each that it takes: write one_to_one = true if it does, "
+            "use an operator (filter, regex, map, route, …), or write merge = 'unordered'",
+            path=path,
         )
-        raise ScenarioError(f"an ordered merge counts records, and {why} merge = 'unordered'", path=f"{path}.merge")
-    return "reorder", {"batch": BATCH}
 
 
 def _own_merge(table: dict[str, Any], path: str) -> tuple[str, dict[str, Any]]:

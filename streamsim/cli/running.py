@@ -168,8 +168,9 @@ def _facts(scenario: Scenario) -> list[str]:
 def _sharing(station: Station, circuit: Circuit) -> str:
     ways = station.partition
     way = ways if isinstance(ways, str) else ", ".join(f"{name} by {one}" for name, one in ways.items())
-    merge = circuit.station(f"{station.name}.merge").program
-    return f"records shared out by {way}, put together by {merge}"
+    merge = circuit.station(f"{station.name}.merge")
+    order = " in the order of their batches" if merge.batches else ""
+    return f"records shared out by {way}, put together by {merge.program}{order}"
 
 
 def _format(format: str | dict[str, Any]) -> str:

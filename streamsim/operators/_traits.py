@@ -18,10 +18,11 @@ class Traits:
     ``inputs`` is how many streams it reads: 0 for a source, 1, or `MANY`. ``ports`` names the further streams that
     it writes beside the main one; any number of readers gets copies. A ``barrier`` writes nothing before its input has
     ended. ``state`` grows with nothing (none), up to a bound (bounded), with the distinct keys (keys), or with the
-    input (all). ``one_to_one``: each record gives exactly one record.
+    input (all). ``one_to_one``: each record gives exactly one record. ``separable``: what a record gives depends on it
+    alone, so that servers which share the records give together what one would; so it is where there is no state.
     """
 
-    __slots__ = ("barrier", "inputs", "one_to_one", "ports", "source", "state")
+    __slots__ = ("barrier", "inputs", "one_to_one", "ports", "separable", "source", "state")
 
     def __init__(
         self,
@@ -32,9 +33,11 @@ class Traits:
         state: State = "none",
         source: bool = False,
         one_to_one: bool = False,
+        separable: bool | None = None,
     ) -> None:
         self.inputs, self.ports, self.barrier = inputs, ports, barrier
         self.state, self.source, self.one_to_one = state, source, one_to_one
+        self.separable = separable if separable is not None else state == "none" and not (barrier or source)
 
     def __repr__(self) -> str:
         return f"Traits({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"

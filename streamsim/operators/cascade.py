@@ -33,7 +33,7 @@ class Cascade(RecordOperator):
     A record on which an expression fails, fails the run: whether it is reached depends on the order.
     """
 
-    traits = Traits(inputs=MANY, state="bounded")
+    traits = Traits(inputs=MANY, state="bounded", separable=True)
     parameters = (
         Parameter("where", "texts", None, "the expressions, as of filter", required=True),
         Parameter("order", "text", None, "their numbers in the order in which to run them, such as 2,1,3"),

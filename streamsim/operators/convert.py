@@ -36,7 +36,7 @@ class Convert(RecordOperator):
     this operator seldom: it is put between two stations of different formats.
     """
 
-    traits = Traits(one_to_one=True, state="bounded")
+    traits = Traits(one_to_one=True, state="bounded", separable=True)
     keeps_columns = False
     parameters = (
         Parameter("to", "format", None, "the format to write", required=True),

@@ -29,7 +29,7 @@ class Work(BlockOperator):
     next, so that the mean is exact. A chunk is served whole, then sent.
     """
 
-    traits = Traits(inputs=MANY, state="bounded", one_to_one=True)
+    traits = Traits(inputs=MANY, state="bounded", one_to_one=True, separable=True)
     parameters = (
         Parameter("service", "seconds", None, "mean time for each record", required=True, least=0),
         Parameter(

@@ -286,7 +286,9 @@ def _spec(station: Station, load: Load | None, inputs: list[int], outputs: list[
         "format": station.format,
         "inputs": inputs,
         "outputs": outputs,
-        "read_bytes": READ_BYTES,
+        # A batch that was read at once goes into an empty pipe of the default size with its header.
+        "read_bytes": READ_BYTES - 4096 if station.batches == "number" else READ_BYTES,
+        "batches": station.batches,
         "visits": None,
         "pace": _pace(load, seed) if load is not None and load.open else None,
         "until_s": load.duration_s if load is not None else None,

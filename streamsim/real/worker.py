@@ -15,6 +15,7 @@ one (all but ``operator`` optional):
 ``read_bytes``  the most that one read takes, 65536
 ``visits``      a file for the visits, in the layout of `streamsim.trace.VISIT`; none: no clock is read
 ``pace``        of a source: ``{"rate", "unit", "arrivals", "scv", "states", "times", "seed"}``, see worker_pacing.py
+``batches``     its part in an ordered merge: ``"number"``, ``"answer"`` or ``"collate"``, see worker_batches.py
 ``until_s``     of a source: end after so many seconds
 ``records``     of a source: end after so many records
 ``site``        whether to look for modules in site-packages too, for an operator made of another library

@@ -37,6 +37,8 @@ class Server:
         self, operator: Operator, outputs: Outputs | Part, visits: Visits, attention: Attention | Inattention
     ) -> None:
         self.operator, self.outputs, self.visits, self.attention = operator, outputs, visits, attention
+        self.in_pieces = type(self) is Server
+        """Whether it may look for commands inside a long chunk: all that it does with one is `feed`."""
         self.piece_bytes = 8192
         """How much it works on before it looks for commands, while somebody is connected."""
 
@@ -94,7 +96,7 @@ class Server:
 
             for piece in pieces(self.attention, self, chunk, port):
                 self._work(piece, port, asked, got)
-        elif self.attention.visited and type(self) is Server and self._is_long(chunk):
+        elif self.attention.visited and self.in_pieces and self._is_long(chunk):
             from streamsim.real.control.piecemeal import work
 
             work(self, chunk, port, asked, got)
@@ -191,6 +193,10 @@ def _server(
     attention: Attention | Inattention,
     spec: Mapping[str, Any],
 ) -> Server:
+    if spec.get("batches"):
+        from streamsim.real.worker_batches import batched
+
+        return batched(spec["batches"], operator, groups_of(spec), visits, attention, outputs)
     if operator.shape or spec.get("circle"):
         from streamsim.real.worker_shapes import shaped
 
@@ -200,6 +206,12 @@ def _server(
     from streamsim.real.worker_fanout import Fanout
 
     return Fanout(operator, outputs, visits, attention)
+
+
+def groups_of(spec: Mapping[str, Any]) -> Sequence[Sequence[int]]:
+    """Return the descriptors of each output of a server: one set where all outputs get the same."""
+    groups: Sequence[Sequence[int]] = spec.get("routes") or [spec.get("outputs", (1,))]
+    return groups
 
 
 class Fixed:

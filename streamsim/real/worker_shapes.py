@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from streamsim.real.worker_loop import Server
+from streamsim.real.worker_loop import Server, groups_of
 from streamsim.real.worker_outputs import Outputs
 
 TYPE_CHECKING = False  # see operators/base.py
@@ -128,7 +128,7 @@ def shaped(operator: Operator, spec: Mapping[str, Any], visits: Visits, attentio
 
     ``routes`` in the specification are the descriptors of each of its outputs, ``circle`` its place in a loop.
     """
-    groups: Sequence[Sequence[int]] = spec.get("routes") or [spec.get("outputs", (1,))]
+    groups = groups_of(spec)
     if spec.get("circle"):
         from streamsim.real.worker_circle import circling
 

@@ -122,6 +122,25 @@ def test_a_paused_run_is_no_deadlock(tmp_path: Path) -> None:
     assert len((tmp_path / "out").read_bytes().split()) == len(range(7, 30001, 7))
 
 
+def test_a_paused_server_of_an_ordered_merge_holds_the_others_up_and_loses_nothing(tmp_path: Path) -> None:
+    where = "int(record) % 7 == 0"
+    text = NUMBERS.replace('rate = "20000 records/s"', "").replace("count = 30000", "count = 3000000")
+    text = text.replace(f'where = "{where}"', f'where = "{where}"\nparallelism = 3\nmerge = "ordered"')
+    with running(tmp_path, text) as (_, run), connected(run, "keep.2") as one, connected(run, "keep.merge") as merge:
+        one.call("pause")
+        with connected(run, "keep.1") as other:  # the batch with this byte will be answered in two pieces
+            other.call("at", {"byte": 6_000_001, "method": "set", "parameters": {"where": where}})
+        before = -1
+        while (now := merge.call("state")["counted"]["in"]) != before:
+            before = now
+            time.sleep(0.2)
+        with open(f"/proc/{run.server('keep.merge').pid}/status") as status:
+            resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+        assert (before < 3_000_000 // 7, resident < 60_000) == (True, True)
+        one.call("resume")
+    assert (tmp_path / "out").read_bytes().split() == [b"%d" % number for number in range(7, 3_000_001, 7)]
+
+
 def test_a_controller_sheds_so_much_that_what_is_kept_is_served_in_time(tmp_path: Path) -> None:
     document = {
         "name": "shed",

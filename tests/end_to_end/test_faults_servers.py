@@ -60,6 +60,16 @@ def pid_of(crew: Crew, name: str) -> int:
     return next(child.pid for child in crew.children if child.process.name == name)
 
 
+@pytest.mark.parametrize("victim", ["b.split", "b.2", "b.merge"])
+def test_a_server_that_is_killed_is_named_and_not_the_merge_that_misses_its_answer(victim: str, tmp_path: Path) -> None:
+    shared = {"operator": "filter", "where": "len(record) > 0", "parallelism": 3, "merge": "ordered"}
+    scenario = endless({"sources": OURS["sources"], "stations": {"b": shared}}, tmp_path / "out")
+    with pytest.raises(RunError, match=f"station '{victim}': was killed by SIGKILL"):
+        while_it_runs(scenario, lambda crew: os.kill(pid_of(crew, victim), signal.SIGKILL))
+    assert list(tmp_path.iterdir()) == []
+    assert no_children()
+
+
 @pytest.mark.parametrize("document", [OURS, TOOLS], ids=["ours", "tools"])
 @pytest.mark.parametrize("victim", ["n", "a", "b"])
 def test_a_station_that_is_killed_is_named_and_its_output_is_dropped(

@@ -90,6 +90,15 @@ def test_an_ordered_merge_takes_from_the_servers_in_turn_what_the_split_gave() -
     assert (circuit.station("b.merge").operator, circuit.station("b.merge").parameters) == ("reorder", {"batch": batch})
 
 
+def test_the_servers_of_an_operator_answer_numbered_batches_for_an_ordered_merge() -> None:
+    circuit = expand(circuit_of(b={"operator": "filter", "where": "True", "parallelism": 2, "merge": "ordered"}))
+    parts = {station.name: station.batches for station in circuit.stations if station.batches}
+    assert parts == {"b.split": "number", "b.1": "answer", "b.2": "answer", "b.merge": "collate"}
+    assert circuit.station("b.split").parameters == {"by": "round-robin"}
+    circuit = expand(circuit_of(b={"operator": "filter", "where": "True", "parallelism": 2}))
+    assert not any(station.batches for station in circuit.stations)
+
+
 def test_a_merge_of_one_s_own_choice_is_an_operator_with_its_parameters() -> None:
     merge = {"operator": "interleave"}
     assert circuit_of(b={"command": "sort", "parallelism": 2, "merge": merge}).station("b.merge").parameters == {}
@@ -157,7 +166,12 @@ WRONG = [
     ("b = { command = 'sort', parallelism = 2, partition = 'kee' }", "b.partition", "'kee'"),
     ("b = { command = 'sort', parallelism = 2, partition_key = 1 }", "b.partition_key", "goes with partition = 'key'"),
     ("b = { command = 'sort', parallelism = 2, merge = 'ordered' }", "b.merge", "one_to_one = true"),
-    ("b = { operator = 'filter', where = '1', parallelism = 2, merge = 'ordered' }", "b.merge", "more or fewer"),
+    ("b = { operator = 'sample', every = 2, parallelism = 2, merge = 'ordered' }", "b.merge", "keeps a state"),
+    (
+        "b = { operator = 'group', key = 1, parallelism = 2, partition = 'round-robin', merge = 'ordered' }",
+        "b.merge",
+        "before its input ends",
+    ),
     (
         "b = { operator = 'copy', parallelism = 2, merge = 'ordered', partition = 'key' }",
         "b.merge",

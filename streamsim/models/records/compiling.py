@@ -253,6 +253,8 @@ class _Compiler:
         return kind, tuple(parts[pipe.label] for pipe in outputs)
 
     def _pick(self, station: Station) -> records.Pick:
+        if station.batches == "collate":
+            return "next"
         if station.command is None:
             return MERGES.get(str(station.operator), "arrival")
         return {"sequence": "sequence", "lockstep": "turns", "ready": "ready"}[reading_order(station)]  # type: ignore[return-value]
@@ -337,6 +339,15 @@ class _Compiler:
             return len(self.shared.hosts) + len(self.sharing) - 1
         return self.shared.place.get(station.name)
 
+    def _gives_other_counts(self, source: str) -> bool:
+        """Whether the servers before an ordered merge give other than one record for each."""
+        upstream = next(one for one in self.scenario.circuit.stations if source in (one.name, *self._ports(one)))
+        return bool(upstream.ports) or self._yields(upstream, self._profile(upstream)) != 1
+
+    @staticmethod
+    def _ports(station: Station) -> list[str]:
+        return [f"{station.name}.{port}" for port in station.ports]
+
     def _note_what_is_left_out(self) -> None:
         left_out = {
             "the start of": [name for name, one in self.profiles.items() if one.service.startup > 0],
@@ -347,6 +358,11 @@ class _Compiler:
                 name for name, one in self.profiles.items() if one.discipline in ALONE and not self.own_cores
             ],
             "that early records give more at": [name for name, one in self.profiles.items() if one.yields],
+            "that an answer of no record lets the next one pass at": [
+                one.name
+                for one in self.scenario.circuit.stations
+                if one.batches == "collate" and self._gives_other_counts(one.inputs[0])
+            ],
             "what is kept back by": [name for name, one in self.profiles.items() if one.held_bytes or one.gather_bytes],
         }
         self.notes += [
