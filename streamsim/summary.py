@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streamsim.circuit import Circuit
 from streamsim.errors import ProfileError
+from streamsim.intake import bytes_put_in, records_put_in
 from streamsim.placement import core_shares, placement_of
 from streamsim.result import (
     Bottleneck,
@@ -86,8 +87,8 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
         host=_host(runs),
         circuit=CircuitResult(
             makespan=estimate([run.makespan_s for run in runs], "s"),
-            bytes_per_s=estimate([_put_in(run, circuit, _bytes) for run in runs], "B/s"),
-            records_per_s=_known([_put_in(run, circuit, _records) for run in runs], "records/s"),
+            bytes_per_s=estimate([bytes_put_in(run, circuit) for run in runs], "B/s"),
+            records_per_s=_known([records_put_in(run, circuit) for run in runs], "records/s"),
             response_time=response,
             bottleneck=_bottleneck(runs, circuit, overloaded=late > LATE),
         ),
@@ -153,15 +154,6 @@ def _bytes(station: StationTrace, *, reads: bool) -> float | None:
 
 def _records(station: StationTrace, *, reads: bool) -> float | None:
     return station.records_in if reads else station.records_out
-
-
-def _put_in(run: RunTrace, circuit: Circuit, amount: Callable[..., float | None]) -> float | None:
-    """Return what all starts put in each second; None where a start does not count that."""
-    amounts = [amount(run.stations[name], reads=bool(circuit.feed_of(name))) for name in circuit.starts()]
-    counted = [value for value in amounts if value is not None]
-    if len(counted) < len(amounts) or run.makespan_s <= 0:
-        return None
-    return math.fsum(counted) / run.makespan_s
 
 
 def _station(runs: Runs, circuit: Circuit, name: str, loads: Mapping[str, Load]) -> StationResult:

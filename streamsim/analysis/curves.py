@@ -61,7 +61,7 @@ def knee_of(case: Case) -> Knee | None:
         return None
     records = max(moved(case.flows[name])[1] for name in spans(case))
     given, largest = records / span, records * throughput(case)
-    if not math.isfinite(largest):
+    if not math.isfinite(largest) or records <= 0:
         return None
     points = []
     for part in LOADS:

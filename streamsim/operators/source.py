@@ -19,8 +19,8 @@ class Source(Base):
     """Makes bytes. Each may be read once, from where a restored snapshot left off.
 
     ``input`` is the file descriptor that it reads where it reads a stream at all, with ``read``: a server's way to do
-    so (os.read) also serves commands meanwhile. ``deadline`` is when it stops waiting for that (on the monotonic
-    clock). ``block_bytes`` is about how much it makes or reads at once.
+    so (os.read) also serves commands meanwhile, and counts in ``taken`` what a station before it wrote. ``deadline`` is
+    when it stops waiting for that (on the monotonic clock), ``block_bytes`` about how much it makes or reads at once.
     """
 
     traits = Traits(inputs=0, source=True)
@@ -28,6 +28,7 @@ class Source(Base):
     input = 0
     read: Callable[[int, int], bytes] = staticmethod(os.read)
     deadline: float | None = None
+    taken = 0
     block_bytes = 65536  # what a default pipe takes: 16 slots of 4 KiB
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
@@ -75,6 +76,12 @@ class Source(Base):
 
     def run(self, data: bytes = b"") -> bytes:
         return b"".join(self.stream())
+
+    def fetch(self, most: float = float("inf")) -> int:
+        """Return how many bytes have come by ``input`` that were not told yet, at most so many."""
+        fresh = int(min(most, self.taken))
+        self.taken -= fresh
+        return fresh
 
     def _onward(self) -> Iterator[bytes]:
         skip = self._position

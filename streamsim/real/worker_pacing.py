@@ -216,7 +216,9 @@ def pour_paced(
             try:
                 outputs.send(chunk)
             finally:
-                visits.add(due, got, served, outputs.sent(), 0, outputs.written, 0, ready - done)
+                taken = source.fetch(len(chunk))
+                came = ready - done if taken else 0
+                visits.add(due, got, served, outputs.sent(), taken, outputs.written, came, ready - done)
             attention.between()
             done = ready
         if len(dues) < len(batch):

@@ -6,7 +6,7 @@ from time import monotonic
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from streamsim.operators.source import Source
@@ -27,6 +27,8 @@ def serve_source(
 ) -> None:
     """Let a source write what it has, at the pace and until the end that its specification (worker.py) says."""
     source.input, source.read = descriptor, attention.read
+    if spec.get("inputs"):
+        source.read = _counted(source, attention.read)
     duration, records, pace = spec.get("until_s"), spec.get("records"), spec.get("pace")
     until = None if duration is None else monotonic() + duration
     source.deadline = until
@@ -41,6 +43,15 @@ def serve_source(
         pour_paced(source, Pace({**pace, "seed": seed}), outputs, visits, until, records, attention)
 
 
+def _counted(source: Source, read: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
+    def counting(descriptor: int, size: int) -> bytes:
+        chunk = read(descriptor, size)
+        source.taken += len(chunk)
+        return chunk
+
+    return counting
+
+
 def pour(
     source: Source,
     outputs: Outputs | Part,
@@ -51,7 +62,8 @@ def pour(
 ) -> None:
     """Write all that a source has, as fast as it is taken; ``until`` is on the monotonic clock.
 
-    A source waits for nobody, so a visit is asked and got at once, and takes no bytes.
+    A source waits for nobody, so a visit is asked and got at once. It takes bytes only where a command feeds it, and
+    then gives every record that it takes.
     """
     whole = source.stream() if until is None else source.chunks()
     chunks = whole if records is None else source.records(records)
@@ -66,5 +78,6 @@ def pour(
             outputs.send(chunk)
         finally:  # an empty chunk: the end made a record of the unterminated line that was sent before
             made = source.records_out - before
-            visits.add(asked, asked, served, outputs.sent(), 0, outputs.written, 0, made)
+            taken = source.fetch()
+            visits.add(asked, asked, served, outputs.sent(), taken, outputs.written, made if taken else 0, made)
         attention.between()
