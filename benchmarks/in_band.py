@@ -20,7 +20,9 @@ from pathlib import Path
 from streamsim.errors import ControlError
 from streamsim.operators import create
 from streamsim.operators.base import RecordOperator, Traits
+from streamsim.real.control.appointments import pieces
 from streamsim.real.control.client import Client
+from streamsim.real.control.markers import Awaited, fresh
 from streamsim.real.control.runs import control_paths
 from streamsim.real.plan import WORKER
 
@@ -71,6 +73,27 @@ def cost(kind: type[RecordOperator], blocks: list[bytes]) -> float:
         operator.feed(block)
     records = operator.records_in
     return (time.process_time() - before) / records * 1e9
+
+
+class Waiting:
+    """What `pieces` needs of a server with a filter, for which `markers` are on their way."""
+
+    def __init__(self, markers: int) -> None:
+        self.appointments = [Awaited(fresh(), "above", (0,), (), None, {}) for _ in range(markers)]
+        self.bytes_in = 0
+        self.operator = OutOfBand({}, create("copy").codec)
+
+    def cost(self, blocks: list[bytes]) -> float:
+        """Return the nanoseconds of CPU that a record costs."""
+        before = time.process_time()
+        for block in blocks:
+            self.bytes_in += len(block)
+            if self.appointments:
+                for piece in pieces(self, self, block, 0):
+                    self.operator.feed(piece)
+            else:
+                self.operator.feed(block)
+        return (time.process_time() - before) / self.operator.records_in * 1e9
 
 
 def in_band_delay(records_a_second: float) -> float:
@@ -183,6 +206,12 @@ def main() -> None:
         costs["out of band"].append(cost(OutOfBand, blocks))
     for name, values in costs.items():
         print(f"cost of a record, {name}: {shown(values, lambda value: f'{value:.0f} ns')}")
+    waiting: dict[int, list[float]] = {0: [], 1: [], 8: []}
+    for _ in range(given.rounds):
+        for markers, values in waiting.items():
+            values.append(Waiting(markers).cost(blocks))
+    for markers, values in waiting.items():
+        print(f"cost of a record, {markers} markers awaited: {shown(values, lambda value: f'{value:.1f} ns')}")
     for rate in (1000.0, 10_000.0, 100_000.0):
         delays = [in_band_delay(rate) for _ in range(3)]
         print(f"delay behind a full pipe, in band, reader at {rate:,.0f} records/s: {statistics.median(delays):.3f} s")

@@ -13,7 +13,7 @@ from streamsim.operators.base import PortedOperator
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, ClassVar
 
     from streamsim.formats.base import Codec
 
@@ -68,6 +68,8 @@ class Selective(PortedOperator):
     """Reads its inputs in an order of its own. ``width`` is how many there are (set before the first byte)."""
 
     shape = "selective"
+    in_turn: ClassVar[bool] = False
+    """Whether all that came has been given whenever all inputs stand at one place of the stream that was shared out."""
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)

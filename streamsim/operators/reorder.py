@@ -30,6 +30,7 @@ class Reorder(Selective):
 
     traits = Traits(inputs=MANY, one_to_one=True, state="bounded")
     parameters = (Parameter("batch", "integer", 512, "how many records of one input in turn", least=1),)
+    in_turn = True
     saved = ("_records", "_turn", "_left", "_over", "_ended", "width")
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:

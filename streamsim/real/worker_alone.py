@@ -16,6 +16,8 @@ class Inattention:
     read = staticmethod(os.read)
     write = staticmethod(os.write)
     appointments: Sequence[Any] = ()
+    held: Sequence[int] = ()
+    freed: Any = ()
     listens = visited = False
     chunks = 0
 
@@ -43,6 +45,17 @@ class Inattention:
 
     def moved(self, taken: int, given: int, chunks: int = 0) -> None:
         """Nobody counts."""
+
+    def taken(self, descriptor: int, chunk: bytes) -> bytes:
+        """Nobody counts, and no marker is cut."""
+        return chunk
+
+    def ended(self, holder: object, port: int) -> None:
+        """No marker is waited for."""
+
+    def instead(self, port: int) -> int:
+        """Nothing is held back."""
+        return port
 
     def between(self) -> None:
         """Nobody asks."""

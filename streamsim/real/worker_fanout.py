@@ -188,10 +188,12 @@ class Fanout(Server):
             while True:
                 size = stage.take(descriptor)
                 got = monotonic()
-                if size < read_bytes:
+                if size < read_bytes or self.attention.appointments:
                     if size:
-                        self._take(stage.back(size), 0, asked, got)
-                    return False
+                        self.attention.moved(rounds * read_bytes, given, rounds)
+                        rounds = given = 0
+                        self._take(self.attention.taken(descriptor, stage.back(size)), 0, asked, got)
+                    return size == read_bytes
                 self.operator.counting = False
                 try:
                     stage.send(size)

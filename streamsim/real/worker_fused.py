@@ -16,7 +16,7 @@ from streamsim.real.worker_visits import Visits
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from typing import Any
 
     from streamsim.real.control.sharing import Share
@@ -61,6 +61,13 @@ class Part:
                 return
         if data:
             self._feed(data)
+
+    def mark(self, marker: bytes, among: Container[int]) -> None:
+        """Take a marker from the part above."""
+        if self.attention is not None:
+            from streamsim.real.control.markers import come
+
+            come(self.attention, self, marker)
 
     def _feed(self, data: bytes) -> None:
         self._work(lambda: self.operator.feed(data), len(data))

@@ -78,7 +78,8 @@ class Server:
         asked = got = monotonic()
         while ports:
             asked = monotonic()
-            for descriptor in attention.ready(ports):
+            held = attention.held
+            for descriptor in attention.ready([one for one in ports if ports[one] not in held] if held else ports):
                 chunk = attention.read(descriptor, read_bytes)
                 got = monotonic()
                 if chunk:
@@ -87,8 +88,19 @@ class Server:
                     asked = monotonic()
                     attention.between()
                 else:
-                    del ports[descriptor]
+                    attention.ended(self, ports.pop(descriptor))
+                if attention.freed:
+                    self._take_freed(asked, got)
         return asked, got
+
+    def _take_freed(self, asked: float, got: float) -> None:
+        """Take what was held back behind a marker that has come by all inputs now."""
+        attention = self.attention
+        while attention.freed:
+            port, chunk = attention.freed.pop(0)
+            attention.moved(len(chunk), 0)
+            if chunk:
+                self._take(chunk, port, asked, got)
 
     def _take(self, chunk: bytes, port: int, asked: float, got: float) -> None:
         if self.attention.appointments:

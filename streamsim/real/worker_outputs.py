@@ -7,7 +7,7 @@ from time import monotonic
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from streamsim.real.control.attention import Attention
     from streamsim.real.worker_alone import Inattention
@@ -34,6 +34,19 @@ class Outputs:
                 self._write(descriptor, data)
             except BrokenPipeError:
                 gone.append(descriptor)
+        if gone:
+            self.drop(gone)
+
+    def mark(self, marker: bytes, among: Container[int]) -> None:
+        """Write a marker (control/markers.py) to those of these descriptors that are open; it is no output."""
+        written, gone = self.written, []
+        for descriptor in self.open:
+            try:
+                if descriptor in among:
+                    self._write(descriptor, marker)
+            except BrokenPipeError:
+                gone.append(descriptor)
+        self.written = written
         if gone:
             self.drop(gone)
 

@@ -9,7 +9,7 @@ from streamsim.real.worker_outputs import Outputs
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from typing import Any
 
     from streamsim.operators._shapes import Routing, Selective
@@ -50,6 +50,17 @@ class Routes(Outputs):
             finally:
                 self.written += outputs.written
                 self._totals[place] += outputs.written
+
+    def mark(self, marker: bytes, among: Container[int]) -> None:
+        """Write a marker to the outputs that lead to where it goes."""
+        for outputs in self._outputs:
+            try:
+                outputs.mark(marker, among)
+            except BrokenPipeError:
+                outputs.open = []
+        self.open = [place for place, group in enumerate(self._outputs) if group.open]
+        if not self.open:
+            raise BrokenPipeError
 
     def levels(self) -> list[int]:
         """Return how many bytes wait in each output."""
@@ -109,6 +120,8 @@ class SelectiveServer(Server):
         operator.width = len(inputs)
         asked = got = monotonic()
         while (port := operator.wanted()) is not None:
+            if port in attention.held:
+                port = attention.instead(port)
             asked = monotonic()
             chunk = attention.read(inputs[port], read_bytes)
             got = monotonic()
@@ -116,10 +129,13 @@ class SelectiveServer(Server):
                 self.visits.tally(port, len(chunk))
                 self._take(chunk, port, asked, got)
                 attention.between()
-                operator = self.operator
             else:
                 before = operator.records_in, operator.records_out
                 self._give(operator.end(port), asked, got, 0, before)
+                attention.ended(self, port)
+            if attention.freed:
+                self._take_freed(asked, got)
+            operator = self.operator
         self._finish(asked, got)
 
 

@@ -4,44 +4,78 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from streamsim.errors import StreamsimError
 from streamsim.operators.base import Operator
 
 
+class Appointment:
+    """A command that takes effect at a position of the input: before the record, or byte, after so many."""
+
+    __slots__ = ("method", "number", "parameters", "unit")
+
+    def __init__(self, unit: Literal["record", "byte"], number: int, method: str, parameters: dict[str, Any]) -> None:
+        self.unit, self.number, self.method, self.parameters = unit, number, method, parameters
+
+    def keep(self, attention: Any, holder: Any) -> None:
+        """Do what was to be done."""
+        do(attention, self.method, self.parameters, f"{self.unit} {self.number}")
+
+
+class Departure(Appointment):
+    """A position at which a marker (markers.py) sets out to the stations below."""
+
+    __slots__ = ("marker", "outputs")
+
+    def __init__(self, unit: Literal["record", "byte"], number: int, marker: bytes, outputs: frozenset[int]) -> None:
+        super().__init__(unit, number, "", {})
+        self.marker, self.outputs = marker, outputs
+
+    def keep(self, attention: Any, holder: Any) -> None:
+        """Let it go."""
+        from streamsim.real.control.markers import pass_on
+
+        pass_on(attention, holder, self.marker, self.outputs)
+
+
 def pieces(attention: Any, holder: Any, chunk: bytes, port: int) -> Iterator[bytes]:
     """Yield the chunk in pieces, doing what is due between them; the holder's operator must take each before the next.
 
-    What is due may put another operator in its place.
+    What is due may put another operator in its place. Where a marker has come that is still to come by other inputs,
+    what is behind it is held back by ``attention``.
     """
     start = attention.bytes_in - len(chunk)
     done = 0
     while attention.appointments:
-        cuts = [(_cut(one, holder.operator, chunk[done:], port, start + done), one) for one in attention.appointments]
-        place, appointment = min(((cut, one) for cut, one in cuts if cut is not None), key=_first, default=(None, None))
-        if place is None or appointment is None:
+        place, due = _next(attention.appointments, holder.operator, chunk, done, port, start)
+        if due is None:
             break
-        if place:
-            yield chunk[done : done + place]
-            done += place
-        attention.appointments.remove(appointment)
+        if place > done:
+            yield chunk[done:place]
+            done = place
+        if due.unit == "marker":
+            chunk = chunk[:done] + chunk[done + len(due.marker) :]
+            attention.bytes_in -= len(due.marker)
+            if len(attention.spec.get("inputs") or ()) > 1:
+                holder.visits.tally(port, -len(due.marker))
+            due.missing.discard(port)
+            if due.missing:
+                attention.hold(port, chunk[done:])
+                return
+        attention.appointments.remove(due)
         attention.ahead = len(chunk) - done
-        _keep(attention, appointment)
+        due.keep(attention, holder)
         attention.rest()
         attention.ahead = 0
+        if due.unit == "marker":
+            attention.free(due.ports)
     if done < len(chunk):
         yield chunk[done:]
 
 
-def _first(found: tuple[int, Any]) -> int:
-    return found[0]
-
-
 def expect(attention: Any, commands: list[dict[str, Any]]) -> None:
     """Make an appointment for each command of a recorded run, at the byte where it took effect then."""
-    from streamsim.real.control.faculties import Appointment
-
     attention.appointments += [
         Appointment("byte", command["byte"], command["method"], command["parameters"]) for command in commands
     ]
@@ -52,21 +86,38 @@ def _position(appointment: Any) -> int:
     return int(appointment.number)
 
 
-def _keep(attention: Any, appointment: Any) -> None:
+def do(attention: Any, method: str, parameters: dict[str, Any], where: str) -> None:
     """Do what was to be done; where it fails, say so on standard error: nobody waits for the answer."""
     try:
-        attention.endpoint.api.call(appointment.method, appointment.parameters)
+        attention.endpoint.api.call(method, parameters)
     except Exception as error:  # a command's own fault must not end the server
         why = str(error) if isinstance(error, StreamsimError) else f"{type(error).__name__}: {error}"
-        text = f"{appointment.method} at {appointment.unit} {appointment.number}: {' '.join(why.split())}\n"
-        os.write(2, text.encode())
+        os.write(2, f"{method} at {where}: {' '.join(why.split())}\n".encode())
+
+
+def _next(
+    appointments: list[Any], operator: Operator, chunk: bytes, done: int, port: int, start: int
+) -> tuple[int, Any]:
+    """Return where in the chunk, of which so much is done, the next appointment is due, and which; None: not in it."""
+    first, due = len(chunk), None
+    for one in appointments:
+        if one.unit == "marker" and (place := chunk.find(one.marker, done)) >= 0 and (due is None or place < first):
+            first, due = place, one
+    data = chunk[done:first]  # what stands before the next marker: positions count no marker
+    for one in appointments:
+        if one.unit == "marker":
+            continue
+        cut = _cut(one, operator, data, port, start + done)
+        if cut is not None and (due is None or done + cut < first):
+            first, due = done + cut, one
+    return first, due
 
 
 def _cut(appointment: Any, operator: Operator, chunk: bytes, port: int, start: int) -> int | None:
     """Return after how many bytes of this chunk the appointment is due; None: not in it."""
     if appointment.unit == "byte":
         place = appointment.number - start
-        return place if place < len(chunk) else None
+        return max(0, place) if place < len(chunk) else None
     left = appointment.number - operator.records_in
     if left <= 0:
         return 0

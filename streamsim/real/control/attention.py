@@ -55,6 +55,10 @@ class Attention:
         """Commands that wait for a position of the input, the next one first (see faculties.py)."""
         self.ahead = 0
         """Bytes of the chunk that was read last which the operator has not been given yet."""
+        self.held: dict[int, bytes] = {}
+        """The inputs that are not read until a marker (see markers.py) has come by others too, and what was read."""
+        self.freed: list[tuple[int, bytes]] = []
+        """What was held back and is to be worked on now, by its input."""
         self._next = 0.0
         self._readers: dict[tuple[int, ...], Any] = {}
         self._writers: dict[int, epoll] = {}
@@ -119,8 +123,43 @@ class Attention:
             except BlockingIOError:
                 self._listen((descriptor,))
                 continue
-            self.bytes_in += len(chunk)
-            return chunk
+            return self.taken(descriptor, chunk)
+
+    def taken(self, descriptor: int, chunk: bytes) -> bytes:
+        """Count what was read from an input and return it, with the rest of a marker where one was cut by its end."""
+        if self.appointments and chunk:
+            from streamsim.real.control.markers import whole
+
+            chunk = whole(self.appointments, descriptor, chunk)
+        self.bytes_in += len(chunk)
+        return chunk
+
+    def hold(self, port: int, chunk: bytes) -> None:
+        """Read no more of an input, and keep the rest of what was read, until `free`."""
+        self.held[port] = chunk
+        self.bytes_in -= len(chunk)
+
+    def free(self, ports: Iterable[int]) -> None:
+        """Let these inputs be read again, after what was kept."""
+        self.freed += [(port, self.held.pop(port)) for port in sorted(ports) if port in self.held]
+
+    def ended(self, holder: Any, port: int) -> None:
+        """Take note that one of several inputs has ended."""
+        if self.appointments:
+            from streamsim.real.control.markers import ended
+
+            ended(self, holder, port)
+
+    def instead(self, port: int) -> int:
+        """Return which input to read while this one is held back."""
+        from streamsim.real.control.markers import instead
+
+        return instead(self.appointments, port)
+
+    @property
+    def process(self) -> Attention:
+        """What reads and writes the pipes of this process: itself; of a part of it another (see sharing.py)."""
+        return self
 
     def ready(self, descriptors: Iterable[int]) -> list[int]:
         """Wait until one of several inputs has bytes or has ended; return all that have."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import stat
-from bisect import insort
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -18,12 +17,13 @@ from streamsim.errors import ControlError, nearest
 from streamsim.operators.base import ByteOperator, PortedOperator, control
 from streamsim.real.control.api import Api, readings
 from streamsim.real.control.attention import Attention
-from streamsim.real.control.runs import find_by_directory
+from streamsim.real.control.positions import UNRECORDED, Positions
 from streamsim.real.control.sharing import Share
 
 _UNRECORDED = (
-    *("state", "metrics", "parameters", "adjustable", "snapshot", "at", "rpc.discover"),
-    *("hand_over", "take_over", "turn", "hand_on"),
+    *("state", "metrics", "parameters", "adjustable", "snapshot", "rpc.discover"),
+    *("hand_over", "take_over", "turn"),
+    *UNRECORDED,
 )
 """Methods that leave a server as it was, do something later, or move keys between servers."""
 
@@ -35,16 +35,7 @@ def make_api(attention: Attention | Share, holder: Any) -> Api:
     return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip(), faculties.log)
 
 
-class Appointment:
-    """A command that takes effect at a position of the input: before the record, or byte, after so many."""
-
-    __slots__ = ("method", "number", "parameters", "unit")
-
-    def __init__(self, unit: Literal["record", "byte"], number: int, method: str, parameters: dict[str, Any]) -> None:
-        self.unit, self.number, self.method, self.parameters = unit, number, method, parameters
-
-
-class Faculties:
+class Faculties(Positions):
     """The common methods of a server; `api` has these and the operator's own.
 
     Parameters
@@ -235,65 +226,6 @@ class Faculties:
             raise ControlError(f"operator '{self._spec['operator']}' does not keep its state by keys")
         found: dict[bytes, Any] = getattr(operator, operator.keyed)
         return found
-
-    @control
-    def at(
-        self,
-        method: str,
-        parameters: dict[str, Any] | None = None,
-        record: int | None = None,
-        byte: int | None = None,
-        station: str | None = None,
-    ) -> dict[str, int]:
-        """Do something exactly when so many records, or bytes, of the input have been taken.
-
-        Exactly one of ``record`` and ``byte`` says when. With ``station``, one further down, that does it, exactly
-        before what this one gives from then on. Returns how many have been taken by now.
-        """
-        if (record is None) == (byte is None):
-            raise ControlError("say either record or byte")
-        if station is not None:
-            self._check_way(station)
-            method, parameters = "hand_on", {"station": station, "method": method, "parameters": parameters or {}}
-        elif method in ("at", "hand_on") or method not in self._attention.endpoint.api.names():
-            raise ControlError(f"{method!r} cannot be done at a position")
-        unit: Literal["record", "byte"] = "record" if record is not None else "byte"
-        number = record if record is not None else byte or 0
-        if unit == "record" and not self._holder.operator.counting:
-            raise ControlError("this server does not count its records, to save time; name the byte")
-        here = self._holder.operator.records_in if unit == "record" else self._attention.bytes_in
-        if number < here:
-            raise ControlError(f"{unit} {number} has passed: {here} have been taken")
-        insort(
-            self._attention.appointments,
-            Appointment(unit, number, method, parameters or {}),
-            key=lambda one: (one.unit, one.number),
-        )
-        return {f"{unit}s": here}
-
-    @control
-    def hand_on(self, station: str, method: str, parameters: dict[str, Any]) -> None:
-        """Let a station further down do something exactly before what this one gives from now on."""
-        self._check_way(station)
-        if self._attention.unwritten:
-            raise ControlError(f"{self.station!r} is in the middle of what it gives; name a record or byte by at")
-        from streamsim.real.control.downstream import hand_on
-
-        hand_on(self._directory, self.station, station, self._attention.bytes_out, method, parameters)
-
-    def _check_way(self, station: str) -> None:
-        """Raise ControlError where it cannot be said which byte of this server's output will come to a station."""
-        from streamsim.real.control.downstream import way
-
-        outputs = getattr(self._holder, "outputs", None)
-        own = isinstance(self._attention, Attention) and not self._holder.operator.shape
-        if not own or len(getattr(outputs, "open", ())) != 1:
-            raise ControlError(f"{self.station!r} does not write one pipe of its own")
-        way(find_by_directory(self._directory), self.station, station)
-
-    @property
-    def _directory(self) -> Path:
-        return Path(self._spec["control"]["socket"]).parent
 
     def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True) -> None:
         """Put another operator in the place of the one that is there; nothing has changed where this raises."""

@@ -43,6 +43,11 @@ class Share:
         return self.bytes_in - self.ahead
 
     @property
+    def process(self) -> Attention:
+        """What reads and writes the pipes of this process."""
+        return self._attention
+
+    @property
     def unwritten(self) -> int:
         """What a full pipe has not yet taken of what the process gave."""
         return self._attention.unwritten
