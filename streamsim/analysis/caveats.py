@@ -27,6 +27,20 @@ def caveats(case: Case, answer: OpenAnswer | None, *, places_counted: bool) -> l
     return found
 
 
+def ordered_merges(case: Case) -> list[str]:
+    """Return the merges that hold records back until it is their turn."""
+    stations = case.scenario.circuit.stations
+    return [one.name for one in stations if one.role == "merge" and (one.batches or one.operator == "reorder")]
+
+
+def out_of_turn(merges: list[str]) -> str:
+    """Return why there is no response time where merges hold records back until it is their turn."""
+    return (
+        f"response time: records wait at {' and '.join(merges)} until all that came before them are through, and no model "
+        "here knows for how long; streamsim simulate does (simulate.grain = 'records')"
+    )
+
+
 def _correlated(case: Case, answer: OpenAnswer | None, name: str) -> str:
     law = case.profiles[name].service.distribution
     correlation = markovian.correlation_of(law)

@@ -8,10 +8,12 @@ assumptions allow (`choice`). Both start from the same traffic equations.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.caveats import caveats
+from streamsim.analysis.caveats import caveats, ordered_merges, out_of_turn
 from streamsim.analysis.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
@@ -67,6 +69,9 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         elif not answer.saturated and needed * (1 - COSTLY) > (least := _busy(fluid)):
             part = f"{1 - least / needed:.0%}".replace("%", " %")
             warnings.append(f"narrow pipes cost {part} of the largest load; the response times leave them out: {whole}")
+        if merges := ordered_merges(case):
+            answer = replace(answer, response_mean_s=None, response_quantiles_s=(None, None, None))
+            warnings.append(out_of_turn(merges))
         notes += list(answer.notes)
         warnings += list(answer.warnings)
     elif loop is not None:
