@@ -16,7 +16,7 @@ from streamsim.traffic import Flow, effective_profiles, totals
 Models = TypeVar("Models", bound="Profile | None")
 
 
-def joined(scenario: Scenario, profile: Models) -> tuple[Scenario, Models]:
+def joined(scenario: Scenario, profile: Models, *, by_record: bool = False) -> tuple[Scenario, Models]:
     """Return the scenario and profile in which stations that share a process are one, named ``"first+second"``.
 
     Its demand is the sum of theirs, each for what comes to it of what comes to the first. What pipes between them cost
@@ -24,6 +24,9 @@ def joined(scenario: Scenario, profile: Models) -> tuple[Scenario, Models]:
     by the system calls of a chunk. Of a source that shares a process the times of its records stay apart, in a station
     ``"first+second.source"`` that takes no time: what it needs to make them is part of the process that reads it.
     Without fused stations both come back as they are.
+
+    ``by_record``: its scv is that of the demand of one record, to which it matters whether any of it comes to the parts
+    below; of a chunk the same part always does.
 
     Raises ProfileError where a station is neither measured nor declared.
     """
@@ -37,7 +40,7 @@ def joined(scenario: Scenario, profile: Models) -> tuple[Scenario, Models]:
     services = {name: one for name, one in scenario.services.items() if name in found}
     for group in groups.values():
         whole = "+".join(group)
-        found[whole] = services[whole] = _sum(*_parts(apart.circuit, group, profiles, flows))
+        found[whole] = services[whole] = _sum(*_parts(apart.circuit, group, profiles, flows), by_record=by_record)
         if _is_source(apart.circuit, group[0]):
             source = f"{whole}.source"
             found[source] = services[source] = msgspec.structs.replace(profiles[group[0]], service=ServiceModel())
@@ -105,25 +108,44 @@ def _gamma(scv: float) -> Distribution:
     return Distribution(family="gamma", parameters=(1 / scv, 0.0, scv), scv=scv)
 
 
+def _variance(scv: float, demand: float, share: float) -> float:
+    """Return the variance of a part's demand of this mean, where ``share`` of its records come to one of the first's.
+
+    So many come as evenly as whole numbers allow: of 2/3 none or one. With N of them, each of variance v and mean m,
+    it is E[N]·v + Var[N]·m² (Wald).
+
+    >>> round(_variance(0.0, 0.5, 0.5), 3), _variance(2.0, 3.0, 1.0)
+    (0.25, 18.0)
+    """
+    alone, odd = demand / share, share % 1.0
+    return (share * scv + odd * (1.0 - odd)) * alone**2
+
+
 _ONCE = ("startup_waiting", "finish", "finish_waiting")
 
 
-def _sum(profiles: Sequence[StationProfile], flows: Sequence[Flow]) -> StationProfile:
+def _sum(profiles: Sequence[StationProfile], flows: Sequence[Flow], *, by_record: bool = False) -> StationProfile:
     """Return the profile of stations that do their work one after the other, for each chunk that the first takes."""
     first, last = profiles[0], profiles[-1]
     services = [one.service for one in profiles]
     records = [flow.records_in / flows[0].records_in if flows[0].records_in else 1.0 for flow in flows]
     sizes = [flow.bytes_in / flows[0].bytes_in if flows[0].bytes_in else 1.0 for flow in flows]
+    often = [min(1.0, part) for part in records] if by_record else [1.0] * len(records)  # of a record, how many chunks
+    chunks = flows[0].records_in if by_record else 1
     parts = [
-        one.setup + one.per_record * flow.records_in + one.per_byte * flow.bytes_in
-        for one, flow in zip(services, flows, strict=True)
+        one.setup * part * chunks + one.per_record * flow.records_in + one.per_byte * flow.bytes_in
+        for one, flow, part in zip(services, flows, often, strict=True)
     ]
     total = sum(parts)
     # Independent factors: the variances add up.
-    scv = sum(one.scv * part**2 for one, part in zip(services, parts, strict=True)) / total**2 if total else 0.0
+    shares = records if by_record else [1.0] * len(parts)
+    variances = [
+        _variance(one.scv, part, share) for one, part, share in zip(services, parts, shares, strict=True) if share > 0
+    ]
+    scv = sum(variances) / total**2 if total else 0.0
     service: ServiceModel = msgspec.structs.replace(
         services[0],
-        setup=sum(one.setup for one in services),
+        setup=sum(one.setup * part for one, part in zip(services, often, strict=True)),
         per_record=sum(one.per_record * part for one, part in zip(services, records, strict=True)),
         per_byte=sum(one.per_byte * part for one, part in zip(services, sizes, strict=True)),
         waiting_per_record=sum(one.waiting_per_record * part for one, part in zip(services, records, strict=True)),

@@ -85,7 +85,7 @@ def simulate_with_values(
     numbers scatter less than the numbers do (`paired`).
     """
     known = profile if profile is not None else find_profile(scenario)
-    scenario, models = joined(scenario, known)
+    apart, (scenario, models) = scenario, joined(scenario, known)
     grain, why = grain_of(scenario, models)
     if replay is not None and engine is not None:
         raise ModelError(f"a recording names bytes, and the engine {engine!r} moves records; leave the engine out")
@@ -98,7 +98,7 @@ def simulate_with_values(
         return summarise(trace, scenario), values
     if grain == "chunks":
         why = f"the engine {engine!r} was asked for, and engines move records"
-    return _by_records(scenario, models, host, seed, engine or "auto", workers, progress, why)
+    return _by_records(apart, known, host, seed, engine or "auto", workers, progress, why)
 
 
 def paired(values: Sequence[float], others: Sequence[float], unit: str) -> Estimate:
@@ -138,7 +138,7 @@ def _by_records(
         workers=workers,
         progress=None if progress is None else lambda done, total: progress(done, total, "simulating"),
     )
-    result = result_of(found, compiled, scenario)
+    result = result_of(found, compiled, joined(scenario, profile)[0])
     values = {
         "records_per_s": [sample.throughput for sample in found.samples],
         "response_mean": [sample.response_mean_s for sample in found.samples],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamsim.errors import ModelError, nearest
+from streamsim.joining import merged
 from streamsim.result import Result, Transient
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
@@ -42,10 +44,11 @@ def transient_of(
     from streamsim.models.records.transient import transient
 
     compiled = compile_table(scenario, profile if profile is not None else find_profile(scenario), host)
+    targets = dict(zip(scenario.loads, merged(scenario).loads, strict=True))
     commands, words = [], []
     for text in steps:
         command, said = _step(text, list(scenario.loads))
-        commands.append(command)
+        commands.append(replace(command, target=targets[command.target]))
         words.append(said)
     return transient(
         compiled.table,

@@ -143,7 +143,7 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
     >>> case_of(scenario, None).with_demand("make", 0.5).profiles["make"].service.setup
     1.0
     """
-    scenario, profile = joined(scenario, profile)
+    scenario, profile = joined(scenario, profile, by_record=scenario.open)
     circuit = scenario.circuit
     profiles = effective_profiles(scenario, profile)
     refuse_disciplines(profiles, "predicted")

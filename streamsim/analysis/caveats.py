@@ -36,7 +36,7 @@ def ordered_merges(case: Case) -> list[str]:
 def out_of_turn(merges: list[str]) -> str:
     """Return why there is no response time where merges hold records back until it is their turn."""
     return (
-        f"response time: records wait at {' and '.join(merges)} until all that came before them are through, and no model "
+        f"response time: records wait at {' and '.join(merges)} until all that came before them are through; no model "
         "here knows for how long; streamsim simulate does (simulate.grain = 'records')"
     )
 

@@ -10,6 +10,8 @@ from streamsim import verbs
 from streamsim.joining import joined
 from streamsim.loading import load
 from streamsim.scenario import Scenario
+from streamsim.simulating import simulate_result
+from streamsim.transients import transient_of
 
 SERVICE: dict[str, Any] = {
     "text": {"bytes": "1 MB", "record_bytes": 10},
@@ -105,3 +107,52 @@ def test_a_fused_source_keeps_its_pace_as_far_as_its_process_can(rate: int, seco
     assert answer.circuit.response_time is not None and answer.circuit.response_time.mean is not None
     if rate == 100:
         assert answer.circuit.response_time.mean.value == pytest.approx(5e-3, rel=0.1)
+
+
+FEW = {
+    "n": {"bytes": 200_000, "record_bytes": 10},
+    "half": {"per_record": "0.3 ms", "scv": 1.0, "selectivity": 0.5, "record_bytes": 10},
+    "work": {"per_record": "0.4 ms", "scv": 0.5, "record_bytes": 10},
+}
+
+
+def by_record(**changes: Any) -> Scenario:
+    source = {"operator": "generate", "size": 10, "rate": "1000 records/s", "arrivals": "poisson"}
+    stations = {"half": {"operator": "filter", "where": "True"},
+                "work": {"operator": "map", "to": "record", "fuse": True}}  # fmt: skip
+    document = {"sources": {"n": source}, "stations": stations, "service": FEW, "sinks": {"o": {}},
+                "simulate": {"cores": "own", "precision": 0.02}}  # fmt: skip
+    return load(document | changes)
+
+
+def test_record_by_record_a_fused_station_is_one_server_whose_service_is_the_sum() -> None:
+    """Pollaczek and Khinchine: half of the records are done after 0.3 ms on average, half take 0.4 ms more."""
+    mean = 0.3e-3 + 0.5 * 0.4e-3
+    variance = 0.3e-3**2 + 0.5 * 0.4e-3**2 * (1 + 0.5) - (0.5 * 0.4e-3) ** 2
+    expected = mean + 1000 * (mean**2 + variance) / (2 * (1 - 1000 * mean))
+    found = by_record()
+    predicted = verbs.predict(found, verbs.find_profile(found))
+    simulated = simulate_result(found, engine="compiled")
+    for answer in (predicted, simulated):
+        assert "half+work" in answer.stations
+        assert answer.circuit.response_time is not None and answer.circuit.response_time.mean is not None
+    response = simulated.circuit.response_time
+    assert response is not None and response.mean is not None and response.mean.value is not None
+    assert response.mean.value == pytest.approx(expected, rel=0.03)
+    exact = predicted.circuit.response_time
+    assert exact is not None and exact.mean is not None
+    assert exact.mean.value is not None
+    assert expected <= exact.mean.value <= expected + 0.1e-3  # waking up comes on top
+
+
+def test_the_course_of_a_fused_circuit_follows_a_step_of_its_source() -> None:
+    found = by_record(stations={"half": {"operator": "filter", "where": "True", "fuse": True}}, service={
+        "n": {"bytes": 200_000, "record_bytes": 10, "per_record": "0.1 ms"}, "half": FEW["half"]})  # fmt: skip
+    answer = transient_of(found, 2.0, steps=["n=1.5@1 s"])
+    assert answer.steps == ("n × 1.5 from 1 s on",)
+    before, after = [
+        [rate.value for rate, end in zip(answer.records_per_s, answer.times_s, strict=True) if low < end <= high]
+        for low, high in ((0.2, 1.0), (1.2, 2.0))
+    ]
+    assert sum(before) / len(before) == pytest.approx(500, rel=0.05)  # half of 1000, then of 1500
+    assert sum(after) / len(after) == pytest.approx(750, rel=0.05)

@@ -72,6 +72,21 @@ def test_a_load_that_nothing_can_carry_is_said_with_the_largest_that_could() -> 
     assert any("at most 1000 records/s" in warning for warning in answer.warnings)
 
 
+@pytest.mark.parametrize("station", [{"operator": "filter", "where": "True"}, {"command": "cat", "one_to_one": True}])
+def test_there_is_no_response_time_where_a_merge_keeps_the_order(station: dict[str, Any]) -> None:
+    found = {}
+    for merge in ("unordered", "ordered"):
+        document = {
+            "sources": {"n": {"operator": "generate", "rate": "100 records/s", "count": 1000}},
+            "stations": {"b": station | {"parallelism": 2, "merge": merge, "partition": "round-robin"}},
+            "service": {"b": {"per_record": "1 ms"}, "n": {"bytes": 3893}},
+        }
+        found[merge] = predict(load(document), Profile(host=TWO_CORES))
+    assert found["unordered"].circuit.response_time is not None
+    assert found["ordered"].circuit.response_time is None
+    assert any("records wait at b.merge until all" in warning for warning in found["ordered"].warnings)
+
+
 @pytest.mark.parametrize(("cores", "within"), [(1, 0.001), (2, 0.02), (3, 0.01)])
 @pytest.mark.parametrize("slots", [4, 16, 64])
 def test_a_buffer_that_is_filled_again_and_again_is_predicted_as_it_is_simulated(

@@ -14,6 +14,7 @@ from streamsim.circuit import Circuit, Pipe, Station
 from streamsim.deadlocks import reading_order
 from streamsim.errors import ModelError
 from streamsim.expansion import expand
+from streamsim.joining import joined
 from streamsim.models.records import table as records
 from streamsim.models.records.check import check
 from streamsim.models.records.hosts import Hosts, hosts_of
@@ -91,6 +92,7 @@ def compile_table(scenario: Scenario, profile: Profile | None, host: HostProfile
 
 class _Compiler:
     def __init__(self, scenario: Scenario, profile: Profile | None, host: HostProfile | None) -> None:
+        scenario, profile = joined(scenario, profile, by_record=True)
         self.scenario = scenario
         self.profiles = effective_profiles(scenario, profile)
         self.circuit = expand(scenario.circuit)
