@@ -7,7 +7,8 @@ segment cannot move faster than its slowest station, and all segments that are u
 
     dx/dt = min( min_i p_i·v / w_i(x),  share of  A·v / Σ_i w_i(x) )
 
-with A the available cores and v their speed when so many are busy. This is the utilisation law (Denning and Buzen,
+with A the available cores and v their speed when so many are busy. A server that can use several cores at once (its
+threads) has as many as the others leave while it runs, at least one. This is the utilisation law (Denning and Buzen,
 "The operational analysis of queueing network models", Computing Surveys 10(3), 1978, p. 233) applied piece by piece.
 It leaves out the variability of single chunks, which pipes of many chunks absorb.
 """
@@ -20,6 +21,9 @@ import numpy as np
 
 from streamsim.errors import ModelError
 from streamsim.service import HostProfile
+
+THREADED = 60
+"""So many rounds at most until servers with threads and the others share the cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +90,27 @@ class _Piecewise:
         self.threads = [[threads[k] for _, threads in columns] for k in pieces]
         self.waiting = [[work.waiting * self.length[k] for work in segment.works] for k in pieces]
 
-    def needs(self, index: int, speed: float) -> list[float]:
+    def needs(self, index: int, speed: float, threads: list[float]) -> list[float]:
         """Return how long each station would take for a piece on its own (s), all its servers together."""
         return [
-            (work / speed / threads + waiting) / servers
-            for work, threads, waiting, servers in zip(
-                self.work[index], self.threads[index], self.waiting[index], self.servers, strict=True
+            (work / speed / at_once + waiting) / servers
+            for work, at_once, waiting, servers in zip(
+                self.work[index], threads, self.waiting[index], self.servers, strict=True
             )
         ]
+
+    def spread(self, index: int, time: float, load: float, speed: float, available: float) -> list[float]:
+        """Return how many cores each server has while it runs: one, or as many of its threads as others leave cores.
+
+        Parameters
+        ----------
+        time : of the whole piece (s); ``load`` are the cores that all stations use meanwhile.
+        """
+        found = []
+        for work, threads, servers in zip(self.work[index], self.threads[index], self.servers, strict=True):
+            others = load - work / speed / time if time > 0 else 0.0
+            found.append(min(threads, max(1.0, (available - max(0.0, others)) / servers)))
+        return found
 
 
 def _spread(work: Work, marks: list[float]) -> tuple[list[float], list[float]]:
@@ -134,12 +151,12 @@ def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
             raise ModelError(f"these parts of the circuit wait for each other: {stuck}")
         for name in ready:
             result.began.setdefault(name, now)
-        times, guilty = _times([(pieces[name], place[name]) for name in ready], host)
+        times, guilty, at_once = _times([(pieces[name], place[name]) for name in ready], host)
         step = min(times[k] * left[name] for k, name in enumerate(ready))
         for k, name in enumerate(ready):
             part = min(1.0, step / times[k]) if times[k] > 0 else left[name]
             part = min(part, left[name])
-            _account(result, pieces[name], place[name], part, step, guilty[k], host)
+            _account(result, pieces[name], place[name], part, step, guilty[k], host, at_once[k])
             left[name] -= part
             if left[name] <= 1e-12:
                 place[name] += 1
@@ -151,22 +168,38 @@ def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
     return result
 
 
-def _times(current: list[tuple[_Piecewise, int]], host: HostProfile) -> tuple[list[float], list[str]]:
-    """Return how long each current piece would take at the present shares, and what holds it back."""
+def _times(
+    current: list[tuple[_Piecewise, int]], host: HostProfile
+) -> tuple[list[float], list[str], list[list[float]]]:
+    """Return how long each current piece would take at the present shares, what holds it back, and the cores that each
+    of its servers has while it runs."""
     busy = float(min(host.cores, sum(sum(piece.servers) for piece, _ in current)))
     needs: list[list[float]] = []
-    load = 0.0
-    for _ in range(8):  # the speed depends on how many are busy, which depends on the speed: a few rounds settle it
+    load, available = 0.0, max(host.available_cores, 1e-9)
+    at_once = [piece.threads[index] for piece, index in current]
+    several = any(threads > 1.0 for piece in at_once for threads in piece)
+    # the speed depends on how many are busy, which depends on the speed, and so do the cores that are left for threads:
+    # a few rounds settle it
+    for turn in range(THREADED if several else 8):
         speed = max(host.speed_when(busy), 1e-9)
-        needs = [piece.needs(index, speed) for piece, index in current]
+        needs = [piece.needs(index, speed, threads) for (piece, index), threads in zip(current, at_once, strict=True)]
         alone = [max(times, default=0.0) for times in needs]
         load = sum(
             sum(piece.work[index]) / speed / time
             for (piece, index), time in zip(current, alone, strict=True)
             if time > 0
         )
-        settled = min(load, host.available_cores)
-        if abs(settled - busy) < 1e-6:
+        settled = min(load, available)
+        before = at_once
+        if several:
+            at_once = [
+                [(old + new) / 2 if turn else new for old, new in zip(known, found, strict=True)]
+                for known, found in (
+                    (known, piece.spread(index, time, load, speed, available))
+                    for known, (piece, index), time in zip(at_once, current, alone, strict=True)
+                )
+            ]
+        if abs(settled - busy) < 1e-6 and (not several or _alike(before, at_once)):
             break
         busy = settled
     stretch = max(1.0, load / max(host.available_cores, 1e-9))
@@ -178,7 +211,15 @@ def _times(current: list[tuple[_Piecewise, int]], host: HostProfile) -> tuple[li
     for (piece, index), each, time in zip(current, needs, alone, strict=True):
         slowed = together(each, host.available_cores) if piece.apart[index] else time
         found.append(max(time * stretch, slowed))
-    return found, guilty
+    return found, guilty, at_once
+
+
+def _alike(before: list[list[float]], now: list[list[float]]) -> bool:
+    return all(
+        abs(old - new) < 1e-6
+        for some, others in zip(before, now, strict=True)
+        for old, new in zip(some, others, strict=True)
+    )
 
 
 def together(needs: list[float], available_cores: float) -> float:
@@ -200,15 +241,20 @@ def together(needs: list[float], available_cores: float) -> float:
 
 
 def _account(
-    result: FluidResult, piece: _Piecewise, index: int, part: float, step: float, guilty: str, host: HostProfile
+    result: FluidResult,
+    piece: _Piecewise,
+    index: int,
+    part: float,
+    step: float,
+    guilty: str,
+    host: HostProfile,
+    at_once: list[float],
 ) -> None:
     result.constrained[guilty] = result.constrained.get(guilty, 0.0) + step
     total = sum(piece.work[index])
     busy = min(host.available_cores, total * part / step) if step > 0 else 1.0
     speed = max(host.speed_when(busy), 1e-9)
-    for station, servers, work, threads in zip(
-        piece.stations, piece.servers, piece.work[index], piece.threads[index], strict=True
-    ):
+    for station, servers, work, threads in zip(piece.stations, piece.servers, piece.work[index], at_once, strict=True):
         cpu = work * part / speed
         result.cpu[station] = result.cpu.get(station, 0.0) + cpu
         result.running[station] = result.running.get(station, 0.0) + cpu / threads / servers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from streamsim.analysis.fluid import Segment, Work, solve
@@ -72,3 +74,12 @@ def test_segments_that_wait_for_each_other_are_refused() -> None:
     circle = [Segment(name="a", works=(work("a", 1.0),), after=("b",)), Segment(name="b", works=(), after=("a",))]
     with pytest.raises(ModelError, match="wait for each other"):
         solve(circle, host(1))
+
+
+def test_threads_have_the_cores_that_others_leave_while_they_run() -> None:
+    # T = 1/(2 − 0.5/T) + 0.3: the source runs on what the reader's half a core-second leaves, then waits 0.3 s
+    source = Work(station="a", at=(0.0, 1.0), done=(0.0, 1.0), threads=(3.0,), waiting=0.3)
+    reader = Work(station="b", at=(0.0, 1.0), done=(0.0, 0.5), threads=(1.0,))
+    found = solve([Segment(name="s", works=(source, reader))], HostProfile(cores=2, available_cores=2, speed=(1, 1)))
+    assert found.makespan == pytest.approx((2.1 + math.sqrt(2.1**2 - 4 * 2 * 0.15)) / 4, rel=1e-4)
+    assert found.running["a"] == pytest.approx(found.makespan - 0.3, rel=1e-4)
