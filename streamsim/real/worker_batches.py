@@ -23,7 +23,7 @@ from streamsim.real.worker_shapes import RoutingServer, gathered
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from typing import Any
 
     from streamsim.operators.base import Operator
@@ -105,6 +105,13 @@ class Answers(Outputs):
         else:
             self.written = 0
 
+    def mark(self, marker: bytes, among: Container[int]) -> None:
+        """Write a marker (control/markers.py) as a piece of the answer, if it goes this way."""
+        if any(descriptor in among for descriptor in self.open):
+            written = self.written
+            self._frame(marker)
+            self.written = written
+
     def end(self) -> None:
         """Say that this was all, where that has not been said yet."""
         if not self._ended:
@@ -132,6 +139,13 @@ class Dealt(Answers):
         if data:
             self.begin(next(self._numbers), whole=True)
         super().send(data)
+
+    def mark(self, marker: bytes, among: Container[int]) -> None:
+        """Write it as a batch of its own: the numbers of all outputs' markers follow each other."""
+        if any(descriptor in among for descriptor in self.open):
+            self.begin(next(self._numbers), whole=True)
+            self._ended = True
+            super().mark(marker, among)
 
 
 class _Answering(Server):
@@ -223,6 +237,8 @@ class Collating(Server):
         attention.moved(len(data), 0)
         self.visits.tally(port, len(data))
         self._take(data, port, self._asked, monotonic())
+        if attention.freed:  # a marker has come by all servers, whose answers to it follow each other
+            self._take_freed(self._asked, monotonic())
         self._asked = monotonic()
         attention.between()
         attention.rest()

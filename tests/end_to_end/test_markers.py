@@ -32,8 +32,7 @@ SHAPES = {
     "a chain": f"[stations.a]\n{PASS}[stations.b]\n{PASS}",
     "one process": f"[stations.a]\n{PASS}fuse = true\n[stations.b]\n{PASS}fuse = true\n",
     "servers by key": f'[stations.a]\n{PASS}parallelism = 3\npartition = "key"\n',
-    "servers in order": '[stations.a]\noperator = "map"\nto = "record"\nparallelism = 3\nmerge = "ordered"\n'
-    f"[stations.b]\n{PASS}",
+    "servers in order": f'[stations.a]\n{PASS}parallelism = 3\nmerge = "ordered"\n[stations.b]\n{PASS}',
     "a fork that meets again": """[stations.a]
 operator = "filter"
 where = "int(column(1)) % 4 < 2"
@@ -205,3 +204,28 @@ file = "out.data"
             server.call("at", {"record": 5, "method": "teleport", "station": "both"})
     found = [number for number in read((tmp_path / "out.data").read_bytes()) if number < 100_000]
     assert found == [*range(0, 20_000, 2), *range(20_001, COUNT, 2)]
+
+
+@pytest.mark.parametrize("merge", ["ordered", "unordered"])
+def test_each_of_several_servers_does_it_at_its_place(tmp_path: Path, merge: str) -> None:
+    text = f"""name = "numbers"
+[sources.make]
+command = "cat fifo"
+[stations.first]
+operator = "copy"
+[stations.many]
+operator = "filter"
+where = "{EVEN}"
+parallelism = 3
+merge = "{merge}"
+[sinks.out]
+file = "out.data"
+"""
+    data, read = encoded('"lines"', range(COUNT))
+    with fed(tmp_path, text, data, seed=3) as run, connected(run, "first") as server:
+        order = {"method": "set", "parameters": {"where": ODD}}
+        server.call("at", {"record": 20_001, "station": "many", **order})
+        connected(run, "many.2").call("at", {"record": 0, "station": "many.merge", "method": "parameters"})
+    found = read((tmp_path / "out.data").read_bytes())
+    expected = [*range(0, 20_001, 2), *range(20_001, COUNT, 2)]
+    assert (found if merge == "ordered" else sorted(found)) == expected
