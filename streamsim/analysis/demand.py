@@ -83,8 +83,8 @@ def reference_work(run: RunTrace, station: StationTrace) -> Array:
 def split_phases(run: RunTrace, station: StationTrace, *, source: bool) -> Phases:
     """Cut a server's life where its input began, where it ended, and where its output began.
 
-    A *barrier* gave at most one write's worth (4096 bytes or 0.5 %) before its input had ended. A source has no
-    input: it reads while it writes.
+    A *barrier* gave at most one write's worth (4096 bytes or 0.5 %), and no more than half, before its input had ended.
+    A source has no input, or none that it waits for: it reads while it writes.
     """
     work = reference_work(run, station)
     taken = station.bytes_out if source else station.bytes_in
@@ -95,7 +95,7 @@ def split_phases(run: RunTrace, station: StationTrace, *, source: bool) -> Phase
     # Seldom does a sample fall between the last read and the first write, so the one before the end is asked.
     before = end - 1 if end > start and taken[end - 1] >= total_in / 2 else end
     early = float(station.bytes_out[before])
-    barrier = not source and total_in > 0 and early <= max(4096.0, 0.005 * total_out)
+    barrier = not source and total_in > 0 and early <= max(min(4096.0, 0.5 * total_out), 0.005 * total_out)
     last = len(taken) - 1
     if barrier:
         after = np.flatnonzero(station.bytes_out > early)

@@ -97,7 +97,7 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
     paced = scenario.load_of(station.name).open and station.role == "source"
     traces = [run.stations[station.name] for run in runs]
     traces = [_settled(trace, station.parallelism) for trace in traces] if looped else traces
-    split = split_round if looped else partial(split_phases, source=source)
+    split = split_round if looped else partial(split_phases, source=station.role == "source")
     phases = [split(run, trace) for run, trace in zip(runs, traces, strict=True)]
     barrier = sum(phase.barrier for phase in phases) * 2 > len(phases)
     windows = _windows(runs, traces, phases, source=source)
@@ -111,7 +111,7 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
     read_bytes = WORKER_READS if station.operator is not None else _largest_chunk(traces, "bytes_in", "reads")
     gather = gathering(readings, read_bytes) if station.operator is None and not source and not looped else NOTHING
     # What goes round comes in another order each time.
-    curve = demand_curve(readings) if not source and not looped and not gather.bytes else ()
+    curve = demand_curve(readings) if station.role != "source" and not looped and not gather.bytes else ()
     chunks = regimes(windows.calls, windows.sizes, windows.works)
     if looped and station.operator is None and records_in:  # it gives one record for each, and works on it alone
         windows, read_bytes = _by_record(windows, bytes_in / records_in), bytes_in / records_in
