@@ -9,6 +9,8 @@ from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import NamedTuple
 
+import msgspec
+
 from streamsim.expansion import expand, servers_of
 from streamsim.places import check_runnable
 from streamsim.pooling import by_station
@@ -64,6 +66,7 @@ class Session:
         self._log = SpeedLog(cores, reference_rate)
         self._stack = ExitStack()
         self._last: Speeds | None = None
+        self._runs = 0
 
     def __enter__(self) -> Session:
         self._probe = self._stack.enter_context(Probe(self._cpus))
@@ -97,7 +100,8 @@ class Session:
         Raises RunError where a station fails, ScenarioError where a file or a program is missing.
         """
         check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
-        plan = make_plan(scenario)
+        plan = make_plan(_drawn(scenario, self._runs))
+        self._runs += 1
         cpus = pin_set(scenario.host.cores, strict=True) or frozenset()
         before = self._last
         if before is None or time.monotonic() - before.time > _FRESH_S:
@@ -144,6 +148,12 @@ class Session:
             warnings=tuple(crew.warnings + seen.warnings + (conductor.warnings if conductor else [])),
             commands=_done(conductor),
         )
+
+
+def _drawn(scenario: Scenario, run: int) -> Scenario:
+    """Let each run of a session draw arrivals of its own: repetitions of one draw would seem to scatter less."""
+    simulate = msgspec.structs.replace(scenario.simulate, seed=scenario.simulate.seed + run)
+    return msgspec.structs.replace(scenario, simulate=simulate)
 
 
 def _done(conductor: Conductor | None) -> tuple[Done, ...]:

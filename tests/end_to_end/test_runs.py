@@ -21,7 +21,6 @@ from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
-from streamsim.summary import summarise
 from streamsim.trace import CURVES, RunTrace, read_trace, write_trace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="observing needs Linux's /proc")
@@ -363,35 +362,3 @@ def test_a_reference_from_elsewhere_sets_the_scale() -> None:
 def test_standard_input_cannot_be_measured(session: Session) -> None:
     with pytest.raises(ScenarioError, match="standard input"):
         session.run_once(circuit(stations={"b": {"command": "cat"}}))
-
-
-def test_a_paced_source_gives_its_records_when_they_are_due(session: Session) -> None:
-    scenario = circuit(
-        sources={"g": {"operator": "generate", "count": 40, "rate": "200 records/s"}},
-        stations={"c": {"operator": "copy"}},
-    )
-    trace = session.run_once(scenario)
-    visits = trace.stations["g"].visits
-    assert visits is not None
-    due = visits["asked"]
-    assert due[-1] - due[0] == pytest.approx((visits["records_out"].sum() - visits["records_out"][-1]) / 200, abs=1e-6)
-    assert trace.stations["g"].waiting_s[-1] + trace.stations["g"].runnable_s[-1] > 0.1
-    assert trace.stations["c"].records_out == 40
-
-
-@pytest.mark.parametrize(
-    ("pace", "measure"), [({"rate": "2000 records/s"}, {}), ({"rate": "2000 records/s"}, {"records": 90})]
-)
-def test_what_a_command_gives_to_a_paced_source_is_counted(
-    session: Session, pace: dict[str, str], measure: dict[str, int]
-) -> None:
-    scenario = circuit(
-        sources={"g": {"command": "seq 1000 1099", **pace}}, stations={"c": {"operator": "copy"}}, measure=measure
-    )
-    run = session.run_once(scenario)
-    source, records = run.stations["g"], measure.get("records", 100)
-    assert (source.records_in, source.records_out) == (records, records)
-    assert run.stations["g.command"].bytes_out[-1] >= source.bytes_in[-1] >= source.bytes_out[-1] == 5 * records
-    found = summarise(trace_of(scenario, [run]), scenario.circuit, loads=scenario.loads).circuit.records_per_s
-    assert found is not None
-    assert found.value == pytest.approx(records / run.makespan_s)

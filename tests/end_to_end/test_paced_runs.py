@@ -1,0 +1,70 @@
+"""Sources that keep times: what really arrives, and what is counted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from streamsim.loading import load
+from streamsim.real.measure import Session, trace_of
+from streamsim.scenario import Scenario
+from streamsim.summary import summarise
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    with Session(cores=1) as ready:
+        yield ready
+
+
+def circuit(**document: Any) -> Scenario:
+    return load({"host": {"cores": 1}, **document})
+
+
+def test_a_paced_source_gives_its_records_when_they_are_due(session: Session) -> None:
+    scenario = circuit(
+        sources={"g": {"operator": "generate", "count": 40, "rate": "200 records/s"}},
+        stations={"c": {"operator": "copy"}},
+    )
+    trace = session.run_once(scenario)
+    visits = trace.stations["g"].visits
+    assert visits is not None
+    due = visits["asked"]
+    assert due[-1] - due[0] == pytest.approx((visits["records_out"].sum() - visits["records_out"][-1]) / 200, abs=1e-6)
+    assert trace.stations["g"].waiting_s[-1] + trace.stations["g"].runnable_s[-1] > 0.1
+    assert trace.stations["c"].records_out == 40
+
+
+def test_every_run_of_a_session_draws_other_arrivals_and_every_session_the_same() -> None:
+    source = {"operator": "generate", "count": 30, "rate": "2000 records/s", "arrivals": "poisson"}
+    scenario = circuit(sources={"g": source}, stations={"c": {"operator": "copy"}})
+
+    def moments() -> list[set[float]]:
+        """When the first record of each chunk was due; how many were due at once is for the machine to say."""
+        with Session(cores=1) as fresh:
+            visits = [fresh.run_once(scenario).stations["g"].visits for _ in range(2)]
+        return [set((run["asked"] - run["asked"][0]).round(8).tolist()) for run in visits if run is not None]
+
+    one, other = moments()
+    assert one & other == {0.0}
+    assert [len(one & again) > 1 for again in moments()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("pace", "measure"), [({"rate": "2000 records/s"}, {}), ({"rate": "2000 records/s"}, {"records": 90})]
+)
+def test_what_a_command_gives_to_a_paced_source_is_counted(
+    session: Session, pace: dict[str, str], measure: dict[str, int]
+) -> None:
+    scenario = circuit(
+        sources={"g": {"command": "seq 1000 1099", **pace}}, stations={"c": {"operator": "copy"}}, measure=measure
+    )
+    run = session.run_once(scenario)
+    source, records = run.stations["g"], measure.get("records", 100)
+    assert (source.records_in, source.records_out) == (records, records)
+    assert run.stations["g.command"].bytes_out[-1] >= source.bytes_in[-1] >= source.bytes_out[-1] == 5 * records
+    found = summarise(trace_of(scenario, [run]), scenario.circuit, loads=scenario.loads).circuit.records_per_s
+    assert found is not None
+    assert found.value == pytest.approx(records / run.makespan_s)
