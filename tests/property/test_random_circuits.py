@@ -64,6 +64,10 @@ class Growing:
         if self.random.random() < 0.5:
             sort = {"command": "sort", "env": C, "merge": "sorted"}
             return self.add(keys | sort, [above], sorted(self.given[above]))
+        if self.random.random() < 0.5:
+            few = {"operator": "filter", "where": "not endswith(record, '3')", "merge": "ordered"}
+            in_turn = {"partition": "least-loaded" if partition == "least-loaded" else "round-robin"}
+            return self.add(keys | few | in_turn, [above], [one for one in self.given[above] if one[-1:] != b"3"])
         ordered = {"command": "tr 1 x", "one_to_one": True, "merge": "ordered", "partition": "round-robin"}
         return self.add(keys | ordered, [above], [one.replace(b"1", b"x") for one in self.given[above]])
 
