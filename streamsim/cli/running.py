@@ -116,8 +116,9 @@ def _kind(station: Station) -> str:
 
 
 def _dangers(scenario: Scenario) -> list[str]:
-    """Return where the circuit can stand still, and where several servers give several answers."""
+    """Return where the circuit can stand still or never end, and where servers give several answers."""
     from streamsim.deadlocks import risks
+    from streamsim.endless import endless_loops
     from streamsim.sharing import partial_answers
     from streamsim.units import format_bytes
 
@@ -127,7 +128,11 @@ def _dangers(scenario: Scenario) -> list[str]:
         if growth
         else "host.pipe_growth = 0 lets no pipe grow"
     )
-    return [f"{risk}; {ending}" for risk in risks(scenario)] + partial_answers(scenario.circuit)
+    return (
+        [f"{risk}; {ending}" for risk in risks(scenario)]
+        + partial_answers(scenario.circuit)
+        + endless_loops(scenario.circuit)
+    )
 
 
 def _facts(scenario: Scenario) -> list[str]:

@@ -26,8 +26,11 @@ def number(text: bytes) -> int | float:
     """
     if text.isdigit() or text[1:].isdigit():  # looking first is 6 times cheaper than a failing int()
         return int(text)
+    text = text.strip()  # the carriage return of a line from Windows, spaces behind a comma
+    if text.isdigit() or text[1:].isdigit():
+        return int(text)
     value = float(text)
-    if value - value != 0:
+    if value - value != 0 or b"_" in text:  # Python would take 1_000 for a number
         raise ValueError
     return value
 

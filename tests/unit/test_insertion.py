@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streamsim.circuit import Circuit
+from streamsim.endless import endless_loops
 from streamsim.errors import ScenarioError
 from streamsim.expansion import expand, servers_of
 from streamsim.loading import load
@@ -211,3 +212,26 @@ def test_what_cannot_be_is_refused_with_its_place(lines: str, path: str, words: 
     error = refused(tomllib.loads(lines))
     assert error.path == f"stations.{path}"
     assert words in str(error)
+
+
+BACK = {"b": {"operator": "copy", "input": "a2"}, "out": {"command": "cat", "input": "a2"}}
+
+
+@pytest.mark.parametrize(
+    ("stations", "warned"),
+    [
+        ({"a2": {"operator": "copy", "input": ["a", "b"], "split": "key"}, **BACK}, True),
+        ({"a2": {"operator": "copy", "input": ["a", "b"], "split": "round-robin"}, **BACK}, False),
+        ({"a2": {"operator": "copy", "input": ["a", "b"]}, **BACK}, True),
+        ({"a2": {"operator": "dedup", "input": ["a", "b"], "split": "key"}, **BACK}, False),
+        ({"a2": {"operator": "copy", "input": ["a", "b"], "split": "key"}, **BACK,
+          "b": {"operator": "map", "to": "record + 'x'", "input": "a2"}}, False),
+        ({"a2": {"operator": "copy", "input": ["a", "b"], "split": "key"}, **BACK,
+          "b": {"operator": "filter", "where": "len(record) > 1", "parallelism": 2, "input": "a2"}}, True),
+        ({"a2": {"operator": "route", "where": "len(record) > 1", "input": ["a", "b"]},
+          "b": {"operator": "copy", "input": "a2.rest"}, "out": {"command": "cat", "input": "a2"}}, True),
+    ],
+    ids=["by key", "in turn", "copies", "remembered", "changed", "servers", "route"],
+)  # fmt: skip
+def test_a_loop_that_sends_a_record_the_same_way_each_time_is_warned_of(stations: dict[str, Any], warned: bool) -> None:
+    assert [text[:9] for text in endless_loops(circuit_of(**stations))] == ["the loop "] * warned
