@@ -49,7 +49,7 @@ HEAD = """# How far the approximations are off
 Written by `python benchmarks/approximations.py --output docs/approximations.md`; every number below is a relative
 error, (approximate − right) / right, against a chain or a recursion that is exact, or against a simulation with its
 standard error. "mean" is the mean of the absolute errors, "worst" the largest, with its sign. What stands under
-"Bottlenecks" is by the script that it names.
+"Bottlenecks" and "Percentiles of response times" is by the scripts that they name.
 """
 
 Errors = dict[str, list[float]]

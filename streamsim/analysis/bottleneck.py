@@ -11,6 +11,7 @@ import numpy as np
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.elasticity import Figures, elasticity, figures, throughput
+from streamsim.analysis.steered import steered
 from streamsim.errors import ModelError
 from streamsim.scenario import ScenarioKey
 
@@ -97,6 +98,8 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
     >>> found.first.station, round(found.first.demand, 6), round(found.first.half_demand, 6)
     ('a', 1.0, 1.0)
     """
+    steering = steered(case)
+    case = steering.case
     now = figures(case)
     if not math.isfinite(now.throughput):
         raise ModelError("no station needs any time for its work, so that nothing holds the circuit back")
@@ -114,7 +117,7 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
         confidence=ranking.get(causes[0].station, 0.0) if ranking else None,
         ranking=ranking,
         following=_following(case, causes[0].station, now),
-        notes=tuple(notes),
+        notes=(*steering.notes, *steering.warnings, *notes),
     )
 
 

@@ -20,9 +20,11 @@ from streamsim.analysis.explain import methods
 from streamsim.analysis.feedback import loop_note, makespan_of_loops
 from streamsim.analysis.finite import Finite, finite, pace_of, seconds_needed
 from streamsim.analysis.fluid import FluidResult, solve
+from streamsim.analysis.held import held_open
 from streamsim.analysis.narrow import open_line_of
 from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.segments import moved, reading_demand, segments_of
+from streamsim.analysis.steered import steered
 from streamsim.result import (
     Bottleneck,
     CircuitResult,
@@ -55,14 +57,20 @@ def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = 
 
 def predict_case(case: Case, *, explain: bool = False) -> Result:
     """Predict a case that was made before; `predict` without what is the same in all variants of a scenario."""
+    steering = steered(case)
+    case = steering.case
     segments, warnings = segments_of(case)
+    warnings += steering.warnings
     fluid = solve(segments, case.host)
-    notes = ["makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)"]
+    notes = [
+        *steering.notes,
+        "makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)",
+    ]
     answer = pace = None
     circuit, loop = finite(case, any_load=case.scenario.open), closed_loop(case, whole=True)
     if case.scenario.open:
         needed = seconds_needed(case, fluid, circuit)
-        answer = open_load(case, fluid, needed)
+        answer = held_open(case, fluid, needed, steering.held_s) or open_load(case, fluid, needed)
         whole = open_line_of(case, circuit, answer)
         if not isinstance(whole, str):
             answer = whole

@@ -90,7 +90,7 @@ def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> 
         from streamsim.analysis.open_loops import open_loops  # it is made of the parts of this module
 
         return open_loops(case, span, startup)
-    return _decompose(case, span, startup)
+    return decompose(case, span, startup)
 
 
 def spans(case: Case) -> dict[str, float]:
@@ -116,7 +116,7 @@ def _largest_rates(case: Case, spans: dict[str, float], capacity_s: float) -> st
     return " and ".join(rates) or "a slower trace of times"
 
 
-def _decompose(case: Case, span: float, startup: float) -> OpenAnswer:
+def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
     own = {name: wants_of(case, name, span) for name in case.order}
     stretch = stretches({name: wants for name, (wants, _) in own.items()}, max(case.host.available_cores, 1e-9))
     leaving: dict[str, Arrivals] = {}

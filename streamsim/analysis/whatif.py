@@ -19,6 +19,7 @@ from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Answer, Goal, Variant
 from streamsim.analysis.open_load import OpenAnswer, open_load, spans
 from streamsim.analysis.segments import segments_of
+from streamsim.analysis.steered import steered
 from streamsim.analysis.variants import changes_of, fusible, shareable, variant_of
 from streamsim.assumed import complete
 from streamsim.errors import ScenarioError
@@ -67,8 +68,10 @@ def search(
     if not scenario.open and (goal.p99_s is not None or goal.mean_s is not None):
         raise ScenarioError("response times exist under a load of its own only: give --rate too")
     known, _ = complete(profile, scenario)
-    case = case_of(scenario, known, host=host)
+    steering = steered(case_of(scenario, known, host=host))
+    case = steering.case
     names, notes = shareable(scenario)
+    notes += [f"{told}; so in all variants" for told in steering.notes] + list(steering.warnings)
     tree = _Search(case, goal, names, top)
     tree.run()
     variants = [checked(scenario, profile, found, case) for found in tree.found]
@@ -215,7 +218,7 @@ def checked(scenario: Scenario, profile: Profile, found: Found, original: Case) 
         variant_of(scenario, changes)
         made = variant_of(scenario, apart)  # what shares a process is put together below
         known, _ = complete(profile, made)
-        case = case_of(made, known, host=found.case.host)
+        case = steered(case_of(made, known, host=found.case.host)).case
     except ScenarioError:
         return None
     for upper, lower in found.case.fused:

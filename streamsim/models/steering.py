@@ -12,8 +12,9 @@ from typing import Any
 
 from simpy.events import Event
 
+from streamsim.adjustable import adjustable
 from streamsim.errors import ModelError
-from streamsim.models.adjusting import Adjusted, adjustable
+from streamsim.models.adjusting import Adjusted
 from streamsim.models.clock import Clock
 from streamsim.models.server import Server
 from streamsim.models.station import Station

@@ -34,7 +34,7 @@ from streamsim.traffic import (
 )
 
 if TYPE_CHECKING:
-    from streamsim.models.adjusting import Adjustable
+    from streamsim.adjustable import Adjustable
     from streamsim.models.steering import Seat
 
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")

@@ -1,0 +1,107 @@
+"""What changes at a station with its parameters, where that is known: a sampler keeps more, filters stand otherwise.
+
+A sampler keeps what its parameters say, whatever it kept when it was measured. Simulations adjust stations by these
+while they run, theory looks for where a controller leads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from streamsim.circuit import Station as Placed
+from streamsim.errors import ModelError
+from streamsim.service import StationProfile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thinning:
+    """An operator ``sample``: it keeps a part of what comes."""
+
+    kept: float
+
+    def changed(self, parameters: dict[str, Any]) -> Thinning:
+        """Return it with other parameters."""
+        return Thinning(kept=_kept(parameters))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filtering:
+    """An operator ``cascade``: filters in an order (places from 0), each with what part it lets through and its cost.
+
+    ``passes`` and ``costs_s`` (of a record, s) have a row for each filter and a column for each equal part of the
+    stream's ``records``; ``rest_s`` is what a record costs beside the filters.
+    """
+
+    order: tuple[int, ...]
+    passes: tuple[tuple[float, ...], ...]
+    costs_s: tuple[tuple[float, ...], ...]
+    records: float
+    rest_s: float
+
+    def changed(self, parameters: dict[str, Any]) -> Filtering:
+        """Return it with other parameters."""
+        text = parameters.pop("order", None)
+        order = tuple(int(word) - 1 for word in str(text).split(",")) if text is not None else self.order
+        if parameters or sorted(order) != list(range(len(self.passes))):
+            raise ModelError(f"a simulated cascade can change its order alone, not {parameters or text}")
+        return Filtering(
+            order=order, passes=self.passes, costs_s=self.costs_s, records=self.records, rest_s=self.rest_s
+        )
+
+    def through(self, before: float, records: float) -> Passed:
+        """Return what so many records do to the filters, `before` of them having come earlier."""
+        parts = len(self.passes[0])
+        part = min(parts - 1, int(before / self.records * parts))
+        work, left = self.rest_s * records, records
+        seen, cost_s, passed = ([0.0] * len(self.passes) for _ in range(3))
+        for place in self.order:
+            seen[place], cost_s[place] = left, left * self.costs_s[place][part]
+            work += cost_s[place]
+            left *= self.passes[place][part]
+            passed[place] = left
+        return Passed(work, left, seen, passed, cost_s)
+
+
+class Passed(NamedTuple):
+    """The work (s) of some records in a cascade and how many are left of them; what each filter saw and let through
+    (records), and what that took (s)."""
+
+    work: float
+    left: float
+    seen: list[float]
+    passed: list[float]
+    cost_s: list[float]
+
+
+Adjustable = Thinning | Filtering
+
+
+def _kept(parameters: dict[str, Any]) -> float:
+    every, probability = parameters.get("every"), parameters.get("probability")
+    if set(parameters) - {"every", "probability", "seed"} or (every is None) == (probability is None):
+        raise ModelError(f"a simulated sampler has either 'every' or 'probability', not {parameters}")
+    return 1.0 / float(every) if every is not None else float(probability or 0.0)
+
+
+def adjustable(station: Placed, profile: StationProfile) -> Adjustable | None:
+    """Return what can change of a station while it is simulated; None where nothing is known that can."""
+    if station.operator == "sample":
+        given = {key: station.parameters.get(key) for key in ("every", "probability")}
+        return Thinning(kept=_kept({key: value for key, value in given.items() if value is not None}))
+    if station.operator == "cascade" and profile.filters:
+        count, records = len(profile.filters), profile.records_in or 1.0
+        whole, spent = (
+            profile.service.demand(records, profile.bytes_in),
+            records * sum(one.per_record for one in profile.filters),
+        )
+        scale = min(1.0, whole / spent) if spent > 0 else 1.0
+        order = station.parameters.get("order")
+        return Filtering(
+            order=tuple(range(count)) if order is None else tuple(int(word) - 1 for word in str(order).split(",")),
+            passes=tuple(one.passes for one in profile.filters),
+            costs_s=tuple(tuple(scale * cost for cost in one.costs) for one in profile.filters),
+            records=records,
+            rest_s=max(0.0, whole - scale * spent) / records,
+        )
+    return None

@@ -1,0 +1,111 @@
+"""Controllers in theory: the policies of real runs, asked with what theory says that they would see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamsim.analysis.network import predict
+from streamsim.loading import load
+from streamsim.models import simulate
+from streamsim.policies import make
+from streamsim.scenario import Scenario
+from streamsim.service import Filter, HostProfile, Profile, ServiceModel, StationProfile
+
+SIZE = 1 << 22
+HOST = HostProfile(cores=8, available_cores=8.0, speed=(1.0,) * 8, wake_near_s=0.0, wake_far_s=0.0)
+
+
+def circuit(stations: dict[str, Any], source: dict[str, Any] | None = None, **controller: Any) -> Scenario:
+    document = {
+        "sources": {"make": source or {"command": "seq 9"}},
+        "stations": stations,
+        "simulate": {"replications": 1},
+        "controllers": {"one": controller} if controller else {},
+    }
+    return load(document)
+
+
+def taking(size: int = SIZE, gives: float = 1.0, **changes: Any) -> StationProfile:
+    known = {"bytes_in": size, "bytes_out": gives * size, "records_in": size / 64, "records_out": gives * size / 64}
+    return StationProfile(**{**known, "record_bytes": 64.0, "write_bytes": 4096, **changes})
+
+
+def profile(size: int = SIZE, **stations: StationProfile) -> Profile:
+    source = StationProfile(bytes_out=size, records_out=size / 64, write_bytes=4096, record_bytes=64.0)
+    return Profile(stations={"make": source, **stations}, host=HOST)
+
+
+def makespan(scenario: Scenario, known: Profile) -> float:
+    found = predict(scenario, known, host=HOST).circuit.makespan.value
+    assert found is not None
+    return found
+
+
+def test_a_pipe_that_a_controller_fits_is_predicted_as_it_is_simulated() -> None:
+    stations = {"make2": {"command": "cat"}, "pack": {"command": "sort", "pipe": {"capacity": "8 KiB"}}}
+    known = profile(
+        make2=taking(service=ServiceModel(per_byte=1e-7)),
+        pack=taking(service=ServiceModel(per_byte=1e-7), gather_bytes=1 << 18),
+    )
+    held = circuit(stations, policy="fit-pipe", station="pack", period="1 ms", looks=10)
+    simulated = simulate(held, known, host=HOST).runs[0].makespan_s
+    assert makespan(circuit(stations), known) > 1.3 * simulated
+    assert makespan(held, known) == pytest.approx(simulated, rel=0.1)
+
+
+def test_a_sampler_is_predicted_to_keep_what_its_error_needs() -> None:
+    stations = {"thin": {"operator": "sample", "probability": 1.0}, "last": {"command": "cat"}}
+    given = {"policy": "hold-error", "station": "thin", "error": 0.1, "window": "10 ms", "period": "1 ms"}
+    known = profile(thin=taking(service=ServiceModel(per_record=1e-5)), last=taking())
+    result = predict(circuit(stations, **given), known, host=HOST)
+    needed = make("hold-error", {"station": "thin", "error": 0.1, "window": 0.01}).needed  # type: ignore[attr-defined]
+    offered = 1e5 * 0.01  # a record takes 10 us, so a window offers a thousand
+    kept = 1.2 * needed / offered
+    records = result.stations["last"].records_in
+    assert records is not None and records.value is not None
+    first = 100 * (1 - kept)  # all is kept until the second look, a millisecond later
+    assert records.value == pytest.approx(kept * SIZE / 64 + first, rel=0.01)
+    assert any("'thin' keeps" in note for note in result.notes)
+
+
+def test_filters_are_predicted_in_the_order_that_costs_least() -> None:
+    # as in the simulation of the same: 100 ns and 200 ns let 0.9 through, 10 ns 0.1
+    each = [(0.9, 100e-9), (0.9, 200e-9), (0.1, 10e-9)]
+    filters = tuple(Filter(passes=(p,), costs=(c,), seen=(1.0,)) for p, c in each)
+    size = 1 << 26
+    search = taking(size, 0.081, service=ServiceModel(per_record=310e-9), filters=filters)
+    stations = {"search": {"operator": "cascade", "where": ["record != ''"] * 3}}
+    given = {"policy": "order-filters", "station": "search", "period": "5 ms"}
+    simulated = simulate(circuit(stations, **given), profile(size, search=search), host=HOST).runs[0].makespan_s
+    assert makespan(circuit(stations, **given), profile(size, search=search)) == pytest.approx(simulated, rel=0.1)
+
+
+def test_records_wait_the_target_before_a_station_for_which_load_is_shed() -> None:
+    source = {"operator": "generate", "count": 12000, "rate": "3000 records/s", "arrivals": "poisson"}
+    stations = {"shed": {"operator": "sample", "probability": 1.0}, "serve": {"command": "cat"}}
+    given = {"policy": "hold-latency", "station": "shed", "behind": "serve", "target": "50 ms", "period": "50 ms"}
+    size = 12000 * 64
+    known = profile(size, shed=taking(size), serve=taking(size, service=ServiceModel(waiting_per_record=1e-3)))
+    result = predict(circuit(stations, source, **given), known, host=HOST)
+    assert result.stations["serve"].wait is not None and result.circuit.response_time is not None
+    assert result.stations["serve"].wait.value == pytest.approx(50e-3, rel=0.1)
+    assert result.circuit.response_time.p99.value is None
+    assert any("controller" in note for note in result.notes) and not result.warnings
+
+
+@pytest.mark.parametrize(
+    ("station", "controller", "message"),
+    [
+        ({"command": "cat"}, {"policy": "hold-error", "error": 0.1, "window": 1}, "sets the probability of 'a'"),
+        ({"operator": "cascade", "where": ["1 > 0"]}, {"policy": "order-filters"}, "sets the order of 'a'"),
+        ({"operator": "copy", "parallelism": 2}, {"policy": "fit-pipe"}, "several servers, which no policy sees"),
+    ],
+)
+def test_a_controller_beyond_theory_is_named_in_the_answer(
+    station: dict[str, Any], controller: dict[str, Any], message: str
+) -> None:
+    known = profile(a=taking(), **{"a.split": taking(), "a.merge": taking()})
+    result = predict(circuit({"a": station}, station="a", period="5 ms", **controller), known, host=HOST)
+    assert any(message in warning and "controller 'one'" in warning for warning in result.warnings)
