@@ -61,12 +61,17 @@ class ResponseTime(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CircuitResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Estimates of the circuit as a whole; ``records_per_s`` and ``bytes_per_s`` are what its starts put in."""
+    """Estimates of the circuit as a whole; ``records_per_s`` and ``bytes_per_s`` are what its starts put in.
+
+    ``response_by_source`` are those of the records of each source, where there are several and records were told apart:
+    the classes of a station that serves by urgency. What several records were joined into is of the first one's source.
+    """
 
     makespan: Estimate
     bytes_per_s: Estimate
     records_per_s: Estimate | None = None
     response_time: ResponseTime | None = None
+    response_by_source: dict[str, ResponseTime] = msgspec.field(default_factory=dict)
     bottleneck: Bottleneck | None = None
 
 

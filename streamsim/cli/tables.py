@@ -14,7 +14,7 @@ from streamsim.units import format_bytes, format_seconds
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from streamsim.result import Bottleneck, Estimate, Result, StationResult
+    from streamsim.result import Bottleneck, Estimate, ResponseTime, Result, StationResult
     from streamsim.service import Profile
 
 _AMOUNTS = (
@@ -78,15 +78,19 @@ def _verdict(result: Result) -> list[str]:
     rates = [plain(found) for found in whole if found is not None and found.value is not None]
     lines = [", ".join([f"makespan {format_estimate(circuit.makespan)}", *rates])]
     if circuit.response_time is not None:
-        times = circuit.response_time
-        lines.append(
-            f"response time: mean {format_estimate(times.mean)}, median {plain(times.p50)}, "
-            f"95 % within {plain(times.p95)}, 99 % within {plain(times.p99)}"
-        )
+        lines.append(f"response time: {_times(circuit.response_time)}")
+    lines += [f"  of {source!r}: {_times(times)}" for source, times in circuit.response_by_source.items()]
     if result.saturated:
         lines.append("saturated: the circuit carries no more than this")
     lines.append(f"bottleneck: {bottleneck(circuit.bottleneck)}")
     return [*lines, *(f"note: {note}" for note in result.notes)]
+
+
+def _times(found: ResponseTime) -> str:
+    return (
+        f"mean {format_estimate(found.mean)}, median {plain(found.p50)}, "
+        f"95 % within {plain(found.p95)}, 99 % within {plain(found.p99)}"
+    )
 
 
 def bottleneck(found: Bottleneck | None) -> str:

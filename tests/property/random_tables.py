@@ -261,11 +261,10 @@ def difference(table: Table, seed: int, rng: Rng, *, until_s: float = 400.0) -> 
         return count, how
     if more[0] != more[1]:
         return count, f"more to come: {more}"
-    stations, exits = fast.exits()
     for name, found, wanted in (
         ("departure", _joined(*fast.departures()), [(s, i, t) for s, t, i in slow.departures]),
         ("visit", _joined(*fast.visits()), slow.visits),
-        ("exit", _joined(stations.reshape(-1, 1), exits), [(s, t, due) for t, due, s in slow.exits]),
+        ("exit", _joined(*fast.exits()), [(s, source, t, due) for t, due, s, source in slow.exits]),
     ):
         expected = np.array(wanted, np.float64).reshape(len(wanted), found.shape[1])
         if not np.array_equal(found, expected):

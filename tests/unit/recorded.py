@@ -42,9 +42,9 @@ def exits(engine: type[Interpreter] | type[Kernel], model: Table, until_s: float
         one.apply(command)
     one.run(until_s)
     if isinstance(one, Interpreter):
-        return [(time, model.stations[station].name) for time, _, station in one.exits]
-    stations, times = one.exits()
-    return [(float(time), model.stations[station].name) for station, (time, _) in zip(stations, times, strict=True)]
+        return [(time, model.stations[station].name) for time, _, station, _ in one.exits]
+    numbers, times = one.exits()
+    return [(float(time), model.stations[at].name) for (at, _), (time, _) in zip(numbers, times, strict=True)]
 
 
 def ends(engine: Any, model: Table) -> tuple[list[int], list[int], float]:

@@ -61,7 +61,7 @@ def test_the_most_urgent_record_is_taken_first(engine: Any) -> None:
     )
     one = engine(model, np.random.SeedSequence(1))
     one.run()
-    due = [b for _, b, _ in one.exits] if engine is Interpreter else one.exits()[1][:, 1].tolist()
+    due = [b for _, b, *_ in one.exits] if engine is Interpreter else one.exits()[1][:, 1].tolist()
     assert due == [0.0, 0.5, 0.1, 0.2]
 
 
@@ -173,7 +173,7 @@ def test_inputs_are_read_by_the_rule(engine: Any, pick: Any, order: list[str]) -
     )
     one = engine(model, np.random.SeedSequence(1))
     one.run()
-    due = [b for _, b, _ in one.exits] if engine is Interpreter else one.exits()[1][:, 1].tolist()
+    due = [b for _, b, *_ in one.exits] if engine is Interpreter else one.exits()[1][:, 1].tolist()
     assert ["left" if time in (0.0, 0.2, 0.4) else "right" for time in due] == order
 
 

@@ -25,7 +25,7 @@ def test_a_more_urgent_record_interrupts_the_least_urgent_service_which_goes_on_
     )
     one = engine(model, np.random.SeedSequence(1))
     one.run()
-    left = [(t, b) for t, b, _ in one.exits] if engine is Interpreter else one.exits()[1].tolist()
+    left = [(t, b) for t, b, *_ in one.exits] if engine is Interpreter else one.exits()[1].tolist()
     # That of 0.1 gives way at 0.5 with 1.6 s left, that of 0 at 1 with 1 s left; at 2.5 the older one goes on.
     assert [tuple(pair) for pair in left] == [(2.5, 0.5), (3.0, 1.0), (3.5, 0.0), (4.6, 0.1)]
 

@@ -72,6 +72,7 @@ class _Reader:
                 bytes_per_s=self._put_in("bytes", "B/s"),
                 records_per_s=self._put_in("records", "records/s"),
                 response_time=self._response(),
+                response_by_source=self._by_source(),
                 bottleneck=bottleneck,
             ),
             stations=stations,
@@ -98,6 +99,15 @@ class _Reader:
             return None
         quantiles = {name: self.answer.quantile(part) for name, part in QUANTILES}
         return ResponseTime(mean=self.answer.response_mean(), **quantiles)
+
+    def _by_source(self) -> dict[str, ResponseTime]:
+        answer, rows = self.answer, self.table.stations
+        return {
+            rows[source].name: ResponseTime(
+                mean=answer.of_source(source), **{name: answer.of_source(source, part) for name, part in QUANTILES}
+            )
+            for source in answer.sources
+        }
 
     def _station(self, name: str) -> StationResult:
         members = self.members[name]

@@ -123,9 +123,8 @@ class Kernel:
         return self._logged(self._departures, 2, 1)
 
     def exits(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the station, and (time, due time), of each record that has left."""
-        numbers, reals = self._logged(self._exits, 2, 2)
-        return numbers[:, 0], reals
+        """Return (station, source) and (time, due time) of each record that has left."""
+        return self._logged(self._exits, 2, 2)
 
     def visits(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return (station, number) and (asked, got, served, sent) of each visit."""

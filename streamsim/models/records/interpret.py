@@ -24,15 +24,15 @@ class Interpreter:
     """One simulation of a table, in SimPy.
 
     ``departures`` are (station, time, number of the record) in the order in which records entered the next pipe or
-    left; ``exits`` are (time, due time, station) of those that left; ``visits`` are (station, number, asked, got,
-    served, sent). Each is kept only where asked for.
+    left; ``exits`` are (time, due time, station, source) of those that left; ``visits`` are (station, number, asked,
+    got, served, sent). Each is kept only where asked for.
 
     >>> from streamsim.models.records.table import Pipe, Source, Station
     >>> table = Table(stations=(Station(name="make", base_s=0.0, source=Source(records=3)),
     ...                         Station(name="take", base_s=2.0)), pipes=(Pipe(upstream=0, downstream=1, capacity=1),))
     >>> one = Interpreter(table, np.random.SeedSequence(1)); one.run(); one.exits
     False
-    [(2.0, 0.0, 1), (4.0, 0.0, 1), (6.0, 0.0, 1)]
+    [(2.0, 0.0, 1, 0), (4.0, 0.0, 1, 0), (6.0, 0.0, 1, 0)]
     """
 
     def __init__(self, table: Table, seed: np.random.SeedSequence, *, log: bool = True) -> None:
@@ -40,7 +40,7 @@ class Interpreter:
         self.clock = Clock()
         self.stamp = 0
         self.departures: list[tuple[int, float, int]] = []
-        self.exits: list[tuple[float, float, int]] = []
+        self.exits: list[tuple[float, float, int, int]] = []
         self.visits: list[tuple[int, int, float, float, float, float]] = []
         self.exited = 0
         self.loops = table.loops()
@@ -87,7 +87,7 @@ class Interpreter:
         self.exited += 1
         if self.log:
             self.departures.append((server.station.number, self.clock.now, record.ident))
-            self.exits.append((self.clock.now, record.born, server.station.number))
+            self.exits.append((self.clock.now, record.born, server.station.number, record.origin))
         record.vanish()
 
     def visited(self, server: Server, record: Record, times: tuple[float, float, float, float]) -> None:

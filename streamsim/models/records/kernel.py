@@ -211,10 +211,12 @@ def change(n: cython.p_longlong, x: cython.p_double, pipe: cython.longlong, by: 
 @cython.exceptval(check=False)
 def enter(n: cython.p_longlong, x: cython.p_double, pipe: cython.longlong, record: cython.longlong) -> cython.void:
     """Append a record to its class and call a sleeping reader."""
-    place: cython.longlong = n[record + URGENCY]
+    place: cython.longlong = 0
     queue: cython.longlong
-    if place >= n[pipe + CLASSES]:
-        place = n[pipe + CLASSES] - 1
+    if n[pipe + CLASSES] > 1:
+        place = n[n[record + ORIGIN] + URGENCY_GIVEN]
+        if place >= n[pipe + CLASSES]:
+            place = n[pipe + CLASSES] - 1
     queue = n[pipe + QUEUES] + 2 * place
     n[STAMPS] += 1
     n[record + STAMP] = n[STAMPS]
@@ -422,7 +424,7 @@ def clone(n: cython.p_longlong, x: cython.p_double, record: cython.longlong) -> 
     n[other + IDENT] = n[record + IDENT]
     n[other + SIZE] = n[record + SIZE]
     n[other + KEY] = n[record + KEY]
-    n[other + URGENCY] = n[record + URGENCY]
+    n[other + ORIGIN] = n[record + ORIGIN]
     n[other + ROOT] = n[record + ROOT]
     x[other + BORN] = x[record + BORN]
     if n[record + ROOT]:
@@ -829,7 +831,7 @@ def next_of_source(n: cython.p_longlong, x: cython.p_double, server: cython.long
     n[record + IDENT] = n[station + RECORDS_GIVEN]
     n[record + SIZE] = 1
     n[record + KEY] = key
-    n[record + URGENCY] = n[station + URGENCY_GIVEN]
+    n[record + ORIGIN] = station
     n[record + ROOT] = 0
     x[record + BORN] = due
     n[station + RECORDS_GIVEN] += 1
@@ -926,6 +928,7 @@ def leave(n: cython.p_longlong, x: cython.p_double, station: cython.longlong, re
         at = n[EXITS_NOTED]
         n[EXITS_NOTED] = at + 1
         n[n[EXITS] + 2 * at] = n[station + NUMBER]
+        n[n[EXITS] + 2 * at + 1] = n[n[record + ORIGIN] + NUMBER]
         x[n[EXITS] + 2 * at] = x[NOW]
         x[n[EXITS] + 2 * at + 1] = x[record + BORN]
     vanish(n, record)

@@ -21,8 +21,11 @@ from streamsim.models.records.routes import Routes, lone_source, sees_all
 from streamsim.models.records.streams import Array, ended, variate_of
 from streamsim.models.records.table import Station, Table
 
-BLOCK = 4096
-"""Records answered at once: their numbers stay in the cache."""
+BLOCK = 16384
+"""Records answered at once by a short circuit: what a call of NumPy costs is shared by many."""
+IN_CACHE = 65536
+"""Numbers of a block, of all stations together, that stay in the second level of the cache."""
+SHORTEST = 1024
 MOST_SERVERS_SORTED = 4
 _UNLIMITED = -1
 
@@ -94,12 +97,13 @@ class MaxPlus:
     [[2.0, 4.0, 6.0]]
     """
 
-    def __init__(self, table: Table, seed: np.random.SeedSequence, *, log: bool = False, block: int = BLOCK) -> None:
+    def __init__(self, table: Table, seed: np.random.SeedSequence, *, log: bool = False, block: int = 0) -> None:
         reason = refusal(table)
         if reason is not None:
             raise ModelError(f"max-plus recursions cannot run this: {reason}")
-        self.table, self.seed, self.block = table, seed, block
         count = len(table.stations)
+        self.table, self.seed = table, seed
+        self.block = block or min(BLOCK, max(SHORTEST, IN_CACHE // count))
         source = lone_source(table)
         assert source is not None, "checked"
         self._source = source
@@ -148,8 +152,8 @@ class MaxPlus:
         variate = variate_of(row, role, len(self.table.outputs(station)))
         return None if variate is None else taking(variate, named_stream(self.seed, row.name, role))
 
-    def _work(self, station: int, count: int) -> Array:
-        """Return the services (s) of the next records of a station; to be changed by who asked."""
+    def _work(self, station: int, count: int) -> tuple[Array, float]:
+        """Return the services (s) of the next records of a station, to be changed by who asked, and their sum."""
         draw, scale = self._draws[station], self._scales[station]
         if draw is None:
             work = np.full(count, scale)
@@ -160,9 +164,10 @@ class MaxPlus:
             # A stream may hand out a part of its buffer: it is whoever owns an array who may write there.
             own = work if work.flags.owndata else work.copy()
             work = own if scale == 1.0 else scale * own
-        self.busy_s[station] += float(work.sum())
+        total = float(work.sum())
+        self.busy_s[station] += total
         self.passed[station] += count
-        return work
+        return work, total
 
     def _arriving(self, wanted: int) -> Array:
         """Return when the next records are due; their gaps for `_queue`; anything for a saturated source."""
@@ -230,8 +235,7 @@ class MaxPlus:
     def _queue(self, gaps: Array) -> tuple[Array, Array]:
         station = self._routes.order[-1]
         self.passed[self._source] += len(gaps)
-        left = self._work(station, len(gaps))
-        served = float(left.sum())
+        left, served = self._work(station, len(gaps))
         recursions = recursions_module()
         recursion = recursions.one_server if self.table.stations[station].servers == 1 else recursions.few_servers
         self.waited_s[station] += recursion(gaps, left, self._state) - served
@@ -244,25 +248,21 @@ class MaxPlus:
         line, count = self._line, len(due)
         work = np.empty((len(line.stations), count))
         for row, station in enumerate(line.stations):
-            work[row] = self._work(station, count)
-        served = work.sum(axis=1)
-        before = line.blocked.copy()
+            work[row], _ = self._work(station, count)
         free = float(line.free[0])
         line.run(due, work)
         born = due
-        if np.isneginf(due[0]):
+        if np.isneginf(due[0]):  # a record of a saturated source is due when it is taken
             born = np.concatenate([[free], work[0, :-1]])
-        blocked = line.blocked - before
-        came = born
+            line.waited[0] = 0.0
         if self._skips:
             self.passed[self._source] += count
             if self.departures is not None:
                 self.departures[self._source].append(due.copy())
-        for row, station in enumerate(line.stations):
-            self.blocked_s[station] += blocked[row]
-            self.waited_s[station] += float((work[row] - came).sum()) - served[row] - blocked[row]
-            came = work[row]
-            if self.departures is not None:
+        stations = list(line.stations)
+        self.blocked_s[stations], self.waited_s[stations] = line.blocked, line.waited
+        if self.departures is not None:
+            for row, station in enumerate(stations):
                 self.departures[station].append(work[row].copy())
         return born, work[-1]
 
@@ -271,7 +271,7 @@ class MaxPlus:
         assert supply is not None, "checked"
         counts, chosen = self._routes.choose(len(due))
         for station in self._routes.order:
-            walk.load(station, self._work(station, counts[station]), chosen[station])
+            walk.load(station, self._work(station, counts[station])[0], chosen[station])
         done = walk.run(due, supply.arrivals == "saturated", supply.until_s)
         if self.departures is not None:
             for station in self._routes.order:

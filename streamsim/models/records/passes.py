@@ -29,7 +29,7 @@ class Line:
     def __init__(self, table: Table, stations: Sequence[int], capacity: Callable[[int], int]) -> None:
         self.stations = tuple(stations)
         count = len(self.stations)
-        self.free, self.blocked, self.passed = np.zeros(count), np.zeros(count), 0
+        self.free, self.waited, self.blocked, self.passed = np.zeros(count), np.zeros(count), np.zeros(count), 0
         self._write_at, self._write_mask = np.ones(count, np.int64), np.zeros(count, np.int64)
         self._read_at, self._read_mask = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self._limits = np.zeros(count, np.int64)
@@ -49,7 +49,7 @@ class Line:
         """Answer a block: the rows of `work` become the departures from each station."""
         recursions_module().line(
             due, work, self.free, self.passed, self._write_at, self._write_mask, self._read_at, self._read_mask,
-            self._limits, self._rings, self.blocked,
+            self._limits, self._rings, self.waited, self.blocked,
         )  # fmt: skip
         self.passed += len(due)
 

@@ -22,6 +22,8 @@ class Record:
     born: float
     size: int = 1
     key: int = 0
+    origin: int = 0
+    """The station of the source that it comes from."""
     urgency: int = 0
     root: Server | None = None
     left: int = 0
@@ -37,7 +39,7 @@ class Record:
         """Return another record like this; whoever circulates them has one more to wait for."""
         if self.root is not None:
             self.root.live += 1
-        return Record(self.ident, self.born, self.size, self.key, self.urgency, self.root)
+        return Record(self.ident, self.born, self.size, self.key, self.origin, self.urgency, self.root)
 
     def vanish(self) -> None:
         """End here: tell the closed source that gave it when that was its last descendant."""

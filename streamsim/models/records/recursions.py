@@ -106,6 +106,7 @@ def line(
     read_mask: cython.longlong[::1],
     capacity: cython.longlong[::1],
     rings: cython.double[::1],
+    waited: cython.double[::1],
     blocked: cython.double[::1],
 ) -> None:
     """Pass records through single servers, one after the other, each blocked after service while the next pipe is full.
@@ -119,7 +120,7 @@ def line(
     write_at, write_mask, read_at, read_mask, capacity, rings : of each server the ring of its last starts in `rings`,
         and that of the next server with the capacity of the pipe between them; without a limit a cell that stays
         −infinite.
-    blocked : sums (s) for each server.
+    waited, blocked : sums (s) for each server.
     """
     record: cython.Py_ssize_t
     server: cython.Py_ssize_t
@@ -135,6 +136,7 @@ def line(
         for server in range(servers):
             start = free[server]
             start = came if came > start else start
+            waited[server] += start - came
             rings[write_at[server] + (number & write_mask[server])] = start
             served = start + work[server, record]
             room = rings[read_at[server] + ((number - capacity[server]) & read_mask[server])]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamsim.errors import ModelError, nearest
 from streamsim.models.records import layout as at
 from streamsim.models.records.engine import Kernel
-from streamsim.models.records.maxplus import BLOCK, MaxPlus, refusal
+from streamsim.models.records.maxplus import MaxPlus, refusal
 from streamsim.models.records.states import BLOCKED, RUNNABLE, RUNNING, WAITING
 from streamsim.models.records.table import Table
 
@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 ENGINES = ("maxplus", "compiled", "simpy")
 _NOTHING = np.zeros(0)
+BLOCK = 4096
+"""Records that the kernel and SimPy answer at once."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,6 +60,10 @@ class Run(Protocol):
         """Return when the next records were due and when they left (s): at most so many, none at the end."""
         ...
 
+    def origins(self) -> NDArray[np.int64] | None:
+        """Return the source of each record that `advance` answered last; None where there is one source alone."""
+        ...
+
     def totals(self) -> Totals:
         """Return the sums so far."""
         ...
@@ -87,6 +93,11 @@ def choose(table: Table, wanted: str = "auto") -> tuple[str, str]:
     return wanted, "asked for"
 
 
+def several_sources(table: Table) -> bool:
+    """Whether records come from more than one source."""
+    return sum(row.source is not None for row in table.stations) > 1
+
+
 def open_run(table: Table, engine: str, seed: np.random.SeedSequence) -> Run:
     """Begin a simulation with the engine of that name."""
     match engine:
@@ -104,7 +115,10 @@ class _MaxPlusRun:
         self._engine = MaxPlus(table, seed)
 
     def advance(self, most: int) -> tuple[Array, Array]:
-        return self._engine.advance(min(most, BLOCK))
+        return self._engine.advance(most)
+
+    def origins(self) -> NDArray[np.int64] | None:
+        return None
 
     def totals(self) -> Totals:
         engine, table = self._engine, self._engine.table
@@ -129,15 +143,21 @@ class _KernelRun:
     def __init__(self, table: Table, seed: np.random.SeedSequence) -> None:
         self._engine = Kernel(table, seed, log="exits")
         self._more = True
+        self._several = several_sources(table)
+        self._origins: NDArray[np.int64] | None = None
 
     def advance(self, most: int) -> tuple[Array, Array]:
         engine = self._engine
         before = engine.exited
         while self._more and engine.exited == before:
             self._more = engine.run(exits=before + min(most, BLOCK))
-        _, times = engine.exits()
+        numbers, times = engine.exits()
         engine.forget()
+        self._origins = numbers[:, 1] if self._several else None
         return times[:, 1].copy(), times[:, 0].copy()
+
+    def origins(self) -> NDArray[np.int64] | None:
+        return self._origins
 
     def totals(self) -> Totals:
         engine, table = self._engine, self._engine.table
@@ -169,6 +189,8 @@ class _SimpyRun:
 
         self._engine = Steered(table, seed) if table.steering else Interpreter(table, seed)
         self._more = True
+        self._several = several_sources(table)
+        self._origins: NDArray[np.int64] | None = None
 
     def advance(self, most: int) -> tuple[Array, Array]:
         engine = self._engine
@@ -179,8 +201,12 @@ class _SimpyRun:
         engine.exits, engine.departures, engine.visits = [], [], []
         if not found:
             return _NOTHING, _NOTHING
-        left, born, _ = zip(*found, strict=True)
+        left, born, _, origins = zip(*found, strict=True)
+        self._origins = np.array(origins, np.int64) if self._several else None
         return np.array(born), np.array(left)
+
+    def origins(self) -> NDArray[np.int64] | None:
+        return self._origins
 
     def totals(self) -> Totals:
         engine = self._engine

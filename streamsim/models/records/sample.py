@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -35,6 +35,19 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Times:
+    """The response times (s) of some records of a replication; ``counts`` of a `LogHistogram` from ``lowest`` on."""
+
+    mean_s: float
+    lowest: int
+    counts: NDArray[np.int64]
+
+    def quantile(self, part: float) -> float:
+        """Return the response time (s) that this part of the records does not exceed."""
+        return LogHistogram.quantile_of(self.lowest, self.counts, part)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
     """What one replication said: small, however long it was.
 
@@ -43,7 +56,8 @@ class Sample:
     records in the circuit, by the time that stations and pipes account for, is from throughput times mean response
     time, relative; and ``little_allowed`` what the records that were inside at either end of the window can make of it;
     NaN where records multiply, meet or get lost. ``batches`` are mean response times (s) of consecutive records of a
-    replication that is alone; ``correlation`` is that of neighbours among them.
+    replication that is alone; ``correlation`` is that of neighbours among them. ``by_source`` are the times of the
+    records of each source (its place in the table), where there are several.
     """
 
     records: int
@@ -60,6 +74,7 @@ class Sample:
     little_allowed: float
     batches: Array | None = None
     correlation: float = 0.0
+    by_source: dict[int, Times] = field(default_factory=dict)
 
     @property
     def throughput(self) -> float:
@@ -94,6 +109,7 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
         done += len(born)
     began, before = clock.now, run.totals()
     histogram, moments, batches = LogHistogram(), Moments(), BatchMeans()
+    sources: dict[int, tuple[Moments, LogHistogram]] = {}
     while plan.records is None or moments.count < plan.records:
         born, left = run.advance(2**62 if plan.records is None else plan.records - moments.count)
         if not len(born):
@@ -104,6 +120,9 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
         if plan.alone:
             batches.add(times)
         histogram.add(np.maximum(times, 0.0))
+        origins = run.origins()
+        if origins is not None:
+            _sort_out(sources, origins, times)
     if not moments.count:
         raise ModelError(f"nothing leaves the circuit after the first {done} records")
     after = run.totals()
@@ -125,7 +144,22 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
         little_allowed=allowed,
         batches=batches.means() if plan.alone else None,
         correlation=batches.correlation() if plan.alone else 0.0,
+        by_source={source: _times(*found) for source, found in sources.items()},
     )
+
+
+def _sort_out(sources: dict[int, tuple[Moments, LogHistogram]], origins: NDArray[np.int64], times: Array) -> None:
+    """Take note of response times by the sources of their records."""
+    for source in np.unique(origins).tolist():
+        moments, histogram = sources.setdefault(source, (Moments(), LogHistogram()))
+        own = times[origins == source]
+        moments.add(own)
+        histogram.add(np.maximum(own, 0.0))
+
+
+def _times(moments: Moments, histogram: LogHistogram) -> Times:
+    lowest, counts = histogram.filled()
+    return Times(mean_s=moments.mean, lowest=lowest, counts=counts)
 
 
 class _Clock:

@@ -73,6 +73,26 @@ class Answer:
         return around(self._pooled.quantile(part), parts, "s", level=level)
 
     @cached_property
+    def sources(self) -> tuple[int, ...]:
+        """The sources (places in the table) whose records have response times of their own: where there are several."""
+        known = {source for sample in self.samples for source in sample.by_source}
+        rows = {source: self.table.stations[source].source for source in sorted(known)}
+        return tuple(source for source, row in rows.items() if row is not None and row.arrivals != "saturated")
+
+    def of_source(self, source: int, part: float | None = None, *, level: float = 0.95) -> Estimate:
+        """Return the mean response time (s) of the records of a source, or what a part of them does not exceed.
+
+        Replications in which none of them left say nothing.
+        """
+        found = [sample.by_source[source] for sample in self.samples if source in sample.by_source]
+        if part is None:
+            return mean_of(np.array([times.mean_s for times in found]), "s", level=level)
+        pooled = LogHistogram()
+        for times in found:
+            pooled.merge(times.lowest, times.counts)
+        return around(pooled.quantile(part), np.array([times.quantile(part) for times in found]), "s", level=level)
+
+    @cached_property
     def _pooled(self) -> LogHistogram:
         """The response times of all replications."""
         pooled = LogHistogram()
@@ -88,10 +108,16 @@ class Answer:
         return self.mean(lambda sample: sample.response_mean_s, "s", level=level)
 
     def steering(self) -> list[Estimate]:
-        """Return the estimates that decide when it is enough: throughput, and response times, mean and quantiles."""
+        """Return the estimates that decide when it is enough: throughput, and response times, mean and quantiles.
+
+        Of the records of each source too, where there are several.
+        """
         found = [self.mean(lambda sample: sample.throughput, "records/s")]
         found.append(self.response_mean())
-        return found + [self.quantile(part) for _, part in QUANTILES]
+        found += [self.quantile(part) for _, part in QUANTILES]
+        return found + [
+            self.of_source(source, part) for source in self.sources for part in (None, *dict(QUANTILES).values())
+        ]
 
     @property
     def reached(self) -> float:
@@ -128,7 +154,8 @@ def answer(
 
     Parameters
     ----------
-    precision : relative half-width of the 95 % intervals of throughput and of the mean, p50, p95 and p99 response time.
+    precision : relative half-width of the 95 % intervals of throughput and of the mean, p50, p95 and p99 response time,
+        of all records and of those of each source.
     at_most : replications; fewer where they do.
     workers : processes; how many changes nothing but the time.
 

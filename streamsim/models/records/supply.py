@@ -173,7 +173,7 @@ class Clockwork:
         if key is None:
             return None
         self._count += 1
-        return Record(self._count - 1, due, key=int(key), urgency=self.source.urgency)
+        return Record(self._count - 1, due, key=int(key), origin=self.state.number, urgency=self.source.urgency)
 
 
 class Closed(Clockwork):

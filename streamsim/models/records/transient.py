@@ -152,7 +152,7 @@ def _run(plan: _Plan, seed: np.random.SeedSequence) -> tuple[Array, Array]:
         law.run(command.time_s)
         law.apply(command)
     law.run()
-    found = np.array([(born, left) for left, born, _ in law.exits]).reshape(-1, 2)
+    found = np.array([(born, left) for left, born, *_ in law.exits]).reshape(-1, 2)
     return found[:, 0], found[:, 1]
 
 
