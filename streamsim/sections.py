@@ -205,8 +205,8 @@ class ServiceSection(Section, frozen=True, kw_only=True):
     barrier: Annotated[bool, _key("reads all before it writes")] = False
     at_once: Annotated[int, Meta(ge=1, le=100_000, description="records served at the same time, from one queue")] = 1
     places: Annotated[
-        Annotated[int, Meta(ge=1)] | Literal["unlimited"] | None,
-        _key("records that wait before it at most; default: what its pipe holds in bytes", 10),
+        Annotated[int, Meta(ge=0)] | Literal["unlimited"] | None,
+        _key("records that wait before it at most (0: handed over); default: what its pipe holds in bytes", 10),
     ] = None
     discipline: Annotated[
         Literal["arrival", "priority", "preemptive", "sharing"],

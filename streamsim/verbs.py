@@ -65,7 +65,14 @@ def measure(scenario: Scenario, *, repetitions: int | None = None, progress: Pro
 
 
 def check_measurable(scenario: Scenario) -> None:
-    """Raise ScenarioError where a load exists in models only."""
+    """Raise ScenarioError where a load, or a pipe without a place, exists in models only."""
+    for name, service in scenario.services.items():
+        if service.places == 0:
+            raise ScenarioError(
+                "no real pipe is without a place; it can be simulated and predicted, not measured",
+                file=scenario.file,
+                path=f"service.{name}.places",
+            )
     for name, load in scenario.loads.items():
         if load.in_flight is not None:
             raise ScenarioError(

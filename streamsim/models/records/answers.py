@@ -148,7 +148,7 @@ class _Reader:
             wait=None if is_source else _known(self._mean(each("held"), "s")),
             response_time=None if is_source else _known(self._mean(each("held", *busy, "blocked_s"), "s")),
             budget=Budget(
-                starved=self._mean(lambda one: 1.0 - sum(share(f"{state}_s")(one) for state in lives), ""),
+                starved=self._mean(lambda one: max(0.0, 1.0 - sum(share(f"{state}_s")(one) for state in lives)), ""),
                 running=lives["cpu"],
                 runnable=lives["runnable"],
                 waiting=lives["waiting"],

@@ -328,6 +328,11 @@ class _Compiler:
                 f"service.{reader}.discipline: {profile.discipline!r} chooses among records that wait, and bytes "
                 "wait in line; say how many records may wait (places)"
             )
+        if profile.places == 0:
+            raise ModelError(
+                f"service.{reader}.discipline: {profile.discipline!r} chooses among records that wait, and none waits "
+                "where places = 0; give it a place"
+            )
         return 1 + max((load.urgency for load in self.scenario.loads.values()), default=0)
 
     def _host(self, station: Station, profile: StationProfile) -> int | None:
