@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from streamsim.errors import ModelError, nearest
 from streamsim.models.pipe import PAGE
+from streamsim.models.records.instants import check_instants
 from streamsim.models.records.table import Command, Pipe, Station, Table
 
 MOST_SERVERS = 100_000
@@ -35,6 +36,7 @@ def check(table: Table) -> Table:
         for problem in (*_of_station(quickest, number, station), *_of_source(quickest, number, station)):
             raise ModelError(f"station {station.name!r}: {problem}")
     _check_loops(quickest)
+    check_instants(quickest)
     for command in table.commands:
         check_command(table, command)
     return table
@@ -219,17 +221,7 @@ def _of_source(table: Table, number: int, station: Station) -> list[str]:
         found.append(f"a source has one server, not {station.servers}")
     if source.arrivals == "closed" and not table.outputs(number):
         found.append("records of a closed source go somewhere and leave")
-    if source.arrivals == "saturated" and source.records is None and not _holds_back(table, number, station):
-        found.append("it would give records for ever at one instant: give it work, pipes with a capacity, or an end")
     return found
-
-
-def _holds_back(table: Table, number: int, station: Station) -> bool:
-    """Whether a saturated source without an end must wait for anything."""
-    full = [table.pipes[pipe].capacity is not None for pipe in table.outputs(number)]
-    early = any(row.takes is not None for row in table.stations)  # then a pipe may lose its reader, and hold no more
-    stops = any(full) if station.split == "copy" and not early else all(full) and bool(full)
-    return _takes_time(station) or (stops and station.when_full != "drop")
 
 
 def _check_loops(table: Table) -> None:
@@ -239,16 +231,6 @@ def _check_loops(table: Table) -> None:
         names = ", ".join(repr(table.stations[number].name) for number in members)
         if not any(pipe.downstream in members and pipe.upstream not in members for pipe in table.pipes):
             raise ModelError(f"nothing feeds the loop of {names}")
-    timeless = {number for number, row in enumerate(table.stations) if not _takes_time(row)}
-    short = [pipe for pipe in table.pipes if pipe.upstream in timeless and pipe.downstream in timeless]
-    circling = [number for number, loop in enumerate(replace(table, pipes=tuple(short)).loops()) if loop >= 0]
-    if circling:
-        names = ", ".join(repr(table.stations[number].name) for number in circling)
-        raise ModelError(f"nothing in the loop of {names} takes any time: records would circle at one instant")
-
-
-def _takes_time(station: Station) -> bool:
-    return station.base_s > 0 or station.per_byte_s > 0 or station.delay_s > 0  # what is drawn is a factor on these
 
 
 def _wrong_weights(weights: tuple[float, ...], outputs: int) -> str | None:

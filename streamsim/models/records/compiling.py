@@ -50,6 +50,8 @@ OWN = "core of "
 """How the core of its own of a station that shares it among records is called."""
 FINEST = 1000
 """Selectivities are kept as fractions with denominators up to this: 2/3 is given as 0, 1, 1, 0, 1, 1, …"""
+RAREST = 10**9
+"""The same of a station that gives next to nothing, such as five quantiles of a million records."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +117,7 @@ class _Compiler:
                                  label=f"{feed.name}->{station.name}")
                 )  # fmt: skip
         for name in self._shedding():
-            stations.append(records.Station(name=f"{name}{SHED}", base_s=0.0))
+            stations.append(records.Station(name=f"{name}{SHED}", base_s=0.0, yields=Fraction(0)))
             pipes.append(records.Pipe(upstream=self.names.index(name), downstream=len(stations) - 1))
         for name in self._ends_in_loops():
             stations.append(records.Station(name=f"{name}:out", base_s=0.0))
@@ -235,7 +237,8 @@ class _Compiler:
             )
         if not profile.records_in or profile.records_out is None:
             return Fraction(1) if profile.bytes_out else Fraction(0)
-        return Fraction(profile.records_out / profile.records_in).limit_denominator(FINEST)
+        ratio = Fraction(profile.records_out / profile.records_in)
+        return ratio.limit_denominator(FINEST) or ratio.limit_denominator(RAREST)
 
     def _split(self, station: Station, profile: StationProfile) -> tuple[records.Split, tuple[float, ...]]:
         outputs = self.circuit.outputs_of(station.name)

@@ -39,6 +39,8 @@ def refusal(table: Table) -> str | None:
     >>> refusal(line) is None
     True
     """
+    if table.steering:
+        return "controllers decide while it runs"
     if table.commands:
         return "a parameter changes while it runs"
     if max(table.loops(), default=-1) >= 0:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from streamsim.models.records.engine import Kernel
 from streamsim.models.records.maxplus import MaxPlus, refusal
 from streamsim.models.records.states import BLOCKED, RUNNABLE, RUNNING, WAITING
 from streamsim.models.records.table import Table
+
+if TYPE_CHECKING:
+    from streamsim.models.records.interpret import Interpreter
 
 Array = NDArray[np.float64]
 
@@ -79,10 +83,6 @@ def choose(table: Table, wanted: str = "auto") -> tuple[str, str]:
     >>> choose(Table(stations=stations, pipes=(Pipe(upstream=0, downstream=1),)))
     ('maxplus', 'no route and no order depends on time')
     """
-    if table.steering:
-        if wanted not in ("auto", "simpy"):
-            raise ModelError(f"engine {wanted!r} cannot run controllers, which decide while it runs; simpy can")
-        return "simpy", "controllers decide while it runs"
     reason = refusal(table)
     if wanted == "auto":
         return ("maxplus", "no route and no order depends on time") if reason is None else ("compiled", reason)
@@ -142,6 +142,7 @@ class _MaxPlusRun:
 class _KernelRun:
     def __init__(self, table: Table, seed: np.random.SeedSequence) -> None:
         self._engine = Kernel(table, seed, log="exits")
+        self._run = steered(self._engine)
         self._more = True
         self._several = several_sources(table)
         self._origins: NDArray[np.int64] | None = None
@@ -150,7 +151,7 @@ class _KernelRun:
         engine = self._engine
         before = engine.exited
         while self._more and engine.exited == before:
-            self._more = engine.run(exits=before + min(most, BLOCK))
+            self._more = self._run(exits=before + min(most, BLOCK))
         numbers, times = engine.exits()
         engine.forget()
         self._origins = numbers[:, 1] if self._several else None
@@ -185,9 +186,9 @@ class _KernelRun:
 class _SimpyRun:
     def __init__(self, table: Table, seed: np.random.SeedSequence) -> None:
         from streamsim.models.records.interpret import Interpreter  # SimPy, which the other engines do without
-        from streamsim.models.records.steering import Steered
 
-        self._engine = Steered(table, seed) if table.steering else Interpreter(table, seed)
+        self._engine = Interpreter(table, seed)
+        self._run = steered(self._engine)
         self._more = True
         self._several = several_sources(table)
         self._origins: NDArray[np.int64] | None = None
@@ -196,7 +197,7 @@ class _SimpyRun:
         engine = self._engine
         before = engine.exited
         while self._more and engine.exited == before:
-            self._more = engine.run(exits=before + min(most, BLOCK))
+            self._more = self._run(exits=before + min(most, BLOCK))
         found = engine.exits
         engine.exits, engine.departures, engine.visits = [], [], []
         if not found:
@@ -218,6 +219,15 @@ class _SimpyRun:
         areas = [pipe.area + pipe.level * (engine.clock.now - pipe.since) for pipe in engine.pipes]
         taken = [station.taken for station in engine.stations]
         return _totals(engine.table, taken, states, areas, [station.interrupted_s for station in engine.stations])
+
+
+def steered(engine: Interpreter | Kernel) -> Callable[..., bool]:
+    """Return what runs a simulation: itself, or its controllers where it has any."""
+    if not engine.table.steering:
+        return engine.run
+    from streamsim.models.records.steering import Steered  # SimPy, which most tables do without
+
+    return Steered(engine).run
 
 
 def _totals(

@@ -99,62 +99,78 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
     (5, 0.5, 19.0)
     """
     run = open_run(plan.table, plan.engine, seed)
-    clock = _Clock()
-    done = 0
+    start, clock, seen, done = run.totals(), _Clock(), _Seen(alone=plan.alone), 0
     while done < plan.warm_up:
         born, left = run.advance(plan.warm_up - done)
         if not len(born):
             break
         clock.note(born, left)
         done += len(born)
+        if done > plan.warm_up:  # more than were asked for, since they left at one instant
+            seen.add(left - born, run.origins(), most=done - plan.warm_up)
+            done = plan.warm_up
     began, before = clock.now, run.totals()
-    histogram, moments, batches = LogHistogram(), Moments(), BatchMeans()
-    sources: dict[int, tuple[Moments, LogHistogram]] = {}
-    while plan.records is None or moments.count < plan.records:
-        born, left = run.advance(2**62 if plan.records is None else plan.records - moments.count)
+    while plan.records is None or seen.moments.count < plan.records:
+        born, left = run.advance(2**62 if plan.records is None else plan.records - seen.moments.count)
         if not len(born):
             break
         clock.note(born, left)
-        times = left - born
-        moments.add(times)
-        if plan.alone:
-            batches.add(times)
-        histogram.add(np.maximum(times, 0.0))
-        origins = run.origins()
-        if origins is not None:
-            _sort_out(sources, origins, times)
-    if not moments.count:
+        seen.add(left - born, run.origins())
+    records = seen.moments.count
+    if not records:
         raise ModelError(f"nothing leaves the circuit after the first {done} records")
+    if not clock.now > 0.0:
+        raise ModelError(
+            "all records leave at one instant, since nothing takes any time: say what a record takes (per_record)"
+        )
+    if not clock.now > began:  # all at once, as from a barrier: what led to that is what there is to see
+        began, before, records = 0.0, start, done + records
     after = run.totals()
-    little, allowed = _little(plan, before, after, done, moments, clock)
+    little, allowed = _little(plan, before, after, done, seen.moments, clock)
     window = after.since(before)
-    lowest, counts = histogram.filled()
+    lowest, counts = seen.histogram.filled()
     return Sample(
-        records=moments.count,
+        records=records,
         window_s=clock.now - began,
-        all_records=done + moments.count,
+        all_records=done + seen.moments.count,
         makespan_s=clock.now,
-        response_mean_s=moments.mean,
-        response_variance=moments.variance,
+        response_mean_s=seen.moments.mean,
+        response_variance=seen.moments.variance,
         lowest=lowest,
         counts=counts,
         window=window,
         whole=after,
         little=little,
         little_allowed=allowed,
-        batches=batches.means() if plan.alone else None,
-        correlation=batches.correlation() if plan.alone else 0.0,
-        by_source={source: _times(*found) for source, found in sources.items()},
+        batches=seen.batches.means() if plan.alone else None,
+        correlation=seen.batches.correlation() if plan.alone else 0.0,
+        by_source={source: _times(*found) for source, found in seen.sources.items()},
     )
 
 
-def _sort_out(sources: dict[int, tuple[Moments, LogHistogram]], origins: NDArray[np.int64], times: Array) -> None:
-    """Take note of response times by the sources of their records."""
-    for source in np.unique(origins).tolist():
-        moments, histogram = sources.setdefault(source, (Moments(), LogHistogram()))
-        own = times[origins == source]
-        moments.add(own)
-        histogram.add(np.maximum(own, 0.0))
+class _Seen:
+    """The response times (s) that count, as far as they are kept; by sources where these are known."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self.histogram, self.moments = LogHistogram(), Moments()
+        self.batches, self._alone = BatchMeans(), alone
+        self.sources: dict[int, tuple[Moments, LogHistogram]] = {}
+
+    def add(self, times: Array, origins: NDArray[np.int64] | None, most: int | None = None) -> None:
+        """Take note of response times, of the last `most` where that is said."""
+        times = times if most is None else times[-most:]
+        self.moments.add(times)
+        if self._alone:
+            self.batches.add(times)
+        self.histogram.add(np.maximum(times, 0.0))
+        if origins is None:
+            return
+        origins = origins if most is None else origins[-most:]
+        for source in np.unique(origins).tolist():
+            moments, histogram = self.sources.setdefault(source, (Moments(), LogHistogram()))
+            own = times[origins == source]
+            moments.add(own)
+            histogram.add(np.maximum(own, 0.0))
 
 
 def _times(moments: Moments, histogram: LogHistogram) -> Times:

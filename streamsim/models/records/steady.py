@@ -108,16 +108,19 @@ class Answer:
         return self.mean(lambda sample: sample.response_mean_s, "s", level=level)
 
     def steering(self) -> list[Estimate]:
-        """Return the estimates that decide when it is enough: throughput, and response times, mean and quantiles.
+        """Return the estimates that decide when it is enough: those that are answered of the circuit.
 
-        Of the records of each source too, where there are several.
+        Throughput; response times, mean and quantiles, of all records and of those of each source where there are
+        several, unless every source gives as fast as it is taken: then nobody waits to be; how long it takes to end.
         """
         found = [self.mean(lambda sample: sample.throughput, "records/s")]
-        found.append(self.response_mean())
-        found += [self.quantile(part) for _, part in QUANTILES]
-        return found + [
-            self.of_source(source, part) for source in self.sources for part in (None, *dict(QUANTILES).values())
-        ]
+        if any(row.source is not None and row.source.arrivals != "saturated" for row in self.table.stations):
+            found += [self.response_mean(), *(self.quantile(part) for _, part in QUANTILES)]
+        for source in self.sources:
+            found += [self.of_source(source), *(self.of_source(source, part) for _, part in QUANTILES)]
+        if self.terminating:
+            found.append(self.mean(lambda sample: sample.makespan_s, "s"))
+        return found
 
     @property
     def reached(self) -> float:
@@ -154,8 +157,7 @@ def answer(
 
     Parameters
     ----------
-    precision : relative half-width of the 95 % intervals of throughput and of the mean, p50, p95 and p99 response time,
-        of all records and of those of each source.
+    precision : relative half-width of the 95 % intervals that `Answer.steering` names.
     at_most : replications; fewer where they do.
     workers : processes; how many changes nothing but the time.
 

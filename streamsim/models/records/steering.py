@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from streamsim.errors import ModelError
+from streamsim.models.records import layout as at
+from streamsim.models.records.engine import Kernel
 from streamsim.models.records.interpret import Interpreter
-from streamsim.models.records.pipes import Record
-from streamsim.models.records.servers import Server
 from streamsim.models.records.states import SHED
-from streamsim.models.records.table import Command, Steering, Table
+from streamsim.models.records.table import Command, Steering
 from streamsim.policies.base import Observation, Sight
 
 
@@ -22,37 +20,31 @@ class _Seat:
         self.memory: Any = row.policy.start()
 
 
-class Steered(Interpreter):
-    """A simulation of a table with controllers, in SimPy.
+class Steered:
+    """A simulation of a table with controllers, by either engine.
 
     A controller decides at the multiples of its period, before whatever else happens then; of several at one
-    moment, in their order.
+    moment, in their order. ``commands`` are what they did.
     """
 
-    def __init__(self, table: Table, seed: np.random.SeedSequence, *, log: bool = True) -> None:
-        super().__init__(table, seed, log=log)
-        self._seats = [_Seat(row) for row in table.steering]
-        self._places = {station.row.name: station for station in self.stations}
+    def __init__(self, engine: Interpreter | Kernel) -> None:
+        self.engine, self.table = engine, engine.table
+        self._seats = [_Seat(row) for row in self.table.steering]
+        self._places = {row.name: number for number, row in enumerate(self.table.stations)}
         self.commands: list[Command] = []
 
     def run(self, until_s: float = math.inf, exits: int | None = None) -> bool:
+        """Run all that happens before a time, or until so many records have left; whether more is to come."""
         while True:
             seat = min(self._seats, key=lambda one: one.due)
-            more = super().run(min(until_s, seat.due), exits)
-            if not more or (exits is not None and self.exited >= exits) or seat.due >= until_s:
+            more = self.engine.run(min(until_s, seat.due), exits)
+            if not more or (exits is not None and self.engine.exited >= exits) or seat.due >= until_s:
                 return more
             self._decide(seat)
             seat.due += seat.row.period_s
 
-    def left(self, server: Server, record: Record) -> None:
-        if server.station.row.name.endswith(SHED):
-            server.station.given += 1
-            record.vanish()
-            return
-        super().left(server, record)
-
     def _decide(self, seat: _Seat) -> None:
-        sights = {name: self._look(name) for name in seat.row.policy.watched()}
+        sights = {name: self._look(self._places[name]) for name in seat.row.policy.watched()}
         seat.memory, commands = seat.row.policy.decide(seat.memory, Observation(seat.due, sights))
         for command in commands:
             for name, value in command.parameters.items():
@@ -64,17 +56,33 @@ class Steered(Interpreter):
                 weights = (float(value), 1.0 - float(value))
                 done = Command(time_s=seat.due, target=command.station, parameter="weights", value=weights)
                 self.commands.append(done)
-                self.apply(done)
+                self.engine.apply(done)
 
-    def _look(self, name: str) -> Sight:
-        station = self._places[name]
-        pipes = [self.pipes[number] for number in self.table.inputs(station.number)]
+    def _look(self, station: int) -> Sight:
+        inputs = self.table.inputs(station)
+        taken, given = self._counts(station)
         # What was let fall is given too, but not to the next station.
-        shed = self._places.get(f"{name}{SHED}")
-        lost = 0 if shed is None else shed.taken + sum(self.pipes[n].level for n in self.table.inputs(shed.number))
+        shed = self._places.get(f"{self.table.stations[station].name}{SHED}")
+        lost = 0
+        if shed is not None:
+            lost = self._counts(shed)[0] + sum(self._level(pipe) for pipe in self.table.inputs(shed))
         return Sight(
-            records_in=station.taken,
-            records_out=station.given - lost,
-            waiting_bytes=sum(pipe.level for pipe in pipes),
-            capacity_bytes=sum(pipe.row.capacity or 0 for pipe in pipes),
+            records_in=taken,
+            records_out=given - lost,
+            waiting_bytes=sum(self._level(pipe) for pipe in inputs),
+            capacity_bytes=sum(self.table.pipes[pipe].capacity or 0 for pipe in inputs),
         )
+
+    def _counts(self, station: int) -> tuple[int, int]:
+        """Return how many records a station has taken and given."""
+        if isinstance(self.engine, Interpreter):
+            state = self.engine.stations[station]
+            return state.taken, state.given
+        handle = self.engine.stations[station]
+        return self.engine.cell(handle, at.TAKEN), self.engine.cell(handle, at.GIVEN)
+
+    def _level(self, pipe: int) -> int:
+        """Return what a pipe holds."""
+        if isinstance(self.engine, Interpreter):
+            return self.engine.pipes[pipe].level
+        return self.engine.cell(self.engine.pipes[pipe], at.LEVEL)

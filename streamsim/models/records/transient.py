@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streamsim.errors import ModelError
 from streamsim.models.records.check import check
 from streamsim.models.records.engine import Kernel
+from streamsim.models.records.runs import steered
 from streamsim.models.records.table import Command, Table
 from streamsim.models.statistics.replications import replicate
 from streamsim.result import Estimate, Transient, estimate
@@ -105,10 +106,6 @@ def transient(
 def _engine(table: Table, wanted: str) -> str:
     if wanted == "maxplus":
         raise ModelError("max-plus recursions know no time to stop at; --engine compiled draws curves against time")
-    if table.steering:
-        if wanted == "compiled":
-            raise ModelError("engine 'compiled' cannot run controllers, which decide while it runs; simpy can")
-        return "simpy"
     return "compiled" if wanted == "auto" else wanted
 
 
@@ -138,20 +135,21 @@ def _run(plan: _Plan, seed: np.random.SeedSequence) -> tuple[Array, Array]:
     """Return when the records of one run were due and when they left (s)."""
     if plan.engine == "compiled":
         kernel = Kernel(plan.table, seed, log="exits")
+        run = steered(kernel)
         for command in plan.table.commands:
-            kernel.run(command.time_s)
+            run(command.time_s)
             kernel.apply(command)
-        kernel.run()
+        run()
         times = kernel.exits()[1]
         return times[:, 1], times[:, 0]
     from streamsim.models.records.interpret import Interpreter  # SimPy, which the kernel does without
-    from streamsim.models.records.steering import Steered
 
-    law = Steered(plan.table, seed) if plan.table.steering else Interpreter(plan.table, seed)
+    law = Interpreter(plan.table, seed)
+    run = steered(law)
     for command in plan.table.commands:
-        law.run(command.time_s)
+        run(command.time_s)
         law.apply(command)
-    law.run()
+    run()
     found = np.array([(born, left) for left, born, *_ in law.exits]).reshape(-1, 2)
     return found[:, 0], found[:, 1]
 

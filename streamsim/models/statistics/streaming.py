@@ -158,6 +158,8 @@ class LogHistogram:
             return math.nan
         wanted = level * float(reached[-1])
         place = int(np.searchsorted(reached, wanted))
+        if lowest + place == 0:
+            return 0.0
         before = float(reached[place] - counts[place])
         low, high = cls._border(lowest + place), cls._border(lowest + place + 1)
         return low + (high - low) * (wanted - before) / float(counts[place])
