@@ -373,6 +373,9 @@ class _Compiler:
                 for one in self.scenario.circuit.stations
                 if one.batches == "collate" and self._gives_other_counts(one.inputs[0])
             ],
+            "that the records of a chunk share its setup at": [
+                name for name, one in self.profiles.items() if one.service.setup > 0 and one.source == "fitted"
+            ],
             "what is kept back by": [name for name, one in self.profiles.items() if one.held_bytes or one.gather_bytes],
         }
         self.notes += [

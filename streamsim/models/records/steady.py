@@ -11,25 +11,31 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from streamsim.errors import ModelError
 from streamsim.models.records.check import check
-from streamsim.models.records.runs import choose, open_run
+from streamsim.models.records.lengths import (
+    LONGEST,
+    PILOTS,
+    drawn,
+    ends,
+    find_warm_up,
+    in_words,
+    pilot,
+    records_of,
+    refuse_too_long,
+    seconds_each,
+)
+from streamsim.models.records.runs import choose
 from streamsim.models.records.sample import Plan, Sample, replication
-from streamsim.models.records.streams import ROLES, Even, Listed, variate_of
 from streamsim.models.records.table import Table
 from streamsim.models.statistics.precision import how_many, widest
 from streamsim.models.statistics.replications import replicate
 from streamsim.models.statistics.streaming import LogHistogram, around, mean_of
-from streamsim.models.statistics.warmup import settled, warm_up
 from streamsim.result import Estimate
 from streamsim.visits import WARM_UP
 
 Array = NDArray[np.float64]
 
-PILOTS = 8
-"""Runs whose average shows the warm-up: averaging them leaves the trend and takes the noise (Welch 1983)."""
-FIRST_LOOK = 4096
-"""Records of a pilot; twice as many each time that they do not settle."""
-LONGEST_LOOK = 1 << 20
 FEWEST = 10
 """Replications of an answer: with fewer, intervals of Student's t are wide."""
 SCOUTS = 20
@@ -40,9 +46,6 @@ MARGIN = 2.2
 """More records than the scouts ask for: widths estimated from 20 replications are so uncertain, and it must be seldom
 that the answer's own width decides."""
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
-ENDLESS = 1 << 62
-LONGEST = 10**9
-"""Records of one replication at most."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -147,13 +150,13 @@ def answer(
     at_most: int = 30,
     engine: str = "auto",
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, float], None] | None = None,
 ) -> Answer:
     """Simulate a table until every interval is as narrow as is asked for.
 
     A table that ends by itself is run from its start to its end, again and again; the first tenth of its records is
-    left out. One that does not end is run past its warm-up, which MSER-5 finds from pilots, and then for as many
-    records as about 20 replications need for the precision.
+    left out, but for one with a barrier. One that does not end is run past its warm-up, which MSER-5 finds from pilots,
+    and then for as many records as about 20 replications need for the precision.
 
     Parameters
     ----------
@@ -174,13 +177,16 @@ def answer(
     check(table)
     root = np.random.SeedSequence(seed)
     chosen, why = choose(table, engine)
-    terminating = ends(table)
-    steady = True
+    terminating, varies = ends(table), drawn(table)
+    steady, before = True, 1.0 if terminating else 0.0
     if terminating:
-        count = _records_of(table, chosen, root)
-        plan = Plan(table=table, engine=chosen, warm_up=int(WARM_UP * count))
+        refuse_too_long(table, chosen, root, 1 + SCOUTS + FEWEST if varies else 1)
+        count = records_of(table, chosen, root)
+        # What leaves a barrier leaves at the end: there is nothing to see after a first tenth of it.
+        barrier = any(row.barrier for row in table.stations)
+        plan = Plan(table=table, engine=chosen, warm_up=0 if barrier else int(WARM_UP * count))
     else:
-        cut, steady = _find_warm_up(table, chosen, root)
+        cut, steady = find_warm_up(table, chosen, root)
         plan = Plan(table=table, engine=chosen, warm_up=cut, records=max(19 * cut, 10_000))
 
     def so_far(samples: Sequence[Sample], plan: Plan) -> Answer:
@@ -189,97 +195,49 @@ def answer(
             settled=steady, terminating=terminating, seconds=time.monotonic() - began,
         )  # fmt: skip
 
-    def run(plan: Plan, first: int) -> list[Sample]:
+    def tell(done: float, total: float) -> None:
+        if progress is not None:
+            progress(before + done, before + total)
+
+    def run(plan: Plan, first: int, length: float) -> list[Sample]:
         def wanted(samples: Sequence[Sample]) -> int:
             if not samples:
                 return first
             return how_many(len(samples), so_far(samples, plan).reached, precision, at_most)
 
-        return replicate(partial(replication, plan), root, wanted, workers=workers, progress=progress)
+        def told(done: int, total: int) -> None:
+            tell(SCOUTS + done * length, SCOUTS + total * length)
 
-    if not drawn(table):
+        return replicate(partial(replication, plan), root, wanted, workers=workers, progress=told)
+
+    if not varies:
         return so_far([replication(plan, root)], plan)
     plan = replace(plan, alone=at_most == 1)
     # What a run says of its own width must not decide when it stops: it would stop where it errs. So others say how
     # much is needed, and only where that was not enough, which is seldom, more is added.
-    scouts = replicate(partial(replication, plan), _pilot(root, PILOTS), lambda found: SCOUTS, workers=workers)
-    needed = MARGIN * SCOUTS * min(so_far(scouts, plan).reached / precision, 1e9) ** 2  # a float's square has bounds
+    scouts = replicate(
+        partial(replication, plan), pilot(root, PILOTS), lambda found: SCOUTS, workers=workers,
+        progress=lambda done, total: tell(done, SCOUTS + TARGET),
+    )  # fmt: skip
+    reached = so_far(scouts, plan).reached
+    needed = MARGIN * SCOUTS * min(reached / precision, 1e9) ** 2  # a float's square has bounds
+    times = 1.0
     if not terminating:
-        plan, needed = _longer(plan, needed / min(TARGET, at_most)), TARGET
-    return so_far(run(plan, min(max(FEWEST, math.ceil(min(needed, at_most))), at_most)), plan)
+        # Where an interval is missing no length of the run brings it about.
+        times, needed = max(1.0, needed / min(TARGET, at_most)) if math.isfinite(reached) else 1.0, TARGET
+        plan = _longer(plan, times, precision, root)
+    return so_far(run(plan, min(max(FEWEST, math.ceil(min(needed, at_most))), at_most), times), plan)
 
 
-def ends(table: Table) -> bool:
-    """Whether every source ends, by itself or because all who read from it end early."""
-    return all(
-        row.source is None or row.source.records is not None or row.source.until_s < math.inf or _is_cut(table, number)
-        for number, row in enumerate(table.stations)
-    )
-
-
-def _is_cut(table: Table, source: int) -> bool:
-    """Whether no record of a source gets out of the circuit but through a station that ends early."""
-    seen, waiting = {source}, [source]
-    while waiting:
-        station = waiting.pop()
-        if table.stations[station].takes is not None:
-            continue
-        if not table.outputs(station):
-            return False
-        following = {table.pipes[pipe].downstream for pipe in table.outputs(station)} - seen
-        seen |= following
-        waiting += following
-    return True
-
-
-def drawn(table: Table) -> bool:
-    """Whether two replications can differ."""
-    for number, station in enumerate(table.stations):
-        variates = (variate_of(station, role, len(table.outputs(number))) for role in ROLES)
-        if any(variate is not None and not isinstance(variate, Even | Listed) for variate in variates):
-            return True
-    return False
-
-
-def _records_of(table: Table, engine: str, root: np.random.SeedSequence) -> int:
-    """Return about how many records leave a table that ends."""
-    run, count = open_run(table, engine, _pilot(root, 0)), 0
-    while len(block := run.advance(ENDLESS)[0]):
-        count += len(block)
-    return count
-
-
-def _find_warm_up(table: Table, engine: str, root: np.random.SeedSequence) -> tuple[int, bool]:
-    """Return how many records to leave out, twice what MSER-5 says of an average of pilots, and whether it settled."""
-    length = FIRST_LOOK
-    while True:
-        pilots = [_responses(table, engine, _pilot(root, number), length) for number in range(PILOTS)]
-        shortest = min(len(pilot) for pilot in pilots)
-        series = np.mean([pilot[:shortest] for pilot in pilots], axis=0)
-        cut = warm_up(series)
-        if settled(series, cut) or length >= LONGEST_LOOK or shortest < length:
-            return max(2 * cut, FIRST_LOOK // 4), settled(series, cut)
-        length *= 2
-
-
-def _responses(table: Table, engine: str, seed: np.random.SeedSequence, count: int) -> Array:
-    run, found, done = open_run(table, engine, seed), [], 0
-    while done < count:
-        born, left = run.advance(count - done)
-        if not len(born):
-            break
-        found.append(left - born)
-        done += len(born)
-    return np.concatenate(found) if found else np.zeros(0)
-
-
-def _pilot(root: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
-    """Return a seed that no replication has."""
-    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, 1 << 30, number))
-
-
-def _longer(plan: Plan, times: float) -> Plan:
-    """Return the plan with so many times the records; no fewer than it has."""
+def _longer(plan: Plan, times: float, precision: float, root: np.random.SeedSequence) -> Plan:
+    """Return the plan with so many times the records; raises ModelError where that is more than `LONGEST`."""
     assert plan.records is not None, "a table that does not end"
-    records = LONGEST if not math.isfinite(times) else min(LONGEST, math.ceil(plan.records * max(1.0, times)))
-    return replace(plan, records=records)
+    records = plan.records * times
+    if records > LONGEST:
+        seconds = seconds_each(plan.table, plan.engine, root)
+        raise ModelError(
+            f"a precision of {precision:.2g} needs about {records:.2g} records in each of {TARGET} replications, which "
+            f"would take {in_words(seconds * records * TARGET)} on one core (the most is {LONGEST:.0e}); ask for "
+            "less (simulate.precision)"
+        )
+    return replace(plan, records=math.ceil(records))
