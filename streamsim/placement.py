@@ -18,11 +18,22 @@ from streamsim.errors import ModelError
 
 HOST = "host"
 """What results call all cores together."""
+CORES = "cores "
+"""How the name of cores begins that stations are pinned to, such as ``"cores 0, 1"``."""
 MOST_LIMITS = 4096
 FULL = 1e-12
 
 WEIGHTS = (1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15)
 """What a niceness of 0 … 19 weighs (Linux, kernel/sched/core.c, ``sched_prio_to_weight``)."""
+
+
+def label_of(cores: Iterable[int]) -> str:
+    """Return what results call some cores.
+
+    >>> label_of({2, 0})
+    'cores 0, 2'
+    """
+    return f"{CORES}{', '.join(map(str, sorted(cores)))}"
 
 
 class Group(NamedTuple):
@@ -41,7 +52,7 @@ class Limit(NamedTuple):
     @property
     def label(self) -> str:
         """What results call it: ``"cores 0, 2"``."""
-        return f"cores {', '.join(map(str, self.cores))}"
+        return label_of(self.cores)
 
 
 @dataclass(frozen=True)
@@ -58,14 +69,15 @@ class Placement:
     limits: tuple[Limit, ...]
     servers: Mapping[str, int]
 
-    def rooms(self, available_cores: float, size: float = 1.0) -> tuple[float, ...]:
+    def rooms(self, available_cores: float, sizes: Mapping[int, float] | None = None) -> tuple[float, ...]:
         """Return how many cores each limit gives; what others use is taken from the whole.
 
         Parameters
         ----------
-        size : of each core; other than 1 where an analysis asks what a little more of all of them would bring.
+        sizes : of cores, by their numbers; 1 but where an analysis asks what a little more of some would bring.
         """
-        return tuple(min(len(limit.cores) * size, available_cores) for limit in self.limits)
+        given = sizes or {}
+        return tuple(min(sum(given.get(core, 1.0) for core in limit.cores), available_cores) for limit in self.limits)
 
     def of(self, station: str) -> Group:
         """Return the group of a station."""
@@ -81,6 +93,30 @@ class Placement:
         for name, amount in amounts.items():
             by_group[self.group[name]] += amount
         return [sum(by_group[place] for place in limit.groups) for limit in self.limits]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A placement on cores that give so much: ``rooms`` (cores) of each of its limits."""
+
+    placement: Placement
+    rooms: tuple[float, ...]
+
+    def crowding(self, cores: Mapping[str, float]) -> tuple[float, str]:
+        """Return how many times as many cores as there are stations ask for, where that is worst, and what is short."""
+        asked = self.placement.loads(cores)
+        worst = max(range(len(asked)), key=lambda place: (asked[place] / self.rooms[place], place))
+        return asked[worst] / self.rooms[worst], self.label(worst)
+
+    def most(self, station: str) -> float:
+        """Return how many cores a station can have at most."""
+        group = self.placement.group[station]
+        bounds = zip(self.rooms, self.placement.limits, strict=True)
+        return min(room for room, limit in bounds if group in limit.groups)
+
+    def label(self, place: int) -> str:
+        """Return what a limit is called as a bottleneck: ``"host"``, ``"cores 0"``, or the one station behind it."""
+        return labels(self.placement)[place] or self.placement.inside(self.placement.limits[place])[0]
 
 
 def placement_of(circuit: Circuit, cores: int, pins: Mapping[str, Sequence[int]] | None = None) -> Placement | None:
@@ -228,6 +264,11 @@ def core_shares(
         for label, load, room in zip(labels(placement), loads, rooms, strict=True)
         if label is not None
     }
+
+
+def are_cores(name: str) -> bool:
+    """Whether a bottleneck of this name is cores, and no station."""
+    return name == HOST or name.startswith(CORES)
 
 
 def labels(placement: Placement) -> list[str | None]:

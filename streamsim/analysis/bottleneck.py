@@ -13,10 +13,10 @@ from streamsim.analysis.case import Case
 from streamsim.analysis.elasticity import Figures, elasticity, figures, throughput
 from streamsim.analysis.steered import steered
 from streamsim.errors import ModelError
+from streamsim.placement import HOST, are_cores, labels
 from streamsim.scenario import ScenarioKey
 
 SCHEMA = "streamsim.bottleneck/1"
-HOST = "host"
 DRAWS = 200
 """Profiles drawn from the intervals of the one that was fitted: tells 50 from 57 % and 95 from 98 %."""
 MATTERS = 0.005
@@ -26,7 +26,7 @@ SMALLEST = 1e-3
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """One station, or the host's cores (``"host"``), and what its relief would bring.
+    """One station, the host's cores (``"host"``) or those that some are pinned to, and what its relief would bring.
 
     ``demand`` is by how many per cent throughput rises for each per cent less demand (at the host: for each per cent
     more core), ``p99_demand`` by how many the 99th percentile falls; 0 to about 1. The gains are relative:
@@ -122,13 +122,14 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
 
 
 def candidates(case: Case) -> tuple[str, ...]:
-    """Return what can be the cause: every station that has anything to do, and the host."""
-    return (*(name for name in case.order if _works(case, name)), HOST)
+    """Return what can be the cause: every station with work, cores that several are pinned to, and the host."""
+    pinned = labels(case.placement)[:-1] if case.placement is not None else []
+    return (*(name for name in case.order if _works(case, name)), *(name for name in pinned if name), HOST)
 
 
 def relieved(case: Case, name: str, factor: float) -> Case:
     """Return the case in which a station needs `factor` times its demand, or the host has 1/factor times its cores."""
-    return case.with_cores(case.host.cores / factor) if name == HOST else case.with_demand(name, factor)
+    return case.with_more_of(name, 1 / factor) if are_cores(name) else case.with_demand(name, factor)
 
 
 def throughput_elasticity(case: Case, name: str) -> float:
@@ -141,8 +142,8 @@ def cause_of(case: Case, name: str, now: Figures) -> Cause:
     """Return what relief of one station, or of the host, would bring."""
     p99 = elasticity(case, lambda c, f: relieved(c, name, f), lambda c: figures(c).p99) if now.p99 else None
     half = figures(relieved(case, name, 0.5))
-    more = figures(case.with_cores(case.host.cores + 1) if name == HOST else _one_more(case, name))
-    pipe = figures(case.with_capacity(name, 2.0)) if name != HOST and case.inputs[name] else None
+    more = max((figures(one) for one in _one_more(case, name)), key=lambda one: one.throughput)
+    pipe = figures(case.with_capacity(name, 2.0)) if not are_cores(name) and case.inputs[name] else None
     return Cause(
         station=name,
         demand=_clean(throughput_elasticity(case, name)),
@@ -212,8 +213,16 @@ def _works(case: Case, name: str) -> bool:
                                                  "waiting_per_record", "waiting_per_byte"))  # fmt: skip
 
 
-def _one_more(case: Case, name: str) -> Case:
-    return case.with_servers(name, case.servers[name] + 1)
+def _one_more(case: Case, name: str) -> list[Case]:
+    """Return the ways to have a server more, a core more, or to pin those of some cores to one more that is there."""
+    if name == HOST:
+        return [case.with_cores(case.host.cores + 1)]
+    if case.placement is None or not are_cores(name):
+        return [case.with_servers(name, case.servers[name] + 1)]
+    limit = next(one for one in case.placement.limits if one.label == name)
+    inside = case.placement.inside(limit)
+    others = [core for core in case.placement.cores if core not in limit.cores]
+    return [case.with_pins({**case.pins, **dict.fromkeys(inside, (*limit.cores, core))}) for core in others]
 
 
 def _gain(then: float | None, now: float | None) -> float | None:

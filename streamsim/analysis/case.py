@@ -7,7 +7,8 @@ instead of loading the scenario anew.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from streamsim.circuit import Pipe, Split
 from streamsim.errors import ModelError
 from streamsim.joining import joined
+from streamsim.placement import HOST, Limits, Placement, placement_of
 from streamsim.scenario import Scenario
 from streamsim.service import Distribution, HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.traffic import Flow, effective_profiles, host_for, refuse_disciplines, totals
@@ -34,8 +36,10 @@ class Case:
     """One scenario with the profiles that apply to it.
 
     ``order`` is upstream first; ``inputs`` the pipes that each station reads; ``servers`` and ``capacities`` (bytes, by
-    the label of the pipe) are those of the circuit, or what a variant puts in their place. ``rate`` multiplies the
-    rates of all loads, ``loops`` are what goes round, ``fused`` are the neighbours (upper, lower) that share a process.
+    the label of the pipe) are those of the circuit, or what a variant puts in their place; so are ``pins``, the CPUs of
+    stations that may not use all of them, of which ``placement`` is made. ``rate`` multiplies the rates of all loads,
+    ``loops`` are what goes round, ``fused`` are the neighbours (upper, lower) that share a process. ``core_sizes``
+    are what single cores give, by their numbers, where that is not 1.
     """
 
     scenario: Scenario
@@ -50,6 +54,44 @@ class Case:
     rate: float = 1.0
     fused: tuple[tuple[str, str], ...] = ()
     loops: tuple[Loop, ...] = ()
+    pins: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    placement: Placement | None = None
+    core_sizes: Mapping[int, float] = field(default_factory=dict)
+
+    def crowding(self, cores: Mapping[str, float]) -> tuple[float, str]:
+        """Return how many times as many cores as there are stations ask for, where that is worst, and what is short.
+
+        Parameters
+        ----------
+        cores : what each station would use on average with cores in plenty.
+
+        That is ``"host"`` for all cores, ``"cores 0, 1"`` for those that several are pinned to, or a pinned station.
+        """
+        limits = self.limits
+        if limits is None:
+            return sum(cores.values()) / max(self.host.available_cores, 1e-9), HOST
+        return limits.crowding(cores)
+
+    @property
+    def least_cores(self) -> int:
+        """How many cores the pins name, 1 where there are none: with fewer nothing could run as it is pinned."""
+        return len({core for some in self.pins.values() for core in some}) or 1
+
+    def most_cores(self, name: str) -> float:
+        """Return how many cores a station can have at most, on average over what else uses them."""
+        limits = self.limits
+        return self.host.available_cores if limits is None else limits.most(name)
+
+    def may_wait(self, servers: Mapping[str, int]) -> bool:
+        """Whether so many servers of each station, all at work, would have to wait for a core."""
+        return self.crowding(servers)[0] > 1.0 + 1e-9
+
+    @property
+    def limits(self) -> Limits | None:
+        """What the host gives to whom, where not all stations share all of it alike."""
+        if self.placement is None:
+            return None
+        return Limits(self.placement, self.placement.rooms(max(self.host.available_cores, 1e-9), self.core_sizes))
 
     def one_queue(self, station: str) -> bool:
         """Whether the servers of a station take from one queue, so that none rests while a record waits."""
@@ -121,7 +163,30 @@ class Case:
         host: HostProfile = msgspec.structs.replace(
             self.host, cores=max(1, round(cores)), available_cores=share * cores
         )
-        return dataclasses.replace(self, host=host)
+        if not self.pins and self.placement is None:
+            return dataclasses.replace(self, host=host)
+        return dataclasses.replace(self, host=host, placement=self._placed(host.cores, self.pins))
+
+    def with_more_of(self, name: str, factor: float) -> Case:
+        """Return the case in which all cores (``"host"``), or ``"cores 0, 1"``, give `factor` times as much."""
+        _positive("cores", factor)
+        if self.placement is None:
+            return self.with_cores(self.host.cores * factor)
+        limits = self.placement.limits
+        cores = next((one.cores for one in limits[:-1] if one.label == name), limits[-1].cores)
+        sizes = {**self.core_sizes, **{core: self.core_sizes.get(core, 1.0) * factor for core in cores}}
+        share = self.host.available_cores / sum(self.core_sizes.get(core, 1.0) for core in self.placement.cores)
+        more = share * sum(sizes[core] - self.core_sizes.get(core, 1.0) for core in cores)
+        host: HostProfile = msgspec.structs.replace(self.host, available_cores=self.host.available_cores + more)
+        return dataclasses.replace(self, host=host, core_sizes=sizes)
+
+    def with_pins(self, pins: Mapping[str, tuple[int, ...]]) -> Case:
+        """Return the case in which these stations, and no others, are pinned to so many CPUs each."""
+        kept = {name: some for name, some in pins.items() if some}
+        return dataclasses.replace(self, pins=kept, placement=self._placed(self.host.cores, kept))
+
+    def _placed(self, cores: int, pins: Mapping[str, tuple[int, ...]]) -> Placement | None:
+        return None if self.scenario.simulate.cores == "own" else placement_of(self.scenario.circuit, cores, pins)
 
     def with_rate(self, factor: float) -> Case:
         """Return the case in which all loads come `factor` (above 0) times as fast."""
@@ -155,17 +220,20 @@ def case_of(scenario: Scenario, profile: Profile | None, *, host: HostProfile | 
         outputs[pipe.upstream].append(pipe)
     servers = {station.name: station.parallelism * profiles[station.name].at_once for station in circuit.stations}
     machine = host or host_for(scenario, profile)
+    own = scenario.simulate.cores == "own"
     return Case(
         scenario=scenario,
         profiles=profiles,
         flows=flows,
-        host=_own_cores(machine, sum(servers.values())) if scenario.simulate.cores == "own" else machine,
+        host=_own_cores(machine, sum(servers.values())) if own else machine,
         order=tuple(flows),
         inputs={name: tuple(pipes) for name, pipes in inputs.items()},
         outputs={name: tuple(pipes) for name, pipes in outputs.items()},
         servers=servers,
         capacities={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes},
         loops=_loops(scenario, profiles, flows),
+        pins={station.name: station.cores for station in circuit.stations if station.cores},
+        placement=None if own else placement_of(circuit, machine.cores),
     )
 
 

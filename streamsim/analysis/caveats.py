@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamsim.analysis import markovian
 from streamsim.analysis.case import Case
 from streamsim.analysis.open_load import OpenAnswer
+from streamsim.analysis.pinned import Crowd
 from streamsim.service import UNLIMITED
 
 MAP_ANSWERED = "MAP/MAP/1"
@@ -20,7 +21,7 @@ def caveats(case: Case, answer: OpenAnswer | None, *, places_counted: bool) -> l
     """
     found = []
     for name in case.order:
-        told = (_correlated(case, answer, name), _servers(case, name), _pinned(case, name))
+        told = (_correlated(case, answer, name), _servers(case, name))
         found += [text for text in told if text]
         if not places_counted and (text := _places(case, name)):
             found.append(text)
@@ -69,14 +70,19 @@ def _servers(case: Case, name: str) -> str:
     )
 
 
-def _pinned(case: Case, name: str) -> str:
-    cores = case.scenario.circuit.station(name).cores
-    if not cores or len(cores) >= case.host.cores:
-        return ""
-    return (
-        f"stations.{name}.cores = {list(cores)}: only real runs are pinned; answered as if it shared all cores with "
-        "all others"
-    )
+def pins_of(case: Case) -> list[str]:
+    """Return a note for each set of cores that several stations share which are pinned there."""
+    limits = case.limits
+    if limits is None or case.placement is None:
+        return []
+    found = []
+    if not Crowd(limits, case.servers).exact:
+        found.append("waits for cores: there are too many pins to go through all states; others count by their means")
+    for limit in case.placement.limits[:-1]:
+        inside = case.placement.inside(limit)
+        if len(inside) > 1:
+            found.append(f"{limit.label}: shared by {', '.join(inside)}, which are pinned there")
+    return found
 
 
 def _places(case: Case, name: str) -> str:

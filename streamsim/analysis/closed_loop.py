@@ -72,8 +72,7 @@ def closed_loop(case: Case, *, whole: bool = False) -> ClosedLoop | None:
     if not busy:
         return None
     servers = [case.servers[name] for name in busy]
-    work = sum(times[name] * visits[name] for name in busy)
-    limit = case.host.available_cores / work
+    limit = 1 / case.crowding({name: times[name] * visits[name] for name in busy})[0]
     stretch = dict.fromkeys(busy, 1.0)
     rate, shared = 0.0, False
     for _ in range(ROUNDS):
@@ -85,7 +84,7 @@ def closed_loop(case: Case, *, whole: bool = False) -> ClosedLoop | None:
         wants = {
             name: Wants(rate * visits[name] / case.servers[name], times[name], case.servers[name]) for name in busy
         }
-        stretch = stretches(wants, case.host.available_cores)
+        stretch = stretches(wants, case.host.available_cores, limits=case.limits)
         shared = any(factor > 1 + 1e-9 for factor in stretch.values())
     doubts = [
         text

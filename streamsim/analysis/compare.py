@@ -8,6 +8,7 @@ import msgspec
 
 from streamsim.analysis.wording import METRICS, NOTHING, format_error, format_estimate, format_percent, place_name
 from streamsim.errors import ProfileError
+from streamsim.placement import HOST
 from streamsim.result import Bottleneck, Estimate, HostResult, Result
 from streamsim.scenario import ScenarioKey
 
@@ -237,7 +238,7 @@ def _blame(comparison: Comparison) -> str:
     station, share = comparison.bottleneck[first], comparison.shares[first]
     name = place_name(station)
     part = f"{share.value:.0%}".replace("%", " %") if share is not None and share.value is not None else "all"
-    plural = station == "host"
+    plural = station == HOST or name.startswith("the pinned cores")
     if comparison.saturated[first]:
         text = f"{name} {'hold' if plural else 'holds'} the circuit back, at work {part} of the time"
     else:

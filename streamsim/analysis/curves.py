@@ -67,7 +67,7 @@ def knee_of(case: Case) -> Knee | None:
     for part in LOADS:
         varied = case.with_rate(part * largest / given)
         segments, _ = segments_of(varied)
-        answer = open_load(varied, solve(segments, varied.host))
+        answer = open_load(varied, solve(segments, varied.host, varied.limits))
         if answer.response_mean_s is not None and answer.response_quantiles_s[2] is not None:
             least, most = _bounds(answer)
             points.append((part * largest, answer.response_mean_s, answer.response_quantiles_s[2], least, most))
@@ -102,12 +102,12 @@ def scaling_of(case: Case) -> Scaling | None:
     if case.scenario.open or not size:
         return None
     given = case.scenario.host.cores
-    cores = tuple(range(1, max(4, 2 * given) + 1))
-    if len(cores) > 16:
+    cores = tuple(range(case.least_cores, max(4, 2 * given) + 1))
+    if len(cores) > 16 and case.least_cores == 1:
         cores = tuple(sorted({1, given, *(round(2 ** (k / 2)) for k in range(2 * int(math.log2(cores[-1])) + 1))}))
     variants = [case.with_cores(count) for count in cores]
     segments, _ = segments_of(case)
-    many = case.with_cores(max(1, sum(case.servers.values())) * 4).host
+    many = case.with_pins({}).with_cores(max(1, sum(case.servers.values())) * 4).host
     # a bound for every number of cores: as fast as they ever are
     plenty = solve(segments, msgspec.structs.replace(many, speed=(max(many.speed),)))
     slowest = max(plenty.running.values(), default=0.0)

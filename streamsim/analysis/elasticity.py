@@ -38,7 +38,7 @@ def throughput(case: Case) -> float:
     that would hold, whatever the load is.
     """
     segments, _ = segments_of(case)
-    fluid = solve(segments, case.host)
+    fluid = solve(segments, case.host, case.limits)
     if case.scenario.open:
         return _inverse(seconds_needed(case, fluid))
     return _inverse(saturated_makespan(case, fluid, segments))
@@ -54,14 +54,14 @@ def saturated_makespan(case: Case, fluid: FluidResult, segments: list[Segment]) 
     circuit = finite(case)
     if isinstance(circuit, str):
         return fluid.makespan
-    rate = throughput_of(circuit, case.host.available_cores)
+    rate = throughput_of(circuit, case.host.available_cores, case.limits)
     return max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / rate)
 
 
 def figures(case: Case) -> Figures:
     """Return all the figures of a case."""
     segments, _ = segments_of(case)
-    fluid = solve(segments, case.host)
+    fluid = solve(segments, case.host, case.limits)
     if not case.scenario.open:
         makespan = saturated_makespan(case, fluid, segments)
         return Figures(_inverse(makespan), makespan)

@@ -9,6 +9,7 @@ from streamsim.analysis.finite import Finite, Paced, finite
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.open_load import OpenAnswer
 from streamsim.analysis.queueing.gg1 import kingman
+from streamsim.placement import CORES
 from streamsim.result import Alternative, Dataflow, Method
 
 CIRCUIT = "circuit"
@@ -50,10 +51,11 @@ def _saturated(
     if scatter:
         why += f"; that the work of {_names(scatter)} scatters is left to the pipes to absorb"
     slowest = max((fluid.running[name] for name in fluid.running), default=0.0)
-    whole = sum(fluid.cpu.values()) / max(case.host.available_cores, 1e-9)
+    whole, where = case.crowding(fluid.cpu)
+    on_cores = f"all work on {where}" if where.startswith(CORES) else "all work on the cores"
     found = [
         Alternative(method="slowest station alone", value=slowest, unit="s", note="a bound: nothing is faster"),
-        Alternative(method="all work on the cores", value=whole, unit="s", note="a bound: nothing is faster"),
+        Alternative(method=on_cores, value=whole, unit="s", note="a bound: nothing is faster"),
         _by_dataflow(case, flow),
     ]
     if loop is not None:

@@ -108,18 +108,19 @@ def _rounds(
 
 def round_of(case: Case, loop: Loop) -> tuple[float, float]:
     """Return R and D: the time of one round alone, and the largest demand of a record at a station or the cores (s)."""
-    alone = largest = work = 0.0
+    alone = largest = 0.0
+    work: dict[str, float] = {}
     for name in loop.stations:
         profile, flow = case.profiles[name], case.flows[name]
         size, records = moved(flow)
         service = profile.service
         busy = reading_demand(profile, flow) / case.host.speed_when(case.host.available_cores) / loop.records
         waiting = (service.waiting_per_byte * size + service.waiting_per_record * records) / loop.records
-        time = busy / max(1.0, min(service.threads, case.host.available_cores)) + waiting
-        work += busy
+        time = busy / max(1.0, min(service.threads, case.most_cores(name))) + waiting
+        work[name] = busy
         alone += time
         largest = max(largest, time / case.servers[name])
-    return alone, max(largest, work / case.host.available_cores)
+    return alone, max(largest, case.crowding(work)[0])
 
 
 def time_of(case: Case, loop: Loop) -> float:

@@ -15,9 +15,11 @@ from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import number_wanting
+from streamsim.analysis.pinned import Crowd
 from streamsim.analysis.rooms import Joint, Server, Shares
 from streamsim.circuit import Pipe
 from streamsim.errors import ModelError
+from streamsim.placement import Limits
 from streamsim.service import UNLIMITED
 from streamsim.traffic import Flow, shares
 
@@ -32,11 +34,20 @@ DECOMPOSITION = "decomposition of finite pipes"
 
 @dataclass(frozen=True)
 class Finite:
-    """A circuit as servers and pipes of records; ``records`` pass in a whole run."""
+    """A circuit as servers, each of one of the ``stations``, and pipes; ``records`` pass in a whole run."""
 
     servers: tuple[Server, ...]
     pipes: tuple[Joint, ...]
     records: float
+    stations: tuple[str, ...] = ()
+
+    def at_work(self) -> dict[str, int]:
+        """Return how many servers of each station can be at work at once."""
+        found: dict[str, int] = {}
+        for name, one in zip(self.stations, self.servers, strict=True):
+            if one.time > 0:
+                found[name] = found.get(name, 0) + one.servers
+        return found
 
 
 def finite(case: Case, *, any_load: bool = False) -> Finite | str:
@@ -79,12 +90,13 @@ def finite(case: Case, *, any_load: bool = False) -> Finite | str:
         each = flow.records_out * part / records / len(above)
         each /= 1 if case.partition(pipe.downstream) == "copy" else len(below)
         pipes += [Joint(upper, lower, room, each) for upper in above for lower in below]
-    return Finite(tuple(servers), tuple(pipes), records)
+    stations = tuple(name for name in case.order for _ in places[name])
+    return Finite(tuple(servers), tuple(pipes), records, stations)
 
 
 def _wide(case: Case) -> bool:
     """Whether every server has a core and every pipe so much room that what it costs is not worth computing."""
-    if sum(case.servers.values()) > case.host.available_cores:
+    if case.may_wait(case.servers):
         return False
     least = LARGE * max(1.0, *(profile.service.scv for profile in case.profiles.values()))
     return all(
@@ -144,30 +156,58 @@ class Paced:
 
 def pace_of(case: Case, circuit: Finite) -> Paced:
     """Return the pace by the most exact method that applies: the chain of a line, else decomposition."""
-    decomposed = throughput_of(circuit, case.host.available_cores)
+    decomposed = throughput_of(circuit, case.host.available_cores, case.limits)
     by_line: tuple[float, str, bool] | str = "servers wait for cores"
-    if sum(one.servers for one in circuit.servers if one.time > 0) <= case.host.available_cores:
+    if not case.may_wait(circuit.at_work()):
         by_line = exact_throughput(circuit)
     if isinstance(by_line, str):
         return Paced(decomposed, DECOMPOSITION, False, {"the chain of a line": by_line})
     return Paced(*by_line, others={DECOMPOSITION: decomposed})
 
 
-def throughput_of(circuit: Finite, available_cores: float) -> float:
+def throughput_of(circuit: Finite, available_cores: float, limits: Limits | None = None) -> float:
     """Return the records per second that get through, by decomposition, on cores that the stations share.
+
+    Parameters
+    ----------
+    limits : who may use which of the cores, where not all may use all.
 
     Equal shares slow down all servers that want a core alike, while the others have nothing to do: the circuit passes
     the same states as with a core for every server, only slower. With k servers at work and m cores time runs at
     min(1, m/k), so that throughput is what it would be with plenty of cores over E[max(1, k/m)]. The k at work count
-    as independent, each busy for its own share of the time.
+    as independent, each busy for its own share of the time. Where stations are pinned, time runs as slowly as
+    for the server at work that has least: whom that does not hold up gains little by being faster.
     """
     found = saturated_throughput(circuit.servers, circuit.pipes)
+    if limits is not None:
+        return _pinned(circuit, limits, found)
     at_work = [one for one in circuit.servers if one.time > 0]
     if sum(one.servers for one in at_work) <= available_cores or not math.isfinite(found):
         return found
     busy = [(min(1.0, found * one.time * one.visits / one.servers), one.servers) for one in at_work]
     slowed = sum(chance * max(1.0, number / available_cores) for number, chance in enumerate(number_wanting(busy)))
     return found / slowed
+
+
+def _pinned(circuit: Finite, limits: Limits, plenty: float) -> float:
+    """Return the throughput on pinned cores: time runs as slowly as for the server at work that has least of them.
+
+    Parameters
+    ----------
+    plenty : what it is where every server has a core.
+    """
+    servers = circuit.at_work()
+    crowd = Crowd(limits, servers)
+    if not math.isfinite(plenty) or not crowd.shared:
+        return plenty
+    work: dict[str, float] = {}
+    for name, one in zip(circuit.stations, circuit.servers, strict=True):
+        work[name] = work.get(name, 0.0) + one.time * one.visits
+    laws = {
+        group: number_wanting([(min(1.0, plenty * work[name] / servers[name]), servers[name]) for name in names])
+        for group, names in crowd.members.items()
+    }
+    return plenty / crowd.slowest(laws)
 
 
 def exact_throughput(circuit: Finite) -> tuple[float, str, bool] | str:
@@ -223,7 +263,7 @@ def seconds_needed(case: Case, fluid: FluidResult, circuit: Finite | str | None 
         circuit = finite(case, any_load=True)
     if isinstance(circuit, str):
         return whole
-    return max(whole, circuit.records / throughput_of(circuit, case.host.available_cores))
+    return max(whole, circuit.records / throughput_of(circuit, case.host.available_cores, case.limits))
 
 
 def _refusal(case: Case, *, any_load: bool) -> str:

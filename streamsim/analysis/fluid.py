@@ -8,8 +8,10 @@ segment cannot move faster than its slowest station, and all segments that are u
     dx/dt = min( min_i p_i·v / w_i(x),  share of  A·v / Σ_i w_i(x) )
 
 with A the available cores and v their speed when so many are busy. A server that can use several cores at once (its
-threads) has as many as the others leave while it runs, at least one. This is the utilisation law (Denning and Buzen,
-"The operational analysis of queueing network models", Computing Surveys 10(3), 1978, p. 233) applied piece by piece.
+threads) has as many as the others leave while it runs, at least one. Where stations are pinned, those that may use the
+cores K alone have the same bound with what K gives for A, for every such K (`within`). This is the utilisation law
+(Denning and Buzen, "The operational analysis of queueing network models", Computing Surveys 10(3), 1978, p. 233)
+applied piece by piece.
 It leaves out the variability of single chunks, which pipes of many chunks absorb.
 """
 
@@ -19,7 +21,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streamsim.analysis.within import capped, granted, within
 from streamsim.errors import ModelError
+from streamsim.placement import HOST, Limits
 from streamsim.service import HostProfile
 
 THREADED = 60
@@ -70,7 +74,7 @@ class FluidResult:
     """Seconds during which a station (or ``"host"``) was what held its segment back."""
 
 
-class _Piecewise:
+class Piecewise:
     """The works of a segment on one common grid: for each piece one number a station.
 
     Plain lists: a segment has a few stations and seldom more than one piece, which numpy would only slow down.
@@ -123,8 +127,12 @@ def _spread(work: Work, marks: list[float]) -> tuple[list[float], list[float]]:
     return amount.tolist(), [work.threads[k] for k in place.tolist()]
 
 
-def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
+def solve(segments: list[Segment], host: HostProfile, limits: Limits | None = None) -> FluidResult:
     """Return when everything ends.
+
+    Parameters
+    ----------
+    limits : who may use which of the cores, where not all may use all.
 
     Raises ModelError where segments wait for each other in a circle.
 
@@ -136,7 +144,7 @@ def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
     3.0
     """
     result = FluidResult()
-    pieces = {segment.name: _Piecewise(segment) for segment in segments}
+    pieces = {segment.name: Piecewise(segment) for segment in segments}
     place = dict.fromkeys(pieces, 0)
     left = dict.fromkeys(pieces, 1.0)  # the part of the current piece still to do
     now = 0.0
@@ -151,7 +159,7 @@ def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
             raise ModelError(f"these parts of the circuit wait for each other: {stuck}")
         for name in ready:
             result.began.setdefault(name, now)
-        times, guilty, at_once = _times([(pieces[name], place[name]) for name in ready], host)
+        times, guilty, at_once = _times([(pieces[name], place[name]) for name in ready], host, limits)
         step = min(times[k] * left[name] for k, name in enumerate(ready))
         for k, name in enumerate(ready):
             part = min(1.0, step / times[k]) if times[k] > 0 else left[name]
@@ -169,7 +177,7 @@ def solve(segments: list[Segment], host: HostProfile) -> FluidResult:
 
 
 def _times(
-    current: list[tuple[_Piecewise, int]], host: HostProfile
+    current: list[tuple[Piecewise, int]], host: HostProfile, limits: Limits | None
 ) -> tuple[list[float], list[str], list[list[float]]]:
     """Return how long each current piece would take at the present shares, what holds it back, and the cores that each
     of its servers has while it runs."""
@@ -177,7 +185,9 @@ def _times(
     needs: list[list[float]] = []
     load, available = 0.0, max(host.available_cores, 1e-9)
     at_once = [piece.threads[index] for piece, index in current]
-    several = any(threads > 1.0 for piece in at_once for threads in piece)
+    if limits is not None:
+        at_once = [capped(piece, index, limits) for piece, index in current]
+    several = limits is None and any(threads > 1.0 for piece in at_once for threads in piece)
     # the speed depends on how many are busy, which depends on the speed, and so do the cores that are left for threads:
     # a few rounds settle it
     for turn in range(THREADED if several else 8):
@@ -189,6 +199,8 @@ def _times(
             for (piece, index), time in zip(current, alone, strict=True)
             if time > 0
         )
+        if limits is not None:
+            load = granted(current, speed, alone, limits)[1]
         settled = min(load, available)
         before = at_once
         if several:
@@ -204,9 +216,11 @@ def _times(
         busy = settled
     stretch = max(1.0, load / max(host.available_cores, 1e-9))
     guilty = [
-        "host" if stretch > 1.0 + 1e-9 or time == 0 else piece.stations[times.index(time)]
+        HOST if stretch > 1.0 + 1e-9 or time == 0 else piece.stations[times.index(time)]
         for (piece, _), times, time in zip(current, needs, alone, strict=True)
     ]
+    if limits is not None:
+        return *within(current, speed, needs, limits), at_once
     found = []
     for (piece, index), each, time in zip(current, needs, alone, strict=True):
         slowed = together(each, host.available_cores) if piece.apart[index] else time
@@ -242,7 +256,7 @@ def together(needs: list[float], available_cores: float) -> float:
 
 def _account(
     result: FluidResult,
-    piece: _Piecewise,
+    piece: Piecewise,
     index: int,
     part: float,
     step: float,

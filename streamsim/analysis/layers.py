@@ -12,6 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from streamsim.analysis.pinned import Crowd
+from streamsim.placement import Limits
+
 ROUNDS = 200
 SETTLED = 1e-7
 FULL = 0.999999
@@ -33,6 +36,7 @@ def stretches(
     stations: Mapping[str, Wants],
     available_cores: float,
     *,
+    limits: Limits | None = None,
     start: Mapping[str, float] | None = None,
     rounds: int = ROUNDS,
 ) -> dict[str, float]:
@@ -40,11 +44,13 @@ def stretches(
 
     With k others at work a server gets min(1, m/(k+1)) of a core, m the available cores. By the arrival theorem a
     server sees the others as if it were not there, each wanting a core for the share u = rate·work·stretch of the time,
-    independently; so stretch = E[max(1, (k+1)/m)] with k of a Poisson-binomial law of the u.
+    independently; so stretch = E[max(1, (k+1)/m)] with k of a Poisson-binomial law of the u. Where stations are pinned
+    it is the mean of one over the share that is fair with so many of each group at work (`pinned`).
 
     Parameters
     ----------
     available_cores : above 0, what background load and the hypervisor leave; fractions count.
+    limits : who may use which of the cores, where not all may use all.
     start, rounds : what to begin with, and how often to go round at most, for callers that come back with better rates.
 
     Source: Rolia and Sevcik, "The Method of Layers", IEEE Transactions on Software Engineering 21(8), 1995,
@@ -60,18 +66,20 @@ def stretches(
     1.0
     """
     stretch = {**dict.fromkeys(stations, 1.0), **(start or {})}
-    if sum(one.servers * one.threads for one in stations.values() if one.work > 0) <= available_cores:
-        return stretch
     names = [name for name, one in stations.items() if one.work > 0 and one.rate > 0]
-    slow = [max(1.0, (others + 1) / available_cores) for others in range(sum(stations[n].servers for n in names) + 1)]
+    crowd: _Alike | _Pinned
+    if limits is not None:
+        crowd = _Pinned(Crowd(limits, {name: stations[name].servers for name in names}))
+        if not crowd.crowd.shared:
+            return stretch
+    elif sum(one.servers * one.threads for one in stations.values() if one.work > 0) <= available_cores:
+        return stretch
+    else:
+        crowd = _Alike(available_cores, {name: stations[name].servers for name in names})
     before: list[dict[str, float]] = []
     for turn in range(rounds):
         wanting = {name: min(stations[name].rate * stations[name].work * stretch[name], FULL) for name in names}
-        law = number_wanting([(wanting[name], stations[name].servers) for name in names])
-        found = {
-            name: sum(chance * factor for chance, factor in zip(without(law, wanting[name]), slow, strict=False))
-            for name in names
-        }
+        found = crowd.stretched(wanting)
         settled = all(abs(found[name] - stretch[name]) <= SETTLED * found[name] for name in names)
         before = [*before[-1:], stretch]
         stretch = {**stretch, **found}
@@ -80,6 +88,43 @@ def stretches(
         if turn % 3 == 2:
             stretch = {**stretch, **{name: _limit(before[0][name], before[1][name], found[name]) for name in names}}
     return stretch
+
+
+class _Alike:
+    """Servers that all share all cores."""
+
+    def __init__(self, available_cores: float, servers: Mapping[str, int]) -> None:
+        self.servers = servers
+        self.slow = [max(1.0, (others + 1) / available_cores) for others in range(sum(servers.values()) + 1)]
+
+    def stretched(self, wanting: Mapping[str, float]) -> dict[str, float]:
+        """Return the stretch of each station's work where each server wants a core for such a part of the time."""
+        law = number_wanting([(wanting[name], self.servers[name]) for name in self.servers])
+        return {name: _mean(without(law, wanting[name]), self.slow) for name in self.servers}
+
+
+class _Pinned:
+    """Servers of which not all may use all cores."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self.crowd = crowd
+
+    def stretched(self, wanting: Mapping[str, float]) -> dict[str, float]:
+        """Return the stretch of each station's work where each server wants a core for such a part of the time."""
+        servers = self.crowd.servers
+        laws = {
+            group: number_wanting([(wanting[name], servers[name]) for name in names])
+            for group, names in self.crowd.members.items()
+        }
+        found: dict[str, float] = {}
+        for group, names in self.crowd.members.items():
+            slow = self.crowd.slowed(group, laws)
+            found |= {name: _mean(without(laws[group], wanting[name]), slow) for name in names}
+        return found
+
+
+def _mean(law: Sequence[float], values: Sequence[float]) -> float:
+    return sum(chance * value for chance, value in zip(law, values, strict=False))
 
 
 def _limit(first: float, second: float, third: float) -> float:

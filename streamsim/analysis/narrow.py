@@ -49,7 +49,7 @@ def chain_of(case: Case, circuit: Finite | str) -> Chain | str:
         return "records drop out or multiply on the way"
     if any(circuit.servers[place].scv < LEAST_SCV for place in busy):
         return "service that is (nearly) constant has no phases"
-    if sum(circuit.servers[place].servers for place in busy) > case.host.available_cores:
+    if case.may_wait(circuit.at_work()):
         return "servers wait for cores"
     return Chain(tuple(case.order[place] for place in busy), tuple(circuit.servers[place] for place in busy),
                  _between(circuit, busy))  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.caveats import caveats, ordered_merges, out_of_turn
+from streamsim.analysis.caveats import caveats, ordered_merges, out_of_turn, pins_of
 from streamsim.analysis.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
@@ -25,6 +25,7 @@ from streamsim.analysis.narrow import open_line_of
 from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.segments import moved, reading_demand, segments_of
 from streamsim.analysis.steered import steered
+from streamsim.placement import core_shares
 from streamsim.result import (
     Bottleneck,
     CircuitResult,
@@ -61,10 +62,11 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     case = steering.case
     segments, warnings = segments_of(case)
     warnings += steering.warnings
-    fluid = solve(segments, case.host)
+    fluid = solve(segments, case.host, case.limits)
     notes = [
         *steering.notes,
         "makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)",
+        *pins_of(case),
     ]
     answer = pace = None
     circuit, loop = finite(case, any_load=case.scenario.open), closed_loop(case, whole=True)
@@ -151,7 +153,7 @@ def _result(
             bytes_per_s=_exact(size / makespan if makespan else None, "B/s"),
             records_per_s=_exact(records / makespan, "records/s") if records and makespan else None,
             response_time=_response(answer),
-            bottleneck=_bottleneck(fluid, host, makespan, saturated),
+            bottleneck=_bottleneck(case, fluid, makespan, saturated),
         ),
         stations=stations,
         saturated=saturated,
@@ -196,11 +198,11 @@ def _response(answer: OpenAnswer | None) -> ResponseTime | None:
     return ResponseTime(mean=_exact(mean, "s"), p50=_exact(p50, "s"), p95=_exact(p95, "s"), p99=_exact(p99, "s"))
 
 
-def _bottleneck(fluid: FluidResult, host: HostProfile, makespan: float, saturated: bool) -> Bottleneck | None:
+def _bottleneck(case: Case, fluid: FluidResult, makespan: float, saturated: bool) -> Bottleneck | None:
     if makespan <= 0:
         return None
     shares = {name: wall / makespan for name, wall in fluid.running.items()}
-    shares["host"] = sum(fluid.cpu.values()) / (host.available_cores * makespan)
+    shares |= core_shares(case.placement, fluid.cpu, case.host.available_cores, makespan)
     first, *rest = sorted(shares, key=lambda name: -shares[name])
     return Bottleneck(
         station=first,

@@ -25,7 +25,6 @@ from streamsim.analysis.response import Law, gamma_quantiles, quantiles
 from streamsim.analysis.segments import moved, reading_demand
 from streamsim.circuit import Pipe
 from streamsim.scenario import Load
-from streamsim.service import HostProfile
 from streamsim.traffic import arrival_times, shares
 
 NEARLY = 0.999
@@ -118,7 +117,8 @@ def _largest_rates(case: Case, spans: dict[str, float], capacity_s: float) -> st
 
 def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
     own = {name: wants_of(case, name, span) for name in case.order}
-    stretch = stretches({name: wants for name, (wants, _) in own.items()}, max(case.host.available_cores, 1e-9))
+    wanted = {name: wants for name, (wants, _) in own.items()}
+    stretch = stretches(wanted, max(case.host.available_cores, 1e-9), limits=case.limits)
     leaving: dict[str, Arrivals] = {}
     answers: dict[str, StationAnswer] = {}
     for name in case.order:
@@ -138,7 +138,7 @@ def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
             continue
         asked = asked_of(case, name, arrivals, time, stretch[name])
         choice = choose(asked)
-        waking = wake_s(case.host) * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
+        waking = wake_s(case, name) * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
         wait = choice.queue.wait
         late = _released(case, name, asked, choice, answers)
         total = wait + time + waking + late.late_s if wait is not None else None
@@ -310,9 +310,13 @@ def _thinned(stream: Arrivals, case: Case, name: str, span: float) -> Arrivals:
     return Arrivals(rate, factor * (1 + stream.scv) - 1, "general", "records come several at a time")
 
 
-def wake_s(host: HostProfile) -> float:
-    """Return what it takes to wake a reader that sleeps (s): on the core of its writer where there is only one."""
-    return host.wake_near_s if host.cores == 1 else host.wake_far_s
+def wake_s(case: Case, name: str) -> float:
+    """Return what it takes to wake a reader that sleeps (s): less on its writer's core, where both have only that."""
+    near = case.host.cores == 1
+    if case.placement is not None:
+        own = case.placement.of(name).cores
+        near = len(own) == 1 and all(case.placement.of(pipe.upstream).cores == own for pipe in case.inputs[name])
+    return case.host.wake_near_s if near else case.host.wake_far_s
 
 
 def crowded(stretch: float) -> float:
@@ -346,7 +350,7 @@ def _together(
         path=path,
         response_mean_s=mean,
         response_quantiles_s=(p50, p95, p99),
-        exact=exact and wake_s(case.host) == 0,
+        exact=exact and not any(wake_s(case, name) for name in path),
         notes=(
             "waits: every station by itself, by the most exact model that it allows (--explain says which)",
             "response-time quantiles: "

@@ -25,7 +25,8 @@ def open_loops(case: Case, span: float, startup: float) -> OpenAnswer:
     span : how long the load lasts (s); `startup` what comes before it.
     """
     own = {name: wants_of(case, name, span) for name in case.order}
-    stretch = stretches({name: wants for name, (wants, _) in own.items()}, max(case.host.available_cores, 1e-9))
+    wanted = {name: wants for name, (wants, _) in own.items()}
+    stretch = stretches(wanted, max(case.host.available_cores, 1e-9), limits=case.limits)
     answers: dict[str, StationAnswer] = {}
     why = "" if _jackson(case) else AS_IF_POISSON
     for name in case.order:
@@ -37,7 +38,7 @@ def open_loops(case: Case, span: float, startup: float) -> OpenAnswer:
             continue
         asked = asked_of(case, name, Arrivals(rate, 1.0, "poisson", why), time, stretch[name])
         choice = choose(asked)
-        waking = wake_s(case.host) * (1 - choice.queue.utilisation)
+        waking = wake_s(case, name) * (1 - choice.queue.utilisation)
         wait = choice.queue.wait
         total = wait + time + waking if wait is not None else None
         used = asked.arrivals.rate * time / asked.servers
@@ -87,7 +88,7 @@ def _together(case: Case, answers: dict[str, StationAnswer], span: float, startu
         stations=answers,
         path=path,
         response_mean_s=mean,
-        exact=exact and wake_s(case.host) == 0,
+        exact=exact and not any(wake_s(case, name) for name in along),
         notes=("waits: every station by itself, visited as often as records come round to it", NO_QUANTILES),
     )
 

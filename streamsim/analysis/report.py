@@ -32,6 +32,7 @@ from streamsim.analysis.plots.style import FAINT, GRID, INK, PAPER, WORLDS
 from streamsim.analysis.wording import METRICS, NOTHING, format_interval, format_value, place_name
 from streamsim.circuit import Circuit, Station
 from streamsim.files import to_json, write_whole
+from streamsim.placement import are_cores
 from streamsim.result import Estimate
 from streamsim.units import format_bytes
 
@@ -161,7 +162,7 @@ def _tiles(comparison: Comparison) -> Iterator[tuple[str, str, str]]:
         share = comparison.shares[blamed]
         name = comparison.bottleneck[blamed]
         busy = f"at work {format_value(share.value, '')} of the time" if share is not None else ""
-        yield f"Bottleneck, {blamed}", place_name(name) if name == "host" else str(name), busy
+        yield f"Bottleneck, {blamed}", place_name(name) if name is not None and are_cores(name) else str(name), busy
 
 
 def _facts(inputs: Inputs, comparison: Comparison) -> Iterator[tuple[str, str]]:

@@ -53,7 +53,7 @@ def tradeoff_of(scenario: Scenario, profile: Profile, goal: Goal, answer: Answer
     answers = [*answer.variants, *([answer.nearest] if answer.nearest is not None else [])]
     chosen = dict.fromkeys(variant.cores for variant in answers)
     wide = [*chosen, goal.cores, *(count + more for count in chosen for more in (-1, 1))]
-    counts = list(dict.fromkeys(count for count in wide if 1 <= count <= goal.cores))[:MOST_ROWS]
+    counts = list(dict.fromkeys(count for count in wide if case.least_cores <= count <= goal.cores))[:MOST_ROWS]
     dearest = max((variant.servers for variant in answer.variants), default=0)
     rows = {
         count: _row(scenario, profile, goal, stable(case.with_cores(count), names), case, names, dearest)

@@ -79,9 +79,6 @@ def search(
     assumed = sorted({name for one in kept[:top] for name in complete(profile, variant_of(scenario, one.changes))[1]})
     if assumed:
         notes.append(f"assumed, not measured: what {', '.join(assumed)} need{'s' if len(assumed) == 1 else ''}")
-    pinned = [station.name for station in scenario.circuit.stations if station.cores]
-    if pinned:
-        notes.append(f"placement is a number of cores here: to what {', '.join(pinned)} is pinned is left out")
     nearest = checked(scenario, profile, tree.best, case) if not kept and tree.best is not None else None
     return Answer(
         scenario=scenario.key,
@@ -109,7 +106,7 @@ class _Search:
         self.tried = 0
 
     def run(self) -> None:
-        for cores in range(1, self.goal.cores + 1):
+        for cores in range(self.case.least_cores, self.goal.cores + 1):
             if self.tried >= MOST or len(self.found) >= self.top:
                 return
             self._with_cores(cores)
@@ -185,7 +182,7 @@ def stable(case: Case, shareable: Iterable[str]) -> Case:
     if not case.scenario.open:
         return case
     segments, _ = segments_of(case)
-    running = solve(segments, case.host).running
+    running = solve(segments, case.host, case.limits).running
     span = _span(case)
     for name in shareable:
         least = math.ceil(running.get(name, 0.0) * case.servers[name] / span - 1e-9) if span else 1
@@ -201,7 +198,7 @@ def _cost(steps: tuple[int, ...], servers: int) -> tuple[int, int]:
 def evaluate(case: Case) -> Found:
     """Return how a case does under its load, or as a whole run."""
     segments, _ = segments_of(case)
-    fluid = solve(segments, case.host)
+    fluid = solve(segments, case.host, case.limits)
     if not case.scenario.open:
         makespan = saturated_makespan(case, fluid, segments)
         return Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf)
@@ -256,5 +253,5 @@ def _cores_needed(case: Case) -> float | None:
     if not span:
         return None
     segments, _ = segments_of(case)
-    work = sum(solve(segments, case.host).cpu.values())
+    work = sum(solve(segments, case.host, case.limits).cpu.values())
     return work / span * case.host.cores / case.host.available_cores

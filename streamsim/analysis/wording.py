@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamsim.placement import CORES, HOST
 from streamsim.result import Estimate
 from streamsim.units import format_bytes, format_rate, format_seconds
 
@@ -116,9 +117,11 @@ def format_error(error: float | None, measured: Estimate | None, other: Estimate
 def place_name(station: str | None) -> str:
     """Return what a bottleneck is called in a sentence.
 
-    >>> place_name("host"), place_name("rank"), place_name(None)
-    ("the host's cores", "station 'rank'", 'nothing')
+    >>> place_name("host"), place_name("rank"), place_name(None), place_name("cores 0")
+    ("the host's cores", "station 'rank'", 'nothing', 'the pinned core 0')
     """
     if station is None:
         return "nothing"
-    return "the host's cores" if station == "host" else f"station '{station}'"
+    if station.startswith(CORES):
+        return f"the pinned {station if ',' in station else station.replace('cores', 'core')}"
+    return "the host's cores" if station == HOST else f"station '{station}'"

@@ -84,6 +84,7 @@ def print_diagnosis(found: Diagnosis, *, written: Path) -> None:
 def sentences(found: Diagnosis) -> list[str]:
     """Return the diagnosis in words, a line each."""
     from streamsim.analysis.wording import format_value, place_name
+    from streamsim.placement import are_cores
     from streamsim.units import format_seconds
 
     first = found.first
@@ -92,7 +93,7 @@ def sentences(found: Diagnosis) -> list[str]:
     if found.p99_s is not None:
         lines[0] += f"; at the load given, 99 % of the responses come within {format_seconds(found.p99_s)}"
     sure = f", in {found.confidence:.0%} of the profiles that the calibration allows" if found.confidence else ""
-    change = "more of them bring" if first.station == "host" else "less demand there brings"
+    change = "more of them bring" if are_cores(first.station) else "less demand there brings"
     lines.append(
         f"bottleneck: {place_name(first.station)}{sure}; each per cent {change} {first.demand:.2g} % more throughput"
     )
@@ -101,14 +102,16 @@ def sentences(found: Diagnosis) -> list[str]:
     else:
         after = found.following
         how = f"the cores are {1 / after.demand:.3g} times as many"
-        if first.station != "host":
+        if not are_cores(first.station):
             how = f"it needs {after.demand:.0%} of what it needs now"
         lines.append(f"next: {place_name(after.station)}, once {how} (throughput then {_change(after.throughput - 1)})")
     return [line.replace("%", " %").replace("  %", " %") for line in lines]
 
 
 def _name(cause: Cause) -> str:
-    return "the host's cores" if cause.station == "host" else cause.station
+    from streamsim.cli.tables import blame
+
+    return blame(cause.station)
 
 
 def _change(value: float | None) -> str:

@@ -7,8 +7,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamsim.analysis.wording import NOTHING, format_estimate, format_value
+from streamsim.analysis.wording import NOTHING, format_estimate, format_value, place_name
 from streamsim.cli.output import fits, say, show, warn
+from streamsim.placement import are_cores
 from streamsim.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -106,10 +107,12 @@ def bottleneck(found: Bottleneck | None) -> str:
 def blame(station: str | None) -> str:
     """Return what a bottleneck is called in a table.
 
-    >>> blame("host"), blame("rank"), blame(None)
-    ("the host's cores", 'rank', 'none')
+    >>> blame("host"), blame("rank"), blame(None), blame("cores 0")
+    ("the host's cores", 'rank', 'none', 'the pinned core 0')
     """
-    return "none" if station is None else "the host's cores" if station == "host" else station
+    if station is None:
+        return "none"
+    return place_name(station) if are_cores(station) else station
 
 
 def plain(found: Estimate | None) -> str:

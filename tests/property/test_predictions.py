@@ -23,15 +23,17 @@ COPIES = ("copy", "round-robin", "key")
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """A line of one to four stations, one of them perhaps shared by servers, the last perhaps read by two more."""
+    """A line of one to four stations, some perhaps shared by servers or pinned, the last perhaps read by two more."""
     count = draw(st.integers(1, 4))
+    cores = draw(st.integers(1, 8))
+    pins = draw(st.sampled_from([[[]], [[]], [[0], []], [[0], [min(1, cores - 1)], [0, cores - 1]]]))
     stations: dict[str, dict[str, Any]] = {}
     service: dict[str, dict[str, Any]] = {"in": {"bytes": 100_000, "record_bytes": 100}}
     for place in range(count):
         name = f"s{place}"
         servers = draw(st.sampled_from([1, 1, 2, 3]))
         partition = draw(st.sampled_from(["round-robin", "key", "least-loaded", "copy"]))
-        stations[name] = {"operator": "work", "service": "1 ms"}
+        stations[name] = {"operator": "work", "service": "1 ms", "cores": draw(st.sampled_from(pins))}
         if servers > 1:
             stations[name] |= {"parallelism": servers, "partition": partition}
             service |= {f"{name}.split": {"record_bytes": 100}, f"{name}.merge": {"record_bytes": 100}}
@@ -54,7 +56,6 @@ def cases(draw: st.DrawFn) -> Case:
         source |= {"arrivals": "closed", "in_flight": draw(st.integers(1, 20))}
     elif arrivals != "none":
         source |= {"arrivals": arrivals, "rate": draw(st.sampled_from([1.0, 100.0, 500.0, 5000.0]))}
-    cores = draw(st.integers(1, 8))
     return case_of(
         load({"sources": {"in": source}, "stations": stations, "service": service, "host": {"cores": cores}}), None
     )

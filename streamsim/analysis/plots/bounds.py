@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from streamsim.analysis.curves import Scaling
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import EDGE, FAINT, INK, WORLDS, byte_scale, legend, new_figure, short, styled
+from streamsim.placement import are_cores
 from streamsim.result import Result
 
 NAME = "bounds"
@@ -68,7 +69,7 @@ def _point(axes: Axes, world: str, result: Result, scale: float) -> None:
 def _handles(inputs: Inputs, curve: Scaling, worlds: list[str]) -> list[Line2D]:
     look = WORLDS["predicted"]
     first = inputs.diagnosis.first.station if inputs.diagnosis is not None else None
-    alone = f"{short(first, 18)} alone" if first is not None and first != "host" else "slowest station alone"
+    alone = f"{short(first, 18)} alone" if first is not None and not are_cores(first) else "slowest station alone"
     handles = [Line2D([], [], color=look.colour, marker=look.marker, markersize=4.5, linewidth=2, label="theory")]
     if curve.by_cores:
         handles.append(

@@ -14,6 +14,7 @@ from matplotlib.patches import FancyBboxPatch, Patch
 
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import EDGE, FAINT, WIDTH, legend, new_figure, short, styled
+from streamsim.analysis.wording import place_name
 from streamsim.circuit import INSERTED, Circuit
 from streamsim.result import Result
 
@@ -71,7 +72,7 @@ def draw(inputs: Inputs) -> Figure | None:
     if guilty in places:
         held = Patch(facecolor="none", edgecolor=GUILTY, linewidth=2.6, label="holds the circuit back")
     else:
-        held = Patch(facecolor="none", edgecolor="none", label="held back by the host's cores" if guilty else "")
+        held = Patch(facecolor="none", edgecolor="none", label=f"held back by {place_name(guilty)}" if guilty else "")
     legend(figure, [*steps, held])
     return figure
 

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from streamsim.analysis.bottleneck import Cause, Diagnosis
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import EDGE, FAINT, WORLDS, panels, short, styled
+from streamsim.analysis.wording import place_name
+from streamsim.placement import are_cores
 
 NAME = "elasticity"
 TITLE = "What relief would bring"
@@ -47,7 +49,7 @@ def _bars(axes: Axes, causes: list[Cause], values: list[float], label: str) -> N
     axes.axvline(0, color=FAINT, linewidth=0.8)
     for place, value in enumerate(values):
         axes.annotate(f"{value:.2f}", (max(value, 0.0), place), (6, 0), textcoords="offset points", va="center")
-    names = ["the host's cores" if cause.station == "host" else short(cause.station) for cause in causes]
+    names = [place_name(cause.station) if are_cores(cause.station) else short(cause.station) for cause in causes]
     axes.set_yticks(range(len(values)), names)
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_xlim(min(0.0, *values) * 1.1, (max(*values, 0.1) if len(values) > 1 else max(values[0], 0.1)) * 1.2)

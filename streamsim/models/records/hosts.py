@@ -10,7 +10,7 @@ import msgspec
 from streamsim.circuit import Circuit
 from streamsim.errors import ModelError
 from streamsim.models.records.table import Host
-from streamsim.placement import Group, Placement, placement_of
+from streamsim.placement import Group, Placement, label_of, placement_of
 from streamsim.service import HostProfile
 
 MACHINE = "host"
@@ -64,7 +64,7 @@ def hosts_of(circuit: Circuit, machine: HostProfile, working: Collection[str]) -
     if len(blocks) > 1 and len(set(machine.speed)) > 1:
         notes.append("record by record, each core is as fast as if only those of its pins were busy")
     hosts = tuple(
-        Host(name=f"cores {', '.join(map(str, sorted(cores)))}" if len(cores) < machine.cores else MACHINE, profile=one)
+        Host(name=MACHINE if len(cores) == machine.cores else label_of(cores), profile=one)
         for cores, one in zip(blocks, profiles, strict=True)
     )
     return Hosts(hosts, {name: blocks.index(group.cores) for name, group in groups.items()}, placement, tuple(notes))
