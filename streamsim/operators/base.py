@@ -115,6 +115,10 @@ class Base(ABC):
         if keep:
             self.__dict__.update(predecessor._state())
 
+    def stand(self, records: int, offset: int) -> None:
+        """Take note where the next block stands in a stream of which others work on parts too: for messages."""
+        return
+
     def between_records(self) -> bool:
         """Return whether all that was taken were whole records."""
         return not any(codec.inside() for codec in self._all_codecs())
@@ -266,6 +270,9 @@ class PortedOperator(Operator):
         where = f"input {port + 1}, " if len(self._codecs) > 1 else ""
         where += f"record {before + place + 1}, byte {at}"
         self.rejects.take(codec.join(records[place : place + 1]), f"{where}: {message}", codec.heading)
+
+    def stand(self, records: int, offset: int) -> None:
+        self._passed[0], self.codec.offset = records, offset
 
     def _all_codecs(self) -> tuple[Codec, ...]:
         return tuple(self._codecs.values())

@@ -31,24 +31,25 @@ if TYPE_CHECKING:
     from streamsim.real.worker_alone import Inattention
     from streamsim.real.worker_visits import Visits
 
-_HEADER = Struct("<QQ")
-"""Twice the number, plus one where nothing more follows under it; how many bytes follow."""
-_SIZE = _HEADER.size
+HEADER = Struct("<QQQQ")
+"""Twice the number, plus one where nothing more follows under it; how many bytes follow; of what a split deals out:
+how many records of its input come before, and at which byte of it the batch ends."""
+_SIZE = HEADER.size
 _AFTER_ALL = 1 << 62
 """The number of what a server gives when its input has ended: after everything that has one."""
 
-Batch = tuple[int, bool, bytes]
-"""Its number, whether it is the last piece of that number, its bytes."""
+Batch = tuple[int, bool, bytes, int, int]
+"""Its number, whether it is the last piece of that number, its bytes, and the two that say where it stood."""
 
 
 class Batches:
     """Takes batches out of one stream of them, cut anywhere.
 
     >>> one = Batches()
-    >>> list(one.take(_HEADER.pack(2 * 7 + 1, 3) + b"ab")), one.inside
+    >>> list(one.take(HEADER.pack(2 * 7 + 1, 3, 40, 99) + b"ab")), one.inside
     ([], True)
     >>> list(one.take(b"c")), one.inside
-    ([(7, True, b'abc')], False)
+    ([(7, True, b'abc', 40, 99)], False)
     """
 
     def __init__(self) -> None:
@@ -70,11 +71,12 @@ class Batches:
         place, size, found = 0, len(data), []
         self._need = _SIZE
         while place + _SIZE <= size:
-            number, length = _HEADER.unpack_from(data, place)
+            number, length, records, end = HEADER.unpack_from(data, place)
             if place + _SIZE + length > size:
                 self._need = _SIZE + length
                 break
-            found.append((number >> 1, bool(number & 1), data[place + _SIZE : place + _SIZE + length]))
+            block = data[place + _SIZE : place + _SIZE + length]
+            found.append((number >> 1, bool(number & 1), block, records, end))
             place += _SIZE + length
         self._parts = [data[place:]] if place < size else []
         self._have = size - place
@@ -92,6 +94,7 @@ class Answers(Outputs):
         self._attention = attention
         self._number, self._ended = _AFTER_ALL, True
         self.whole = False
+        self.stood = 0, 0
 
     def begin(self, number: int, *, whole: bool) -> None:
         """Answer this batch from now on."""
@@ -120,7 +123,7 @@ class Answers(Outputs):
 
     def _frame(self, data: bytes) -> None:
         try:
-            super().send(_HEADER.pack(2 * self._number + self._ended, len(data)) + data)
+            super().send(HEADER.pack(2 * self._number + self._ended, len(data), *self.stood) + data)
         finally:
             framing = min(_SIZE, self.written)
             self.written -= framing
@@ -140,12 +143,16 @@ class Dealt(Answers):
             self.begin(next(self._numbers), whole=True)
         super().send(data)
 
-    def mark(self, marker: bytes, among: Container[int]) -> None:
-        """Write it as a batch of its own: the numbers of all outputs' markers follow each other."""
-        if any(descriptor in among for descriptor in self.open):
-            self.begin(next(self._numbers), whole=True)
-            self._ended = True
-            super().mark(marker, among)
+
+class _Numbering(RoutingServer):
+    """A split that numbers what it deals out, and says where in its input it stood."""
+
+    dealt: Sequence[Dealt]
+
+    def _give(self, data: Any, asked: float, got: float, taken: int, before: tuple[int, int]) -> None:
+        for one in self.dealt:
+            one.stood = before[0], self.operator.codec.offset
+        super()._give(data, asked, got, taken, before)
 
 
 class _Answering(Server):
@@ -159,8 +166,9 @@ class _Answering(Server):
         while chunk := attention.read(descriptor, read_bytes):
             got = monotonic()
             attention.moved(-len(chunk), 0)
-            for number, _, block in batches.take(chunk):
+            for number, _, block, records, end in batches.take(chunk):
                 attention.moved(len(block), 0)
+                self.operator.stand(records, end - len(block))
                 self._answer(number, block, asked, got)
                 attention.between()
                 attention.rest()
@@ -226,7 +234,7 @@ class Collating(Server):
                 if settled:
                     _missing(self._next)
                 return
-            _, last, data = self._held[port].pop(0)
+            _, last, data, *_ = self._held[port].pop(0)
             if last and number != _AFTER_ALL:
                 self._next += 1
             if data:
@@ -275,7 +283,9 @@ def batched(
 
         numbers = count()
         dealt = [Dealt(group, attention, numbers) for group in groups]
-        return RoutingServer(operator, gathered(operator, dealt, visits), visits, attention)
+        split = _Numbering(operator, gathered(operator, dealt, visits), visits, attention)
+        split.dealt = dealt
+        return split
     answers = [Answers(group, attention) for group in groups]
     kind = _AnsweringRouting if operator.shape == "routing" else _Answering
     server = kind(operator, gathered(operator, answers, visits), visits, attention)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.real.measure import run_once
 from streamsim.real.run import run
-from streamsim.real.worker_batches import _HEADER, Batches
+from streamsim.real.worker_batches import HEADER, Batches
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="observing needs Linux's /proc")
 
@@ -103,13 +104,13 @@ def test_an_ordered_merge_gives_the_bytes_of_one_server(
 @settings(max_examples=200, deadline=None)
 @given(blocks=st.lists(st.binary(max_size=50), max_size=30), cuts=st.lists(st.integers(1, 40), min_size=1, max_size=9))
 def test_batches_come_out_whole_wherever_their_stream_is_cut(blocks: list[bytes], cuts: list[int]) -> None:
-    stream = b"".join(_HEADER.pack(2 * number + 1, len(block)) + block for number, block in enumerate(blocks))
+    stream = b"".join(HEADER.pack(2 * number + 1, len(block), number, 9) + block for number, block in enumerate(blocks))
     one, found, place = Batches(), [], 0
     while place < len(stream):
         size = cuts[place % len(cuts)]
         found += one.take(stream[place : place + size])
         place += size
-    assert found == [(number, True, block) for number, block in enumerate(blocks)]
+    assert found == [(number, True, block, number, 9) for number, block in enumerate(blocks)]
     assert not one.inside
 
 
@@ -156,6 +157,25 @@ def test_records_that_cannot_be_worked_on_leave_no_gap(tmp_path: Path) -> None:
     assert found == b"".join(b"%d\n" % (number + 1) for number in range(50_000) if number % 10)
     dead = (tmp_path / "dead").read_bytes().splitlines()
     assert sorted(dead) == sorted(b"bad%d" % number for number in range(0, 50_000, 10))
+
+
+@pytest.mark.parametrize("partition", ["round-robin", "least-loaded"])
+@pytest.mark.parametrize("header", [False, True])
+def test_a_bad_record_is_named_by_its_place_in_the_input_of_the_station(
+    header: bool, partition: str, tmp_path: Path
+) -> None:
+    lines = [b"%d\n" % number for number in range(90_000)]
+    lines[70_000] = b"bad\n"
+    content = b"name\n" * header + b"".join(lines)
+    station = {
+        "operator": "filter", "where": "int(column(1)) > 5", "parallelism": 3, "merge": "ordered",
+        "partition": partition, "format": {"name": "csv", "header": header},
+    }  # fmt: skip
+    (tmp_path / "in").write_bytes(content)
+    with pytest.raises(RunError, match=r"station 'b\.[123]'") as raised:
+        run_once(load({"sources": {"f": {"file": str(tmp_path / "in")}}, "stations": {"b": station}}))
+    number, byte = 70_001, content.index(b"bad\n")
+    assert f"record {number}, byte {byte}: " in str(raised.value)
 
 
 def test_a_run_counts_the_payload_and_no_headers() -> None:
