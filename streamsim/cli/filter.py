@@ -35,7 +35,6 @@ def run_operator(name: str, words: Sequence[str]) -> int:
 
 
 def _inputs(name: str, files: Sequence[str]) -> dict[str, Any]:
-    import os
 
     traits = operators.find(name).traits
     if traits.source and files:
@@ -44,11 +43,20 @@ def _inputs(name: str, files: Sequence[str]) -> dict[str, Any]:
         many = f"{traits.inputs} inputs" if traits.inputs > 1 else "one input"
         _refuse(name, f"it reads {many}: name the files to read (- is standard input)")
     try:
-        opened = [0 if file == "-" else os.open(file, os.O_RDONLY) for file in files]
+        opened = [0 if file == "-" else _opened(file) for file in files]
     except OSError as error:
         reason = f"{error.filename!r} cannot be read: {error.strerror}; parameters are written --name value"
         _refuse(name, reason)
     return {"inputs": opened} if files else {}
+
+
+def _opened(file: str) -> int:
+    import os
+    from errno import EISDIR
+
+    if os.path.isdir(file):  # noqa: PTH112  # pathlib costs 5 ms; reading it would fail without its name
+        raise OSError(EISDIR, os.strerror(EISDIR), file)
+    return os.open(file, os.O_RDONLY)
 
 
 def _on_error(texts: dict[str, str]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Msgpack(Codec):
         except (ValueError, self._library.UnpackException) as error:
             self.offset += ends[-1] if ends else 0
             self.number += len(ends)
-            self._malformed(f"no MessagePack object: {error or type(error).__name__}")
+            self._malformed(f"no MessagePack object: {str(error) or type(error).__name__}")
 
     def rest(self) -> bytes:
         tail = super().rest()

@@ -41,6 +41,7 @@ def test_a_filter_shows_its_parameters(run: Run) -> None:
         (["filter", "where=x"], "parameters are written --name value"),
         (["sample", "--every", "x"], "'x' is not a whole number"),
         (["sample", "--every", "1", "--every", "2"], "given twice"),
+        (["copy", "/"], "'/' cannot be read: Is a directory"),
         (["count", "--format", "cvs"], "did you mean 'csv'?"),
         (["count", "--format", "rows", "--format.with", "2"], "did you mean 'width'?"),
     ],

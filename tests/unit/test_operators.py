@@ -301,3 +301,15 @@ def test_file_without_paths_reads_its_input_until_the_deadline() -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("written", [b"7", b"7\r", b" 7", b"+7", b"07"])
+def test_a_whole_number_stays_whole_with_what_windows_and_people_put_around_it(written: bytes) -> None:
+    total = create("group", {"key": 1, "value": 2, "function": "sum"})
+    assert total.run(b"a," + written + b"\na,-5 \n") == b"a,2\n"
+
+
+@pytest.mark.parametrize("written", [b"1_000", b"0x10", b"", b"-", b"1 2", b"nan", b"\xd9\xa3"])
+def test_what_only_a_programmer_takes_for_a_number_is_none(written: bytes) -> None:
+    with pytest.raises(RunError, match="not a number"):
+        create("group", {"key": 1, "value": 2, "function": "sum"}).run(b"a," + written + b"\n")
