@@ -19,7 +19,8 @@ ROUNDS, SETTLED = 30, 1e-6
 @dataclass(frozen=True, kw_only=True)
 class ClosedLoop:
     """``rate`` (records/s) go round, each in ``response`` (s) on average; by which ``method``, whether that is exact,
-    and why (not). ``line``: how much the pipes hold was counted; ``left_out``: what was not, as a warning."""
+    and why (not). ``line``: how much the pipes hold was counted; ``left_out``: what was not, as a warning.
+    ``in_flight``, ``demands`` (s) and ``servers``: the network that it was taken for."""
 
     rate: float
     response: float
@@ -28,6 +29,9 @@ class ClosedLoop:
     method: str = "mean value analysis"
     line: bool = False
     left_out: str = ""
+    in_flight: int = 0
+    demands: tuple[float, ...] = ()
+    servers: tuple[int, ...] = ()
 
 
 def makespan_of_loop(case: Case, loop: ClosedLoop, fluid: FluidResult) -> float:
@@ -101,8 +105,12 @@ def closed_loop(case: Case, *, whole: bool = False) -> ClosedLoop | None:
     ]
     narrow = _narrow(case, count)
     chain = closed_line_of(case, count) if whole and (doubts or narrow) else "not asked"
+    asked = tuple(times[name] * visits[name] * stretch[name] for name in busy)
     if not isinstance(chain, str):
         return ClosedLoop(
+            in_flight=count,
+            demands=asked,
+            servers=tuple(servers),
             rate=chain.rate,
             response=count / chain.rate,
             exact=chain.exact,
@@ -119,6 +127,9 @@ def closed_loop(case: Case, *, whole: bool = False) -> ClosedLoop | None:
         response=count / rate,
         exact=not doubts,
         why=f"{count} records in flight; {' and '.join(doubts) or 'a closed Jackson network'}",
+        in_flight=count,
+        demands=asked,
+        servers=tuple(servers),
         left_out=f"{left_out}; less gets through than this says (streamsim simulate knows how much)" if narrow else "",
     )
 
@@ -130,3 +141,28 @@ def _narrow(case: Case, count: int) -> bool:
         return False
     reads = [pipe for pipe in circuit.pipes if circuit.servers[pipe.upstream].time > 0]  # a source may wait
     return any(pipe.places + 1 < count for pipe in reads)
+
+
+def others(loop: ClosedLoop) -> dict[str, float]:
+    """Return the throughput (records/s) that every other method gives the same closed network; the bounds by side."""
+    from streamsim.analysis.queueing.amva import linearizer, schweitzer
+    from streamsim.analysis.queueing.bounds import asymptotic_bounds, balanced_job_bounds, geometric_bounds
+    from streamsim.analysis.queueing.convolution import convolution
+
+    given = [loop.in_flight], [loop.demands]
+    found = {
+        name: solve(*given, servers=loop.servers).throughputs[0]
+        for name, solve in (
+            ("mean value analysis", mva),
+            ("convolution", convolution),
+            ("Schweitzer", schweitzer),
+            ("linearizer", linearizer),
+        )
+        if name != loop.method
+    }
+    if all(count == 1 for count in loop.servers):
+        for bounds in (asymptotic_bounds, balanced_job_bounds, geometric_bounds):
+            answer = bounds(loop.in_flight, loop.demands)
+            found[f"{answer.method}, fastest"] = answer.highest_throughput
+            found[f"{answer.method}, slowest"] = answer.lowest_throughput
+    return found

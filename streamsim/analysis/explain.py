@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.choice import alternatives
-from streamsim.analysis.closed_loop import ClosedLoop
+from streamsim.analysis.closed_loop import ClosedLoop, others
 from streamsim.analysis.finite import Finite, Paced, finite
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.open_load import OpenAnswer
@@ -59,6 +59,11 @@ def _saturated(
         _by_dataflow(case, flow),
     ]
     if loop is not None:
+        startup = fluid.ended.get("startup", 0.0)
+        records = loop.rate * (fluid.makespan - startup)
+        for name, rate in others(loop).items():
+            note = "a bound on the closed network" if ", " in name else "the same closed network"
+            found.append(Alternative(method=name, value=startup + records / rate, unit="s", note=note))
         return Method(
             method=loop.method,
             exact=loop.exact,

@@ -13,7 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.caveats import caveats, ordered_merges, out_of_turn, pins_of
+from streamsim.analysis.caveats import by_key, caveats, ordered_merges, out_of_turn, pins_of
 from streamsim.analysis.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.dataflow.circuit import dataflow
 from streamsim.analysis.explain import methods
@@ -95,6 +95,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         pace = pace_of(case, circuit)
         fluid.makespan = max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / pace.rate)
         notes.append(f"what full and empty pipes cost, record by record: {pace.method}")
+        warnings += by_key(circuit) if not pace.exact else []
     by_line = answer is not None and bool(answer.line)
     warnings += caveats(case, answer, places_counted=pace is not None or by_line or (loop is not None and loop.line))
     result = _result(

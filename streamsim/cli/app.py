@@ -20,6 +20,7 @@ from streamsim.cli import (
     running,
     serving,
     sweeping,
+    theory,
 )
 
 _DESCRIPTION = """Where does a pipeline lose its time, what would a change buy, and will it hold at the expected rate?
@@ -40,7 +41,7 @@ streamsim predict scenarios/top-words.toml --set host.cores=1
 
 _GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "The worlds": (comparing.compare, measuring.measure, modelling.simulate, modelling.predict, measuring.fit),
-    "The analyst": (analysing.bottleneck, asking.whatif, sweeping.sweep),
+    "The analyst": (analysing.bottleneck, asking.whatif, sweeping.sweep, theory.model),
     "The circuit": (running.check, running.run, controlling.ctl, serving.gateway, importing.import_),
     "What there is": (describing.operators, describing.op, describing.schema),
 }
@@ -54,6 +55,7 @@ _SHORT = {
     "bottleneck": "What holds it back, and what relief would buy.",
     "whatif": "What it would take to carry a load within a response time.",
     "sweep": "Simulate or predict it at many values of its keys.",
+    "model": "Ask a model of queueing theory with numbers of your own.",
     "fit": "Fit the profile anew from an earlier trace.",
     "check": "Check it and show the circuit; runs none of its commands.",
     "run": "Run it as a plain pipeline, stdin to stdout.",

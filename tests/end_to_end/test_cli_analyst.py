@@ -167,3 +167,12 @@ def test_predict_explains_which_method_answered_and_draws_the_knee(here: Path, r
     written = json.loads((here / "reports/paced/predicted.json").read_text())
     assert written["methods"]["circuit"]["exact"] is False  # a reader that sleeps must be woken first
     assert {path.name for path in (here / "reports/paced").glob("*.svg")} == {"knee.svg", "utilisation.svg"}
+
+
+def test_any_model_of_theory_is_asked_with_numbers_of_ones_own(run: Run) -> None:
+    listed = run("model")
+    assert listed.status == 0 and "M/M/c/K" in listed.out and "network calculus" in listed.out
+    one = run("model", "M/M/1", "arrival_rate=800 records/s", "service_time=1 ms", "--json")
+    assert json.loads(one.out)["response_time"] == pytest.approx(0.005)
+    wrong = run("model", "M/M/1", "arrival_rate=800 records/s", "service_tim=1 ms")
+    assert wrong.status == 2 and "did you mean 'service_time'" in one_line(wrong.err)
