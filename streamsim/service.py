@@ -150,6 +150,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     early record brings back more than a late one (what has been seen before is dropped).
     ``places``: so many records wait before it at most (`UNLIMITED`: any number), where its pipe is not to be counted in
     bytes; models by record alone. ``filters``: those of a ``cascade``, in the order in which they are written.
+    ``stops``: it left much of the file that it opens unread (``head``) and takes so many bytes, whatever there is.
     ``discipline``: whom it serves, in the order of arrival; by ``priority``, the most urgent class first, and
     ``preemptive`` where that interrupts another; or up to ``at_once`` together, ``sharing`` one core of its own.
     """
@@ -174,6 +175,7 @@ class StationProfile(msgspec.Struct, frozen=True, kw_only=True):
     discipline: Discipline = "arrival"
     filters: tuple[Filter, ...] = ()
     yields: tuple[YieldPoint, ...] = ()
+    stops: bool = False
 
     @property
     def selectivity(self) -> float:

@@ -180,7 +180,7 @@ def input_bytes(
                     "use a file that is there, or measure"
                 )
             size = round(profile.bytes_in) - piped
-        offered[feed] = size
+        offered[feed] = min(size, round(profile.bytes_in)) if profile.stops else size
     return {source: offered[source] for source in circuit.station(name).inputs}
 
 

@@ -33,6 +33,7 @@ from streamsim.result import estimate
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile, YieldPoint
 from streamsim.trace import RunTrace, StationTrace, Trace
+from streamsim.traffic import EARLY_END
 
 Array = NDArray[np.float64]
 
@@ -147,8 +148,18 @@ def _fit_station(runs: tuple[RunTrace, ...], station: Station, scenario: Scenari
         shares=shares_of(scenario.circuit, station.name, runs),
         filters=filters_of(traces),
         yields=_yields(runs, scenario.circuit, station, records_out) if looped else (),
+        stops=_stops(scenario, station.name, bytes_in),
         demand_spread=_spread([phase.reading.work + phase.finish.work + phase.output.work for phase in phases]),
     )
+
+
+def _stops(scenario: Scenario, name: str, bytes_in: float) -> bool:
+    """Return whether a station left clearly something of the one file that it reads, and reads nothing else."""
+    feeds = scenario.circuit.feed_of(name)
+    if len(feeds) != 1 or scenario.circuit.inputs_of(name):
+        return False
+    size = scenario.source_bytes.get(feeds[0].name)
+    return size is not None and bytes_in < EARLY_END * size
 
 
 def _spread(works: list[float]) -> float | None:

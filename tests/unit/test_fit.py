@@ -12,9 +12,10 @@ from streamsim.analysis.fit import fit
 from streamsim.analysis.gather import Reading
 from streamsim.errors import ProfileError
 from streamsim.loading import load
-from streamsim.scenario import ScenarioKey
+from streamsim.scenario import Scenario, ScenarioKey
 from streamsim.service import HostProfile
 from streamsim.trace import VISIT, RunTrace, StationTrace, Trace
+from streamsim.traffic import totals
 
 MEBIBYTE = float(1 << 20)
 TIMES = np.linspace(0.0, 2.0, 201)
@@ -89,6 +90,21 @@ def test_a_streaming_source_keeps_its_demand_for_each_byte_given(scenario) -> No
     assert not profile.barrier
     assert profile.bytes_in == 0
     assert profile.service.demand(0, MEBIBYTE) - profile.service.setup == pytest.approx(0.5, rel=0.02)
+
+
+def test_who_left_most_of_its_file_unread_takes_so_much_of_a_longer_one_too(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "long").write_bytes(bytes(1 << 24))
+    (tmp_path / "short").write_bytes(bytes(1 << 20))
+
+    def of(file: str) -> Scenario:
+        return load({"sources": {"s": {"file": str(tmp_path / file)}}, "stations": {"h": {"command": "head"}}})
+
+    taken = TIMES / 2 * MEBIBYTE
+    seen = trace_of(run({"h": station("h", taken, taken, 0.25 * TIMES)}))
+    stopped, whole = (fit(seen, of(file)).stations for file in ("long", "short"))
+    assert [stopped["h"].stops, whole["h"].stops] == [True, False]
+    assert totals(of("long"), stopped)["h"].bytes_in == 1 << 20
+    assert totals(of("long"), whole)["h"].bytes_in == 1 << 24
 
 
 def test_work_done_on_slow_cores_counts_less(scenario) -> None:  # type: ignore[no-untyped-def]
