@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamsim import formats, operators, sections
-from streamsim.circuit import DEFAULT_PIPE_BYTES, Circuit, Feed, Sink, Station
+from streamsim.circuit import Circuit, Feed, Sink, Station
 from streamsim.commands import check_environment, split_command
 from streamsim.conversion import with_converters
 from streamsim.errors import ScenarioError, nearest
@@ -205,7 +205,8 @@ class _Draft:
             self.feeds.setdefault("stdin", Feed("stdin", "-"))
             inputs = ("stdin",)
         capacity = quantity(parse_bytes, section.pipe.capacity, f"{path}.pipe.capacity")
-        self.capacities[name] = _slots(capacity, f"{path}.pipe.capacity")
+        if capacity is not None:
+            self.capacities[name] = _slots(capacity, f"{path}.pipe.capacity")
         self.stations[name] = Station(
             name=name,
             command=fill_in(section.command, f"{path}.command") if section.command else None,
@@ -357,10 +358,8 @@ def _check_operator(name: str, parameters: dict[str, Any], path: str, *, source:
     _within(path, operators.check, name, parameters)
 
 
-def _slots(capacity: int | None, path: str) -> int:
+def _slots(capacity: int, path: str) -> int:
     """Round a capacity up as the kernel does: a power of two of pages (fcntl(2), F_SETPIPE_SZ)."""
-    if capacity is None:
-        return DEFAULT_PIPE_BYTES
     if not 0 < capacity <= 1 << 31:
         raise ScenarioError(f"{capacity} bytes is not a size that a pipe can have (4 KiB to 2 GiB)", path=path)
     return 1 << max(12, (capacity - 1).bit_length())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from streamsim import operators
-from streamsim.circuit import DEFAULT_PIPE_BYTES, INSERTED, Circuit, Feed, Pipe, Sink, Station
+from streamsim.circuit import DEFAULT_PIPE_BYTES, INSERTED, Circuit, Feed, Pipe, Sink, Station, copy_pipe_bytes
 from streamsim.commands import is_barrier
 from streamsim.errors import ScenarioError
 from streamsim.operators.base import MANY
@@ -85,7 +85,21 @@ class _Insertion:
             if self._is_piped(name)
         )
         sinks = tuple(Sink(sink.name, self._read(sink.input), sink.file) for sink in self.sinks)
-        return Circuit(tuple(self.stations), pipes, self.feeds, sinks)
+        found = Circuit(tuple(self.stations), pipes, self.feeds, sinks)
+        looped = {name for loop in found.loops() for name in loop}
+        return msgspec.structs.replace(found, pipes=tuple(self._with_room(pipe, found, looped) for pipe in pipes))
+
+    def _with_room(self, pipe: Pipe, circuit: Circuit, looped: Collection[str]) -> Pipe:
+        """Give the pipes of a copy more room, but where its reader says how much, or in a loop that copies nothing on.
+
+        See decision 32.
+        """
+        copy = next((name for name in (pipe.upstream, pipe.downstream) if circuit.station(name).role == "copy"), None)
+        if copy is None or copy in looped or pipe.capacity_bytes != DEFAULT_PIPE_BYTES:
+            return pipe
+        if copy == pipe.upstream and owner(circuit.station(pipe.downstream)) in self.capacities:
+            return pipe
+        return msgspec.structs.replace(pipe, capacity_bytes=copy_pipe_bytes(len(circuit.outputs_of(copy))))
 
     def _capacity(self, station: Station) -> int:
         """The pipes into a station, and into what stands before it, are as large as it says."""

@@ -94,7 +94,12 @@ def make_joints(plan: Plan, descriptors: Descriptors) -> tuple[dict[str, Joint],
     warnings: list[str] = []
     for label, wanted in plan.pipes.items():
         read, write = descriptors.pipe()
-        given = _resize(label, write, wanted)
+        try:
+            given = _resize(label, write, wanted)
+        except RunError:
+            if label not in plan.wishes:
+                raise
+            given = _resize(label, write, DEFAULT_PIPE_BYTES)
         if given != wanted:
             warnings.append(
                 f"pipe {label} has {format_bytes(given)} instead of {format_bytes(wanted)}: "

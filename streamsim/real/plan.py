@@ -83,11 +83,13 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """All processes, upstream first, and what stands between them; ``pipes`` holds capacities in bytes.
 
-    ``growth_bytes`` is how much they may grow together where the circuit would stand still.
+    Those of ``wishes`` may be smaller where the kernel gives no more. ``growth_bytes`` is how much they may grow
+    together where the circuit would stand still.
     """
 
     processes: tuple[Process, ...]
     pipes: dict[str, int]
+    wishes: frozenset[str] = frozenset()
     sinks: dict[str, str]
     directory: str
     growth_bytes: int = DEFAULT_GROWTH_BYTES
@@ -129,6 +131,11 @@ def make_plan(scenario: Scenario) -> Plan:
     return Plan(
         processes=processes,
         pipes={pipe.label: pipe.capacity_bytes for pipe in circuit.pipes if pipe.label in written},
+        wishes=frozenset(
+            pipe.label
+            for pipe in circuit.pipes
+            if "copy" in (circuit.station(pipe.upstream).role, circuit.station(pipe.downstream).role)
+        ),
         sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None}
         | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None},
         directory=str(scenario.directory),

@@ -22,6 +22,7 @@ from streamsim.loading import load
 from streamsim.operators import create
 from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import run_once
+from streamsim.real.pipes import Descriptors, make_joints
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
 from streamsim.real.worker_alone import Inattention
@@ -195,6 +196,21 @@ def test_pipes_past_the_quota_of_an_ordinary_user_are_smaller_and_that_is_said()
 def test_a_large_pipe_past_the_quota_of_an_ordinary_user_is_refused() -> None:
     answer = as_nobody(lambda: count_lines("1 MiB"))
     assert answer.startswith("refused: the kernel refuses a pipe of 1 MiB for n->a: Operation not permitted"), answer
+
+
+def test_the_pipes_of_a_copy_are_as_large_as_an_ordinary_user_may_have() -> None:
+    def work() -> str:
+        held = use_up_the_quota()
+        scenario = load({"sources": {"n": {"command": "seq 9"}},
+                         "stations": {name: {"command": "wc -l", "input": "n"} for name in "ab"}})  # fmt: skip
+        with Descriptors(64) as descriptors:
+            _, warnings = make_joints(make_plan(scenario), descriptors)
+        for descriptor in held:
+            os.close(descriptor)
+        return "; ".join(warnings)
+
+    answer = as_nobody(work)
+    assert answer.startswith("pipe n->n.copy has ") and "instead of 256 KiB" in answer, answer
 
 
 def test_a_fanout_without_room_for_private_pipes_writes_as_before() -> None:

@@ -235,3 +235,17 @@ BACK = {"b": {"operator": "copy", "input": "a2"}, "out": {"command": "cat", "inp
 )  # fmt: skip
 def test_a_loop_that_sends_a_record_the_same_way_each_time_is_warned_of(stations: dict[str, Any], warned: bool) -> None:
     assert [text[:9] for text in endless_loops(circuit_of(**stations))] == ["the loop "] * warned
+
+
+def test_the_pipes_of_a_copy_have_more_room_unless_a_reader_says_how_much() -> None:
+    def sizes(readers: int, **first: Any) -> dict[str, int]:
+        stations = {f"r{n}": {"command": "wc", "input": "n"} for n in range(readers)}
+        stations["r0"] |= first
+        circuit = load({"sources": {"n": {"command": "seq 9"}}, "stations": stations}).circuit
+        return {pipe.label: pipe.capacity_bytes for pipe in circuit.pipes}
+
+    assert sizes(1) == {"n->r0": 65536}
+    assert sizes(2) == {"n->n.copy": 262144, "n.copy->r0": 262144, "n.copy->r1": 262144}
+    assert sizes(2, pipe={"capacity": "64 KiB"})["n.copy->r0"] == 65536
+    assert set(sizes(20).values()) == {131072}
+    assert set(sizes(300).values()) == {65536}
