@@ -7,6 +7,7 @@ given and nothing else.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from types import TracebackType
@@ -37,6 +38,10 @@ class Descriptors:
             low = descriptor
             try:
                 descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, self._floor)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from None  # the floor is past the limit
             finally:
                 os.close(low)
         self._open.add(descriptor)

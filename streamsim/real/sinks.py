@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -29,6 +30,8 @@ class Sinks:
                 self.descriptors[name] = self._open(name, Path(os.path.realpath(target)))
         except OSError as error:
             self._discard()
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # nothing is wrong with the file
+                raise
             raise RunError(f"sink {name!r}: {target!r} cannot be written: {error.strerror}") from None
         return self
 

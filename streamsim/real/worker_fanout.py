@@ -35,6 +35,9 @@ UNCOUNTED = -1
 """As the records of a visit: nobody looked at the bytes. The neighbours know how many there were."""
 
 
+_SPARE = 16
+"""Descriptors that a server needs for waiting, and for clients and what answers them."""
+
 _ROUNDS_S = 0.001
 """For so long full chunks are passed on before it is seen to that there may be commands. Waiting serves them anyway."""
 
@@ -49,9 +52,14 @@ class Stage:
         self._outputs, self.capacity, self._attention = outputs, capacity, attention
         self._tee = _find_tee()
         self._pipes: dict[int, tuple[int, int]] = {}
-        self._read, self._write = self._pipe_of(-1)
-        for descriptor in outputs.open[:-1]:
-            self._pipe_of(descriptor)
+        try:
+            self._read, self._write = self._pipe_of(-1)
+            for descriptor in outputs.open[:-1]:
+                self._pipe_of(descriptor)
+            _check_spare(self._read)
+        except OSError:
+            self.close()
+            raise
 
     def _pipe_of(self, descriptor: int) -> tuple[int, int]:
         pipe = self._pipes.get(descriptor)
@@ -60,7 +68,6 @@ class Stage:
 
             pipe = self._pipes[descriptor] = os.pipe()
             if fcntl(pipe[1], F_GETPIPE_SZ) < self.capacity:
-                self.close()
                 raise OSError(f"a pipe of {self.capacity} bytes is not to be had")
         return pipe
 
@@ -140,6 +147,17 @@ class Stage:
             for end in pipe:
                 os.close(end)
         self._pipes = {}
+
+
+def _check_spare(descriptor: int) -> None:
+    """Raise OSError where no descriptors are left for what else a server opens: it had better do without a stage."""
+    spare: list[int] = []
+    try:
+        while len(spare) < _SPARE:
+            spare.append(os.dup(descriptor))
+    finally:
+        for one in spare:
+            os.close(one)
 
 
 class Fanout(Server):

@@ -22,6 +22,7 @@ from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.real import worker_fanout, worker_loop
 from streamsim.real.measure import run_once
+from streamsim.real.pipes import Descriptors
 from streamsim.real.run import run
 from streamsim.trace import VISIT
 
@@ -136,6 +137,35 @@ def test_full_chunks_are_not_copied(tmp_path: Path) -> None:
     visits = np.fromfile(tmp_path / "visits", dtype=VISIT)
     spliced = visits["records_in"] == worker_fanout.UNCOUNTED
     assert spliced.any() and (visits["taken"][spliced] == 65536).all()
+
+
+@pytest.mark.parametrize("limit", [12, 14, 16, 20, 26, 32, 40, 50])
+def test_with_few_descriptors_a_server_fails_before_it_begins_or_not_at_all(limit: int, tmp_path: Path) -> None:
+    # It is given 11, and wants 18 for private pipes, one to wait for each full output, and some for who asks.
+    content, readers = random.Random(0).randbytes(1 << 20), 9
+    control = {"socket": str(tmp_path / "s"), "page": str(tmp_path / "p"), "log": str(tmp_path / "l"), "libraries": []}
+    spec = {"operator": "copy", "outputs": [1, *range(3, 2 + readers)], "control": control}
+    words = ["sh", "-c", f'ulimit -n {limit} && exec "$0" "$@"', sys.executable, "-S", "-E", "-P", str(WORKER)]
+    with Descriptors(64) as descriptors:
+        read, write = descriptors.pipe()
+        fcntl.fcntl(write, 1031, 1 << 20)  # F_SETPIPE_SZ: all of it is there at once, so that chunks are full
+        os.write(write, content)
+        descriptors.close(write)
+        ends = [descriptors.pipe() for _ in range(readers)]
+        error = descriptors.open(str(tmp_path / "error"), os.O_RDWR | os.O_CREAT)
+        places = [(read, 0), (error, 2), *((w, n) for (_, w), n in zip(ends, spec["outputs"], strict=True))]
+        actions = [(os.POSIX_SPAWN_DUP2, held, place) for held, place in places]
+        pid = os.posix_spawn("/bin/sh", [*words, json.dumps(spec)], os.environ, file_actions=actions)
+        descriptors.close(read, *(w for _, w in ends))
+        threads = [Reader(os.dup(r), n, None, 0.002) for n, (r, _) in enumerate(ends)]
+        for thread in threads:
+            thread.join(timeout=60)
+    status, said = os.waitpid(pid, 0)[1], (tmp_path / "error").read_text()
+    if status == 0:
+        assert all(thread.got == content for thread in threads) and said == ""
+    else:
+        assert limit < 26 and ("Too many open files" in said or "cannot open shared object" in said), said
+        assert all(thread.got == b"" for thread in threads)
 
 
 @pytest.mark.parametrize("lines", [50, 400_000])

@@ -30,6 +30,9 @@ _EVERY_S = 0.5e-3
 _SHARE = 19.0
 """After commands that took t, the data has at least so many times t."""
 
+_WAITERS = 8
+"""For so many outputs the descriptor to wait with is kept; of hundreds each would have one (ulimit -n)."""
+
 _S_IFMT, _S_IFIFO = 0o170000, 0o010000  # stat.h: the module `stat` is one import more
 
 
@@ -61,7 +64,7 @@ class Attention:
         """What was held back and is to be worked on now, by its input."""
         self._next = 0.0
         self._readers: dict[tuple[int, ...], Any] = {}
-        self._writers: dict[int, epoll] = {}
+        self._writers: dict[int, Any] = {}
         self._turns: list[tuple[int, int]] = []
 
     def serve_for(self, holder: Any) -> None:
@@ -292,7 +295,9 @@ class Attention:
         """Wait for room in an output, serving commands."""
         waiting = self._writers.get(descriptor)
         if waiting is None:
-            waiting = self._writers[descriptor] = epoll()
+            if len(self._writers) >= _WAITERS:
+                self._writers.pop(next(iter(self._writers)))
+            waiting = self._writers[descriptor] = _waiter()
             waiting.register(descriptor, EPOLLOUT)
             waiting.register(self.endpoint.descriptor, EPOLLIN)
         self.note()
@@ -300,6 +305,14 @@ class Attention:
             if found == self.endpoint.descriptor:
                 self.endpoint.serve()
                 self.note()
+
+
+def _waiter() -> Any:
+    """Return what waits for room: without a descriptor to spare it looks from outside like waiting for input."""
+    try:
+        return epoll()
+    except OSError:
+        return poll()
 
 
 def _reopen(descriptor: int, how: int) -> None:
