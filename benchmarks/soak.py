@@ -63,7 +63,7 @@ def circuit(first: int, last: int, rate: float, out: Path) -> Scenario:
                 "even": {"operator": "filter", "where": "int(record) % 2 == 0", "input": "numbers"},
                 "same": {"operator": "map", "to": "record", "input": "even", "fuse": True},
                 "join": {"operator": "interleave", "input": ["odd", "same"]},
-                "shared": {"operator": "map", "to": "record", "parallelism": 2},
+                "shared": {"operator": "filter", "where": "True", "parallelism": 2, "merge": "ordered"},
                 "tool": {"command": "cat"},
                 "last": {"operator": "copy"},
                 "count": {"command": "wc -l", "input": "numbers"},

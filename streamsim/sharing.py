@@ -183,8 +183,12 @@ def _check_ordered(station: Station, path: str) -> None:
             path=path,
         )
     if station.command is None:
-        traits = operators.find(str(station.operator)).traits
-        if not traits.separable:
+        kind = operators.find(str(station.operator))
+        traits = kind.traits
+        forgotten = (
+            bool(kind.saved) and traits.state == "none" and not traits.barrier
+        )  # it has a state and does not say so
+        if not traits.separable or forgotten:
             why = "gives nothing before its input ends" if traits.barrier else "keeps a state from record to record"
             raise ScenarioError(
                 f"an ordered merge gives what one server would, and operator {station.operator!r} {why}, of which each "

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamsim.errors import RunError
+from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
 from streamsim.real.measure import run_once
 from streamsim.real.run import run
@@ -36,9 +36,15 @@ class Slow(Times):
         sleep(0.002 * (b"7" in records[0]))
         return super().process(records)
 
-class Last(RecordOperator):
+class Told(RecordOperator):
     '''Keeps a state, and says so.'''
     traits = Traits(state="bounded", one_to_one=True)
+    def process(self, records):
+        return records
+
+class Untold(RecordOperator):
+    '''Keeps a state, and says so only to who saves it.'''
+    saved = ("last",)
     def process(self, records):
         return records
 """
@@ -157,6 +163,13 @@ def test_records_that_cannot_be_worked_on_leave_no_gap(tmp_path: Path) -> None:
     assert found == b"".join(b"%d\n" % (number + 1) for number in range(50_000) if number % 10)
     dead = (tmp_path / "dead").read_bytes().splitlines()
     assert sorted(dead) == sorted(b"bad%d" % number for number in range(0, 50_000, 10))
+
+
+@pytest.mark.parametrize("operator", ["Told", "Untold"])
+def test_an_operator_of_one_s_own_that_keeps_a_state_is_refused(operator: str) -> None:
+    station = {"operator": f"shapes_repeating:{operator}", "parallelism": 2, "merge": "ordered"}
+    with pytest.raises(ScenarioError, match="keeps a state from record to record"):
+        load({"sources": {"a": {"command": "seq 9"}}, "stations": {"b": station}})
 
 
 @pytest.mark.parametrize("partition", ["round-robin", "least-loaded"])
