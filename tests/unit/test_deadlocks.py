@@ -66,7 +66,8 @@ def test_inputs_of_different_sources_do_not_wait_for_each_other() -> None:
 
 @pytest.mark.parametrize("merge", ["unordered", "ordered"])
 def test_servers_between_their_own_split_and_merge_do_not_stand_still(merge: str) -> None:
-    assert found({"b": {"operator": "copy", "parallelism": 3, "merge": merge}}) == []
+    for station in ({"operator": "copy"}, {"operator": "filter", "where": "len(record) > 3"}):
+        assert found({"b": station | {"parallelism": 3, "merge": merge}}) == []
 
 
 def test_what_is_known_to_fit_is_no_risk() -> None:

@@ -49,6 +49,16 @@ def test_servers_share_the_work_and_no_byte_is_lost(partition: str, servers: int
     assert found == (pytest.approx(10.0 / servers, rel=0.05), 100_000_000, 100_000_000)
 
 
+@pytest.mark.parametrize("selectivity", [0.0, 0.3, 2.5])
+@pytest.mark.parametrize("partition", ["round-robin", "least-loaded"])
+def test_servers_whose_answers_are_put_in_order_share_the_work_too(partition: str, selectivity: float) -> None:
+    ordered = circuit(parallelism=3, partition=partition, merge="ordered")
+    scenario = load(ordered.document, overrides={"service.work.selectivity": selectivity})
+    found = makespan_and_bytes(scenario)
+    assert found[0] == pytest.approx(10.0 / 3, rel=0.05)
+    assert found[1:] == (100_000_000, pytest.approx(100_000_000 * selectivity, abs=3))
+
+
 def test_no_more_servers_work_at_once_than_there_are_cores() -> None:
     scenario = circuit(parallelism=4)
     narrow = load(scenario.document, overrides={"host.cores": 2})
