@@ -10,7 +10,8 @@ import msgspec
 from streamsim.analysis.case import Case
 from streamsim.analysis.elasticity import throughput
 from streamsim.analysis.fluid import solve
-from streamsim.analysis.open_load import OpenAnswer, open_load, spans
+from streamsim.analysis.loads import spans
+from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.queueing.gg1 import kingman
 from streamsim.analysis.segments import moved, segments_of
 

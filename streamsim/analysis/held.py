@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from streamsim.analysis.case import Case
 from streamsim.analysis.fluid import FluidResult
-from streamsim.analysis.open_load import OpenAnswer, decompose, spans
+from streamsim.analysis.loads import spans
+from streamsim.analysis.open_load import OpenAnswer, decompose
 from streamsim.analysis.released import ALONE_AND_AT_ONCE
 
 MOST_SHED, NEARLY_FULL = 0.05, 0.98

@@ -45,7 +45,8 @@ def stretches(
     With k others at work a server gets min(1, m/(k+1)) of a core, m the available cores. By the arrival theorem a
     server sees the others as if it were not there, each wanting a core for the share u = rate·work·stretch of the time,
     independently; so stretch = E[max(1, (k+1)/m)] with k of a Poisson-binomial law of the u. Where stations are pinned
-    it is the mean of one over the share that is fair with so many of each group at work (`pinned`).
+    it is the mean of one over the share that is fair with so many of each group at work (`pinned`). No server on a
+    single core is at work for more of the time than the core itself, which bounds its stretch.
 
     Parameters
     ----------
@@ -76,10 +77,16 @@ def stretches(
         return stretch
     else:
         crowd = _Alike(available_cores, {name: stations[name].servers for name in names})
+    single: float | None = None
+    if limits is None and available_cores <= 1:
+        single = sum(one.rate * one.work * one.servers for one in stations.values()) / available_cores
+        single = single if single < 1 else None
     before: list[dict[str, float]] = []
     for turn in range(rounds):
         wanting = {name: min(stations[name].rate * stations[name].work * stretch[name], FULL) for name in names}
         found = crowd.stretched(wanting)
+        if single is not None:
+            found = {name: min(found[name], single / (stations[name].rate * stations[name].work)) for name in names}
         settled = all(abs(found[name] - stretch[name]) <= SETTLED * found[name] for name in names)
         before = [*before[-1:], stretch]
         stretch = {**stretch, **found}

@@ -19,13 +19,14 @@ from streamsim.analysis.choice import Arrivals, Choice, Kind, Station, choose
 from streamsim.analysis.finite import seconds_needed
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import Wants, stretches
+from streamsim.analysis.loads import largest_rates, spans, too_much
 from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv, superpose_scv
 from streamsim.analysis.released import ALONE_AND_AT_ONCE, Along, Released, released, variance_along
 from streamsim.analysis.response import Law, gamma_quantiles, quantiles
 from streamsim.analysis.segments import moved, reading_demand
 from streamsim.circuit import Pipe
 from streamsim.scenario import Load
-from streamsim.traffic import arrival_times, shares
+from streamsim.traffic import shares
 
 NEARLY = 0.999
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -77,7 +78,7 @@ def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> 
     startup = fluid.ended.get("startup", 0.0)
     capacity_s = seconds_needed(case, fluid) if needed_s is None else needed_s
     if span <= 0 or capacity_s >= span * NEARLY:
-        largest = _largest_rates(case, found, capacity_s)
+        largest = largest_rates(case, found, capacity_s)
         return OpenAnswer(
             makespan=max(fluid.makespan, span),
             saturated=True,
@@ -90,29 +91,6 @@ def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> 
 
         return open_loops(case, span, startup)
     return decompose(case, span, startup)
-
-
-def spans(case: Case) -> dict[str, float]:
-    """Return how long each paced source takes to give everything at its own rate (s)."""
-    spans, scenario, flows = {}, case.scenario, case.flows
-    for name, load in scenario.loads.items():
-        if load.open and name in flows:
-            size, records = flows[name].bytes_out, flows[name].records_out
-            if load.rate is None:
-                spans[name] = float(arrival_times(scenario, name).max(initial=0.0)) / case.rate
-            else:
-                amount = size if load.rate.unit == "bytes" else records
-                spans[name] = amount / load.rate.per_second / case.rate
-    return spans
-
-
-def _largest_rates(case: Case, spans: dict[str, float], capacity_s: float) -> str:
-    rates = []
-    for name, span in spans.items():
-        rate = case.scenario.load_of(name).rate
-        if rate is not None and capacity_s > 0:
-            rates.append(f"at most {rate.per_second * case.rate * span / capacity_s:.4g} {rate.unit}/s at '{name}'")
-    return " and ".join(rates) or "a slower trace of times"
 
 
 def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
@@ -328,11 +306,10 @@ def _together(
     case: Case, answers: dict[str, StationAnswer], stretch: dict[str, float], span: float, startup: float
 ) -> OpenAnswer:
     path = _longest(case, answers)
-    times = [answers[name].response_time_s for name in path]
-    known = [time for time in times if time is not None]
-    if len(known) < len(times):
-        return OpenAnswer(makespan=startup + span, saturated=True, stations=answers, path=path)
-    mean = sum(known)
+    if overloaded := overloaded_in(answers):
+        warnings = too_much(case, span, overloaded)
+        return OpenAnswer(makespan=startup + span, saturated=True, stations=answers, path=path, warnings=warnings)
+    mean = sum(answers[name].response_time_s or 0.0 for name in path)
     exact = all(choice.exact for name in path if (choice := answers[name].choice) is not None)
     together = (
         sum(crowded(stretch[name]) * (answers[name].response_time_s or 0.0) for name in path) / mean if mean else 0
@@ -362,6 +339,15 @@ def _together(
             + (", but for the cores that they share" if together and not chunked else ""),
         ),
     )
+
+
+def overloaded_in(answers: dict[str, StationAnswer]) -> dict[str, float]:
+    """Return the stations that have no steady state, and which part of what comes to them they could carry."""
+    return {
+        name: one.choice.queue.largest_rate / one.asked.arrivals.rate
+        for name, one in answers.items()
+        if one.response_time_s is None and one.choice is not None and one.asked is not None
+    }
 
 
 def _longest(case: Case, answers: dict[str, StationAnswer]) -> tuple[str, ...]:

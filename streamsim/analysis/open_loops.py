@@ -10,7 +10,8 @@ from __future__ import annotations
 from streamsim.analysis.case import Case
 from streamsim.analysis.choice import Arrivals, choose
 from streamsim.analysis.layers import stretches
-from streamsim.analysis.open_load import OpenAnswer, StationAnswer, asked_of, rate_of, wake_s, wants_of
+from streamsim.analysis.loads import too_much
+from streamsim.analysis.open_load import OpenAnswer, StationAnswer, asked_of, overloaded_in, rate_of, wake_s, wants_of
 from streamsim.traffic import shares
 
 AS_IF_POISSON = "what goes round is taken for a Poisson stream"
@@ -77,9 +78,9 @@ def _together(case: Case, answers: dict[str, StationAnswer], span: float, startu
     path = _longest(case, answers)
     rounds = {name for loop in case.scenario.circuit.loops() for name in loop}
     along = [*path, *(name for name in case.order if name in rounds and name not in path)]
-    times = [answers[name].response_time_s for name in along]
-    if None in times:
-        return OpenAnswer(makespan=startup + span, saturated=True, stations=answers, path=path)
+    if overloaded := overloaded_in(answers):
+        warnings = too_much(case, span, overloaded)
+        return OpenAnswer(makespan=startup + span, saturated=True, stations=answers, path=path, warnings=warnings)
     mean = sum(_visits(case, name) * (answers[name].response_time_s or 0.0) for name in along)
     exact = exact and all(choice.exact for name in along if (choice := answers[name].choice) is not None)
     return OpenAnswer(

@@ -18,7 +18,7 @@ from streamsim.adjustable import Adjustable, Filtering, Thinning, adjustable
 from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
 from streamsim.analysis.fluid import solve
-from streamsim.analysis.open_load import spans
+from streamsim.analysis.loads import spans
 from streamsim.analysis.pipe_course import pipe_course
 from streamsim.analysis.segments import moved, segments_of
 from streamsim.errors import ModelError

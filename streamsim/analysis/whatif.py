@@ -17,7 +17,8 @@ from streamsim.analysis.elasticity import saturated_makespan, throughput
 from streamsim.analysis.finite import Finite, finite, seconds_needed
 from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Answer, Goal, Variant
-from streamsim.analysis.open_load import OpenAnswer, open_load, spans
+from streamsim.analysis.loads import spans
+from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.segments import segments_of
 from streamsim.analysis.steered import steered
 from streamsim.analysis.variants import changes_of, fusible, shareable, variant_of

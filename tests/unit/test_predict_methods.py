@@ -290,3 +290,11 @@ def test_pipes_that_hold_fewer_than_are_in_flight_are_said_to_be_left_out_where_
     assert result.methods["circuit"].method == "mean value analysis"
     (warning,) = result.warnings
     assert "fewer than the 6 records in flight" in warning and "servers wait for cores" in warning
+
+
+def test_a_load_that_one_core_carries_is_carried_by_stations_that_differ() -> None:
+    # 0.95 of what one core can do; no server is at work for more of the time than the core
+    result = answer(paced(0.95 * 1000 / 1.3, {"a": {"per_record": "1 ms", "scv": 1.0},
+                                              "b": {"per_record": "0.3 ms", "scv": 1.0}}), cores=1.0)  # fmt: skip
+    assert not result.saturated and not result.warnings
+    assert result.circuit.response_time is not None
