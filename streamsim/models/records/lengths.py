@@ -32,7 +32,11 @@ ENDLESS = 1 << 62
 def ends(table: Table) -> bool:
     """Whether every source ends, by itself or because all who read from it end early."""
     return all(
-        row.source is None or row.source.records is not None or row.source.until_s < math.inf or _is_cut(table, number)
+        row.source is None
+        or row.source.records is not None
+        or row.source.until_s < math.inf
+        or isinstance(row.source.stream, Listed)
+        or _is_cut(table, number)
         for number, row in enumerate(table.stations)
     )
 
