@@ -18,7 +18,7 @@ class Inattention:
     appointments: Sequence[Any] = ()
     held: Sequence[int] = ()
     freed: Any = ()
-    listens = visited = False
+    listens = alert = False
     chunks = 0
 
     @staticmethod

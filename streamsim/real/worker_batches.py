@@ -180,7 +180,7 @@ class _Answering(Server):
         return asked, monotonic()
 
     def _answer(self, number: int, block: bytes, asked: float, got: float) -> None:
-        whole = not (self.attention.appointments or self.attention.visited)
+        whole = not (self.attention.appointments or self.attention.alert)
         for one in self.answers:
             one.begin(number, whole=whole)
         self._take(block, 0, asked, got)

@@ -65,7 +65,7 @@ class Server:
             got = monotonic()
             if not chunk:
                 return asked, got
-            if plain and not (attention.visited or attention.appointments):
+            if plain and not (attention.alert or attention.appointments):
                 self.outputs.send(self.operator.feed(chunk))
             else:
                 self._take(chunk, 0, asked, got)
@@ -108,7 +108,7 @@ class Server:
 
             for piece in pieces(self.attention, self, chunk, port):
                 self._work(piece, port, asked, got)
-        elif self.attention.visited and self.in_pieces and self._is_long(chunk):
+        elif self.attention.alert and self.in_pieces and self._is_long(chunk):
             from streamsim.real.control.piecemeal import work
 
             work(self, chunk, port, asked, got)

@@ -40,6 +40,8 @@ class Method:
                 fields.append((name, hint))
             else:
                 fields.append((name, hint, parameter.default))
+        self.demanding = any(len(field) == 2 for field in fields)
+        """Whether it cannot be called without parameters."""
         self.names = tuple(field[0] for field in fields)
         self.parameters = msgspec.defstruct(f"{self.name}_parameters", fields, forbid_unknown_fields=not self.rest)
 
@@ -49,6 +51,8 @@ class Method:
 
     def call(self, given: dict[str, Any] | list[Any]) -> Any:
         """Call it with parameters by name or by position; raises `BadParameters` where they do not fit."""
+        if not given and not self.demanding:
+            return self.function()
         if isinstance(given, list) and len(given) > len(self.names):
             raise BadParameters(f"{self.name} takes {len(self.names)} parameters, not {len(given)}")
         given = self.named(given)
@@ -81,13 +85,14 @@ class Api:
         self._of: object = None
         self._common = common
         self._methods: dict[str, Method] = {}
+        self._document: dict[str, Any] | None = None
 
     @property
     def methods(self) -> dict[str, Method]:
         """The methods by name; made anew when the operator has been replaced by one of another kind."""
         operator = self._operator()
         if self._of is not operator:
-            self._of = operator
+            self._of, self._document = operator, None
             fields = [(name, _returned(method)) for name, method in readings(operator).items()]
             state = msgspec.defstruct("State", fields)
             self._methods = {}
@@ -114,8 +119,13 @@ class Api:
         return result
 
     def document(self) -> dict[str, Any]:
-        """Return the OpenRPC document of the API."""
+        """Return the OpenRPC document of the API; the same object until the operator has been replaced."""
         methods = list(self.methods.values())
+        if self._document is None:
+            self._document = self._described(methods)
+        return self._document
+
+    def _described(self, methods: list[Method]) -> dict[str, Any]:
         types = [method.parameters for method in methods] + [method.returns for method in methods]
         schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
         described = []

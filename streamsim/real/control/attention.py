@@ -1,20 +1,27 @@
-"""Reading and writing pipes while listening for commands: no thread, and no call more while the data flows.
+"""Reading and writing pipes while listening for commands: no thread, and nothing done for it while nobody asks.
 
-A pipe end is opened anew without blocking (a description of its own, so that whoever shares the pipe notices nothing).
-As long as there are bytes, or room, the data path does the same calls as without control; only when it would sleep it
-waits for the pipe and the commands together. While the data flows, commands are looked for every half millisecond at
-most, and never take more than a twentieth of the time.
+A pipe end is opened anew (a description of its own, so that whoever shares the pipe notices nothing). It blocks, as it
+would without control, and nothing looks for commands: whoever connects, or says something after a silence, makes the
+kernel send SIGURG, whose handler lets the pipe ends return at once from then on. So a call that sleeps in one of them
+ends with nothing moved, and the server waits for the pipe and the commands together until all have been silent for a
+while. A signal that comes between the last instruction and the system call is noticed with the next chunk only; so that
+no silent input keeps it, the runner sends one too, to who has stood still for a second (rousing.py).
 
-Whoever watches from outside tells the two waits by their system calls: a server waits for input in poll(2), for room in
-its output in epoll_wait(2).
+Commands have a twentieth of the time, of which up to `_MOST_CREDIT_S` may be saved, while data flows; where none has
+come, or gone, for `_SILENT_S`, they have all of it.
+
+Whoever watches from outside tells the two waits by their system calls: while somebody asks a server waits for input in
+poll(2), for room in its output in epoll_wait(2).
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from select import EPOLLIN, EPOLLOUT, POLLIN, epoll, poll
 from time import monotonic, monotonic_ns
 
+from streamsim.real.control.allowance import Allowance
 from streamsim.real.control.endpoint import Endpoint
 from streamsim.real.control.page import ENDED, PAUSED, RUNNING, SLEEPING, Page
 
@@ -26,9 +33,11 @@ if TYPE_CHECKING:
     from streamsim.real.control.endpoint import Answering
     from streamsim.real.control.sharing import Share
 
+_signal: Any = sys.modules.get("_signal") or __import__("signal")  # as in worker_loop.py
+
 _EVERY_S = 0.5e-3
-_SHARE = 19.0
-"""After commands that took t, the data has at least so many times t."""
+_RELAX_S = 5e-3
+"""After so long without a request nothing looks for one until the kernel says so."""
 
 _WAITERS = 8
 """For so many outputs the descriptor to wait with is kept; of hundreds each would have one (ulimit -n)."""
@@ -39,8 +48,9 @@ _S_IFMT, _S_IFIFO = 0o170000, 0o010000  # stat.h: the module `stat` is one impor
 class Attention:
     """The eyes and ears of one server, as its specification (worker.py) says under ``control``.
 
-    ``paused``: it reads no more until it is resumed. ``bytes_in``, ``bytes_out``, ``chunks`` count what moved;
-    ``unwritten`` is what of the last chunk is not yet in the pipe: inside the chunk, what is still to be worked on too.
+    ``alert``: somebody may want something. ``paused``: it reads no more until it is resumed. ``bytes_in``,
+    ``bytes_out``, ``chunks`` count what moved; ``unwritten`` is what of the last chunk is not yet in the pipe, as far
+    as is known: inside the chunk, what is still to be worked on too.
     """
 
     listens = True
@@ -49,10 +59,9 @@ class Attention:
         self.spec = dict(spec)
         where = spec["control"]
         self._page = Page(where["page"])
-        self.endpoint = Endpoint(where["socket"], self._api)  # after the page: who can connect finds it
         self._holder: Any = None
         self._shares: dict[str, Share] = {}
-        self.paused = False
+        self.paused = self.alert = self._asleep = False
         self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
         self.appointments: list[Any] = []
         """Commands that wait for a position of the input, the next one first (see faculties.py)."""
@@ -62,15 +71,21 @@ class Attention:
         """The inputs that are not read until a marker (see markers.py) has come by others too, and what was read."""
         self.freed: list[tuple[int, bytes]] = []
         """What was held back and is to be worked on now, by its input."""
-        self._next = 0.0
-        self._readers: dict[tuple[int, ...], Any] = {}
-        self._writers: dict[int, Any] = {}
+        self._allowance = Allowance()
+        self._next = self._looked = 0.0
+        self._ends: dict[int, tuple[int, int]] = {}
+        """The pipe ends that are its own, with what they are (device, inode)."""
+        self._readers: dict[tuple[tuple[int, ...], bool], Any] = {}
+        self._writers: dict[tuple[int, bool], Any] = {}
         self._turns: list[tuple[int, int]] = []
+        self.endpoint = Endpoint(where["socket"], self._api)  # last: who can connect finds the rest
 
     def serve_for(self, holder: Any) -> None:
         """Say whose commands these are: its attribute ``operator`` is read, and replaced by some commands."""
         self._holder = holder
         self.note()
+        _signal.signal(_signal.SIGURG, self._rouse)
+        self._relax()
 
     def share(self, parts: Iterable[tuple[Mapping[str, Any], Any]]) -> None:
         """Let the operators below the first, by their specifications, be asked too."""
@@ -88,8 +103,6 @@ class Attention:
 
     def find_libraries(self) -> None:
         """See to it that what answers requests can be imported."""
-        import sys
-
         sys.path += [path for path in self.spec["control"]["libraries"] if path not in sys.path]
 
     def _api(self) -> Answering:
@@ -105,11 +118,56 @@ class Attention:
         return SharedApi(first, self._shares)
 
     def adopt(self, inputs: Iterable[int], outputs: Iterable[int]) -> None:
-        """Make these descriptors, as far as they are pipes, return at once where they would block."""
+        """Make these descriptors, as far as they are pipes, its own."""
         for descriptor in inputs:
-            _reopen(descriptor, os.O_RDONLY)
+            self._own(descriptor, os.O_RDONLY)
         for descriptor in outputs:
-            _reopen(descriptor, os.O_WRONLY)
+            self._own(descriptor, os.O_WRONLY)
+
+    def _own(self, descriptor: int, how: int) -> None:
+        """Open a pipe end anew, under the same number.
+
+        Not by a flag on the description that is there: others may share it. What is no pipe stays as it is, as does
+        the end of a pipe whose reader has gone (ENXIO): its next write says so.
+        """
+        try:
+            found = os.fstat(descriptor)
+            if found.st_mode & _S_IFMT != _S_IFIFO:
+                return
+            fresh = os.open(f"/proc/self/fd/{descriptor}", how | os.O_NONBLOCK)
+        except OSError:
+            return
+        os.dup2(fresh, descriptor, inheritable=False)
+        os.close(fresh)
+        self._ends[descriptor] = found.st_dev, found.st_ino
+
+    def _rouse(self, number: int = 0, frame: object = None) -> None:
+        """Be alert from now on; the handler of SIGURG, so it may run between any two instructions."""
+        self.note()
+        if not self.alert:
+            self.alert = True
+            self._next = 0.0
+            self.endpoint.call_by_signal(wanted=False)
+            self._set_blocking(False)
+
+    def _relax(self) -> None:
+        """Let nothing but a signal disturb it. Whoever came meanwhile is found here, or the signal comes after this."""
+        self.alert = False
+        self._set_blocking(True)
+        self.endpoint.call_by_signal(wanted=True)
+        if self.endpoint.wanted():
+            self._rouse()
+
+    def _set_blocking(self, value: bool) -> None:
+        for descriptor, identity in tuple(self._ends.items()):
+            try:
+                found = os.fstat(descriptor)
+            except OSError:
+                found = None
+            if found is None or (found.st_dev, found.st_ino) != identity:  # closed, and perhaps something else by now
+                del self._ends[descriptor]
+            else:
+                os.set_blocking(descriptor, value)
 
     @property
     def position(self) -> int:
@@ -175,31 +233,35 @@ class Attention:
 
     def write(self, descriptor: int, data: bytes | memoryview) -> int:
         """Write a part, at least a byte, and return how much; commands are served while there is no room."""
+        self.unwritten = size = len(data)
         while True:
             try:
                 done = os.write(descriptor, data)
             except BlockingIOError:
-                self.unwritten = len(data)
                 self.wait_for_room(descriptor)
                 continue
             self.bytes_out += done
-            self.unwritten = len(data) - done
+            self.unwritten = size - done
             return done
 
     def between(self) -> None:
-        """Between two chunks: bring the page up to date, and serve commands when it is time."""
+        """Between two chunks: bring the page up to date, and serve commands, when it is time."""
         self.chunks += 1
+        now = monotonic()
+        if now >= self._next:  # the page is as old as that at most while data flows
+            self._look(now)
+
+    def _look(self, now: float) -> None:
         if self._turns:
             self._turn()
-        now = monotonic()
-        if now >= self._next:  # the page is as old as that at most; who sleeps brings it up to date first
-            self.note()
+        self._next = now + _EVERY_S
+        self.note()
+        if self.alert:
+            gap, self._looked = now - self._looked, now
             self._serve(now)
-
-    @property
-    def visited(self) -> bool:
-        """Whether anybody is connected, who may want an answer before a long chunk is done."""
-        return self.endpoint.visited
+            # Who works on a chunk for long goes on looking inside of it as long as anybody is connected.
+            if now - self.endpoint.heard > _RELAX_S and (gap < 2 * _EVERY_S or not self.endpoint.visited):
+                self._relax()
 
     def look(self, ahead: int, unwritten: int) -> None:
         """Inside a chunk, of which so many bytes are to be worked on and so many of output to be written."""
@@ -216,9 +278,11 @@ class Attention:
     def sleep(self, seconds: float) -> None:
         """Sleep, serving commands."""
         until = monotonic() + seconds
+        self._asleep = True
         while (left := until - monotonic()) > 0:
-            self.note(SLEEPING)
+            self.note()
             self.endpoint.serve(left)
+        self._asleep = False
         self.note()
 
     def turn(self, descriptor: int, fresh: int) -> bool:
@@ -232,14 +296,18 @@ class Attention:
         for descriptor, fresh in self._turns:
             os.dup2(fresh, descriptor, inheritable=False)
             os.close(fresh)
-            self._writers.pop(descriptor, None)
+            for key in [key for key in self._writers if key[0] == descriptor]:
+                del self._writers[key]
+            found = os.fstat(descriptor)
+            self._ends[descriptor] = found.st_dev, found.st_ino
+            os.set_blocking(descriptor, not self.alert)
         self._turns = []
 
     def note(self, state: int | None = None) -> None:
         """Write the counters into the page."""
         operator = self._holder.operator
         if state is None:
-            state = PAUSED if self.paused else RUNNING
+            state = PAUSED if self.paused else SLEEPING if self._asleep else RUNNING
         self._page.write(
             operator.records_in, operator.records_out, self.bytes_in, self.bytes_out, self.chunks, state, monotonic_ns()
         )
@@ -248,37 +316,64 @@ class Attention:
 
     def close(self) -> None:
         """The server has ended: say so in the page, and hang up."""
+        _signal.signal(_signal.SIGURG, _signal.SIG_IGN)
         self.note(ENDED)
         self.endpoint.close()
 
     def _serve(self, now: float) -> None:
-        if self.endpoint.serve():
+        """Serve commands while data flows, as far as they have time."""
+        left = self._allowance.left(now)
+        if left > 0 and self.endpoint.serve():
             after = monotonic()
-            self._next = after + max(_EVERY_S, _SHARE * (after - now))
+            self._allowance.take(after, after - now)
             self.note()
-        else:
-            self._next = now + _EVERY_S
+            now = after
+            left = self._allowance.left(after)
+        self._next = 0.0 if self._turns else now + max(_EVERY_S, self._allowance.wait_s(left))
 
     def _rest(self) -> None:
         """Serve commands until somebody says resume."""
-        self.note()
+        self._rouse()
         while self.paused:
             self.endpoint.serve(-1.0)
         self.note()
 
     def _listen(self, wanted: tuple[int, ...]) -> list[int]:
         """Wait for inputs or commands; serve these; return the inputs that have something, none while paused."""
-        waiting = self._readers.get(wanted)
-        if waiting is None:
-            waiting = self._readers[wanted] = poll()
-            for descriptor in (*wanted, self.endpoint.descriptor):
-                waiting.register(descriptor, POLLIN)
         self.note()
-        found = [descriptor for descriptor, _ in waiting.poll(0 if self.endpoint.pending else None)]
-        if self.endpoint.pending or self.endpoint.descriptor in found:
-            self.endpoint.serve()
-            self.note()
-        return [] if self.paused else [descriptor for descriptor in found if descriptor != self.endpoint.descriptor]
+        since = monotonic()
+        while True:
+            timeout_s = self._patience(since)
+            waiting = self._reader(wanted, timeout_s is None)
+            timeout_ms = 1000 * timeout_s if timeout_s is not None else 0 if self.endpoint.pending else None
+            found = [descriptor for descriptor, _ in waiting.poll(timeout_ms)]
+            asked = self.endpoint.descriptor in found or (timeout_s is None and bool(self.endpoint.pending))
+            if asked:
+                self._attend()
+            if self.paused:
+                return []
+            if found and not (asked and len(found) == 1):
+                return [descriptor for descriptor in found if descriptor != self.endpoint.descriptor]
+
+    def _attend(self) -> None:
+        """Serve commands while the data waits."""
+        now = monotonic()
+        self.endpoint.serve()
+        after = monotonic()
+        self._allowance.take(after, after - now)
+        self.note()
+
+    def _patience(self, since: float) -> float | None:
+        """Return how long (s) to wait for data alone, since commands have had their time; None: for both."""
+        return self._allowance.patience_s(monotonic(), since)
+
+    def _reader(self, wanted: tuple[int, ...], both: bool) -> Any:
+        waiting = self._readers.get((wanted, both))
+        if waiting is None:
+            waiting = self._readers[wanted, both] = poll()
+            for descriptor in (*wanted, self.endpoint.descriptor) if both else wanted:
+                waiting.register(descriptor, POLLIN)
+        return waiting
 
     def wait(self, descriptor: int) -> None:
         """Wait for an input, serving commands."""
@@ -293,18 +388,30 @@ class Attention:
 
     def wait_for_room(self, descriptor: int) -> None:
         """Wait for room in an output, serving commands."""
-        waiting = self._writers.get(descriptor)
+        self.note()
+        since = monotonic()
+        while True:
+            timeout_s = self._patience(since)
+            waiting = self._writer(descriptor, timeout_s is None)
+            if timeout_s is None and self.endpoint.pending:
+                timeout_s = 0.0
+            unit = 1 if isinstance(waiting, epoll) else 1000  # epoll counts seconds, poll milliseconds
+            found = [one for one, _ in waiting.poll(None if timeout_s is None else unit * timeout_s)]
+            if self.endpoint.descriptor in found or timeout_s == 0.0:
+                self._attend()
+            if descriptor in found:
+                return
+
+    def _writer(self, descriptor: int, both: bool) -> Any:
+        waiting = self._writers.get((descriptor, both))
         if waiting is None:
             if len(self._writers) >= _WAITERS:
                 self._writers.pop(next(iter(self._writers)))
-            waiting = self._writers[descriptor] = _waiter()
+            waiting = self._writers[descriptor, both] = _waiter()
             waiting.register(descriptor, EPOLLOUT)
-            waiting.register(self.endpoint.descriptor, EPOLLIN)
-        self.note()
-        for found, _ in waiting.poll(0 if self.endpoint.pending else None):
-            if found == self.endpoint.descriptor:
-                self.endpoint.serve()
-                self.note()
+            if both:
+                waiting.register(self.endpoint.descriptor, EPOLLIN)
+        return waiting
 
 
 def _waiter() -> Any:
@@ -313,19 +420,3 @@ def _waiter() -> Any:
         return epoll()
     except OSError:
         return poll()
-
-
-def _reopen(descriptor: int, how: int) -> None:
-    """Open a pipe end anew so that it does not block, under the same number.
-
-    Not by a flag on the description that is there: others may share it. What is no pipe stays as it is, as does
-    the end of a pipe whose reader has gone (ENXIO): its next write says so.
-    """
-    try:
-        if os.fstat(descriptor).st_mode & _S_IFMT != _S_IFIFO:
-            return
-        fresh = os.open(f"/proc/self/fd/{descriptor}", how | os.O_NONBLOCK)
-    except OSError:
-        return
-    os.dup2(fresh, descriptor, inheritable=False)
-    os.close(fresh)

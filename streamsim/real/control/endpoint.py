@@ -7,13 +7,17 @@ Bounds: `MOST_CLIENTS` connections, of which the one that was silent longest mak
 at most `MOST_BYTES` and an answer of at most `MOST_REPLY`; a client that does not take its answers is dropped when its
 own socket is full; one `serve` takes about a millisecond at most.
 
-Loaded by every server: nothing but three C modules at import, the rest with the first request.
+It is asked to look by who waits for `descriptor` too, or by a signal of the kernel (`call_by_signal`).
+
+Loaded by every server: nothing but four C modules at import, the rest with the first request.
 """
 
 from __future__ import annotations
 
 import os
+from fcntl import F_SETFL, F_SETSIG, FASYNC, fcntl
 from select import EPOLLIN, epoll
+from struct import Struct
 from time import monotonic
 
 TYPE_CHECKING = False  # see operators/base.py
@@ -44,6 +48,11 @@ _AT_ONCE = 8
 """So many requests of one client are answered, and new clients let in, before the others have their turn."""
 _SLICE_S = 1e-3
 """After so long the data has its turn."""
+_F_SETOWN_EX, _F_OWNER_TID, _SIGURG = 15, 0, 23
+"""fcntl.h, signal.h: SIGURG harms nobody who does not wait for it, where SIGIO would end the process."""
+
+
+_OWNER = Struct("ii")
 
 
 class _Client:
@@ -76,6 +85,7 @@ class Endpoint:
     def __init__(self, path: str, make: Callable[[], Answering]) -> None:
         self.path, self._make = path, make
         self._api: Answering | None = None
+        self._reply: Callable[[bytes, Callable[[str, dict[str, Any] | list[Any]], Any]], bytes] | None = None
         self._clients: dict[int, _Client] = {}
         self._listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK)
         mask = os.umask(0o177)
@@ -90,6 +100,9 @@ class Endpoint:
         """Readable when there is something to do."""
         self.requests = 0
         """How many have been answered."""
+        self.heard = monotonic()
+        """When somebody last wanted something (s of CLOCK_MONOTONIC)."""
+        self._owned: set[int] = set()
         self.pending: dict[int, _Client] = {}
         """Clients whose last requests wait for their turn, although nothing new can be read."""
 
@@ -98,10 +111,31 @@ class Endpoint:
         """Whether anybody is connected."""
         return bool(self._clients)
 
+    def call_by_signal(self, *, wanted: bool) -> None:
+        """Let the kernel send SIGURG to the main thread when somebody connects or says something, or no longer.
+
+        To that thread alone: a signal to the process could go to one that a library has started, and then nothing
+        would wake a call of ours.
+        """
+        flags = os.O_RDWR | os.O_NONBLOCK | (FASYNC if wanted else 0)
+        for descriptor in (self._listening.fileno(), *self._clients):
+            if wanted and descriptor not in self._owned:
+                fcntl(descriptor, _F_SETOWN_EX, _OWNER.pack(_F_OWNER_TID, os.getpid()))
+                fcntl(descriptor, F_SETSIG, _SIGURG)
+                self._owned.add(descriptor)
+            fcntl(descriptor, F_SETFL, flags)
+
+    def wanted(self) -> bool:
+        """Return whether there is something to do."""
+        return bool(self.pending or self._epoll.poll(0.0))
+
     def serve(self, timeout_s: float = 0.0) -> bool:
         """Do what there is to do, for a millisecond at most; return whether there was any."""
         ready = self._epoll.poll(0.0 if self.pending else timeout_s)
-        until = monotonic() + _SLICE_S
+        if not ready and not self.pending:
+            return False
+        self.heard = now = monotonic()
+        until = now + _SLICE_S
         waiting, self.pending = self.pending, {}
         work = [(client, False) for client in waiting.values()]
         for descriptor, _ in ready:
@@ -116,7 +150,7 @@ class Endpoint:
                 self._hear(client, fresh)
             elif not fresh:
                 self.pending[client.socket.fileno()] = client
-        return bool(work or ready)
+        return True
 
     def close(self) -> None:
         """Let everybody go and take the socket away."""
@@ -147,6 +181,7 @@ class Endpoint:
         descriptor = client.socket.fileno()
         del self._clients[descriptor]
         self.pending.pop(descriptor, None)
+        self._owned.discard(descriptor)
         self._epoll.unregister(descriptor)
         client.socket.close()
 
@@ -197,11 +232,17 @@ class Endpoint:
         if len(line) > MOST_BYTES:
             return self._too_long()
         api = self.api  # first: it sees to it that the libraries are found
-        from streamsim.real.control.rpc import answer, too_large
+        if self._reply is None:
+            from streamsim.real.control.rpc import answer
 
+            self._reply = answer
         self.requests += 1
-        reply = answer(line, api.call)
-        return reply if len(reply) <= MOST_REPLY else too_large(line, len(reply), MOST_REPLY)
+        reply = self._reply(line, api.call)
+        if len(reply) <= MOST_REPLY:
+            return reply
+        from streamsim.real.control.rpc import too_large
+
+        return too_large(line, len(reply), MOST_REPLY)
 
     @staticmethod
     def _too_long() -> bytes:

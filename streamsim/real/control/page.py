@@ -23,6 +23,8 @@ STARTING, RUNNING, PAUSED, SLEEPING, ENDED = range(5)
 
 _COUNTERS = Struct("<7q")
 _NUMBER = Struct("<q")
+_UPDATE = Struct("<9q")
+"""The number of the update, the counters, the number again: packed in one call, first to last."""
 _END = _NUMBER.size + _COUNTERS.size
 SIZE = 4096
 
@@ -46,9 +48,7 @@ class Page:
     def write(self, *counters: int) -> None:
         """Write all counters, in the order of `FIELDS`."""
         self._number = number = self._number + 1
-        _NUMBER.pack_into(self._map, 0, number)
-        _COUNTERS.pack_into(self._map, _NUMBER.size, *counters)
-        _NUMBER.pack_into(self._map, _END, number)
+        _UPDATE.pack_into(self._map, 0, number, *counters, number)
 
 
 class Reader:

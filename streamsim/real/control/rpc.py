@@ -19,7 +19,6 @@ FAILED = -32001
 """The method failed in a way that it should not."""
 
 MOST_IN_BATCH = 100
-_NESTING = 64
 
 
 class Request(msgspec.Struct):
@@ -40,6 +39,7 @@ class NoMethod(ControlError):
 
 
 _decode = msgspec.json.Decoder().decode
+_decode_request = msgspec.json.Decoder(Request).decode
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
@@ -52,11 +52,18 @@ def answer(text: bytes, call: Callable[[str, dict[str, Any] | list[Any]], Any]) 
     >>> answer(b'{"jsonrpc": "2.0", "id": 1, "method": "double", "params": [4]}', lambda name, given: 2 * given[0])
     b'{"jsonrpc":"2.0","id":1,"result":8}'
     """
-    if _depth(text) > _NESTING:
-        return _encode(_error(None, INVALID_REQUEST, f"nested deeper than {_NESTING}"))
+    try:
+        request = _decode_request(text)
+    except (msgspec.DecodeError, RecursionError):  # a batch, or wrong: see which
+        pass
+    else:
+        reply = _respond(request, call)
+        return b"" if reply is None else _encode(reply)
     try:
         body = _decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:  # the decoder minds the stack
+        return _encode(_error(None, PARSE_ERROR, "nested too deeply"))
+    except msgspec.DecodeError as error:
         return _encode(_error(None, PARSE_ERROR, f"not JSON: {error}"))
     if not isinstance(body, list):
         reply = _answer_one(body, call)
@@ -80,6 +87,10 @@ def _answer_one(body: Any, call: Callable[[str, dict[str, Any] | list[Any]], Any
     except msgspec.ValidationError as error:
         identity = body.get("id") if isinstance(body, dict) else None
         return _error(identity if isinstance(identity, int | str) else None, INVALID_REQUEST, str(error))
+    return _respond(request, call)
+
+
+def _respond(request: Request, call: Callable[[str, dict[str, Any] | list[Any]], Any]) -> dict[str, Any] | None:
     silent = request.id is msgspec.UNSET
     identity = None if silent else request.id
     if request.jsonrpc != "2.0":
@@ -99,17 +110,3 @@ def _answer_one(body: Any, call: Callable[[str, dict[str, Any] | list[Any]], Any
 
 def _error(identity: Any, code: int, message: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": identity, "error": {"code": code, "message": message}}
-
-
-def _depth(text: bytes) -> int:
-    """Return how deep brackets are nested, at most: an upper bound, for those inside strings count too."""
-    if text.count(b"[") + text.count(b"{") <= _NESTING:
-        return 0
-    depth = deepest = 0
-    for byte in text:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest

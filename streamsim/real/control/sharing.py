@@ -116,5 +116,4 @@ class SharedApi:
     def document(self) -> dict[str, Any]:
         """Return the OpenRPC document of the first, with the names of the others."""
         document = self._first.document()
-        document["info"]["x-parts"] = list(self._shares)
-        return document
+        return {**document, "info": {**document["info"], "x-parts": list(self._shares)}}
