@@ -14,6 +14,7 @@ from streamsim.real.halted import Halted
 from streamsim.real.launch import Crew
 from streamsim.real.leftovers import Leftovers
 from streamsim.real.replacing import Replacing
+from streamsim.real.rousing import Rousing
 from streamsim.real.standstill import Standstill
 
 _LOOK_S = 1.0
@@ -48,7 +49,7 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
 
 def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, collected: bool) -> list[str]:
     warnings: list[str] = []
-    standstill, halted, leftovers = Standstill(crew), Halted(), Leftovers(crew.joints)
+    standstill, halted, leftovers, rousing = Standstill(crew), Halted(), Leftovers(crew.joints), Rousing()
     while crew.running:
         pause = watcher.sleep_s() if watcher is not None else _LOOK_S
         gone = crew.ended(min(pause, standstill.wait_s()))
@@ -63,6 +64,7 @@ def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, col
         standstill.look()
         halted.look(crew.children)
         leftovers.look(crew.children)
+        rousing.look(crew.children)
         if watcher is not None:
             watcher.look()
         elif not gone and collected:

@@ -23,6 +23,27 @@ def _content(text: str) -> str:
         return file.read().decode()
 
 
+def parse(text: str) -> Any:
+    """Return what a JSON text says that begins with a bracket or brace; raises ValueError where it is none.
+
+    >>> parse('[1, "a"]')
+    [1, 'a']
+    """
+    try:
+        scan = __import__("_json").make_scanner(_Options)
+    except ImportError:  # another Python
+        from json import loads
+
+        return loads(text)
+    try:
+        value, end = scan(text, 0)
+    except (StopIteration, SystemError):  # without the other half of `json` the scanner has no error to raise
+        raise ValueError("no JSON") from None
+    if text[end:].strip():
+        raise ValueError(f"{text[end:][:20]!r} behind the end")
+    return value
+
+
 def read_spec(text: str) -> dict[str, Any]:
     """Return the specification that a JSON text, or ``@PATH``, holds; raises ValueError where it is none.
 
@@ -32,16 +53,7 @@ def read_spec(text: str) -> dict[str, Any]:
     {'operator': 'copy', 'until_s': None}
     """
     text = _content(text)
-    try:
-        scan = __import__("_json").make_scanner(_Options)
-    except ImportError:  # another Python
-        from json import loads
-
-        spec = loads(text)
-    else:
-        spec, end = scan(text, 0) if text[:1] == "{" else (None, 0)
-        if text[end:].strip():
-            spec = None
+    spec = parse(text) if text[:1] == "{" else None
     if not isinstance(spec, dict) or "operator" not in spec:
         raise ValueError(f"{text[:60]!r} is not a JSON object with an operator")
     return spec

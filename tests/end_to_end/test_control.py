@@ -50,9 +50,10 @@ def test_a_server_answers_while_its_input_is_silent_and_while_its_output_is_full
         assert client.call("metrics")["bytes_in"] == 0
         data = lines(100_000)
         writer = feed(running, data)
-        running.wait_for(lambda: client.call("metrics")["unwritten_bytes"] > 0, "it never blocked")
+        # What a pipe holds:
+        running.wait_for(lambda: client.call("metrics")["bytes_out"] == 65536, "it never blocked")
         blocked = client.call("metrics")
-        assert blocked["bytes_out"] == 65536  # what a pipe holds
+        assert blocked["unwritten_bytes"] > 0
         assert client.call("state")["counted"] == {"in": blocked["records_in"], "out": blocked["records_out"]}
         assert rest_of(running) == data
         writer.join()

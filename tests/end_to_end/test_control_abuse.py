@@ -231,3 +231,21 @@ def test_another_user_is_refused_by_the_system(tmp_path: Path) -> None:
             f"try: s.connect({str(running.socket)!r})\nexcept PermissionError: sys.exit(7)\n"
         )
         assert subprocess.run([sys.executable, "-S", "-c", code]).returncode == 7
+
+
+def test_whoever_knocks_while_nothing_moves_is_heard(tmp_path: Path) -> None:
+    """The pipe ends block while nobody asks: a call that sleeps in one of them must end when somebody does."""
+    with server(tmp_path / "run", "copy") as running:
+        with running.client() as client:
+            client.call("metrics")
+        given, wchan = running.process.stdin, Path(f"/proc/{running.process.pid}/wchan")
+        assert given is not None
+
+        def blocks() -> bool:
+            os.write(given.fileno(), b"x\n")  # between two chunks it finds that nobody asks any more
+            return "pipe_read" in wchan.read_text()
+
+        for _ in range(5):
+            running.wait_for(blocks, "it never went back to sleep in read(2)")
+            with running.client() as client:
+                assert client.call("metrics")["paused"] is False

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from streamsim.errors import nearest
+from streamsim.real.control.basics import marked, readings
 from streamsim.real.control.rpc import BadParameters, NoMethod
 
 DISCOVER = "rpc.discover"
@@ -25,7 +26,7 @@ class Method:
     """A method that can be called: its parameters are checked against its type hints."""
 
     def __init__(self, function: Callable[..., Any], returns: Any = None) -> None:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, localns={"Any": Any})  # basics.py loads no typing
         self.name = function.__name__
         self.function = function
         self.doc = inspect.getdoc(function) or ""
@@ -154,21 +155,6 @@ class Api:
             "methods": described,
             "components": {"schemas": components},
         }
-
-
-def marked(owner: object, mark: str) -> dict[str, Callable[..., Any]]:
-    """Return the bound methods of an object that carry a mark, in the order in which they were written."""
-    found: dict[str, Callable[..., Any]] = {}
-    for kind in reversed(type(owner).__mro__):
-        for name, attribute in vars(kind).items():
-            if getattr(attribute, mark, False):
-                found[name] = getattr(owner, name)
-    return found
-
-
-def readings(owner: object) -> dict[str, Callable[[], Any]]:
-    """Return the readable state of an object: a method for every field."""
-    return marked(owner, "__readable__")
 
 
 def _returned(method: Callable[..., Any]) -> Any:

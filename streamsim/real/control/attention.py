@@ -48,7 +48,7 @@ _S_IFMT, _S_IFIFO = 0o170000, 0o010000  # stat.h: the module `stat` is one impor
 class Attention:
     """The eyes and ears of one server, as its specification (worker.py) says under ``control``.
 
-    ``alert``: somebody may want something. ``paused``: it reads no more until it is resumed. ``bytes_in``,
+    ``alert``: somebody may want something; that changes between two chunks only. ``paused``: it reads no more until it is resumed. ``bytes_in``,
     ``bytes_out``, ``chunks`` count what moved; ``unwritten`` is what of the last chunk is not yet in the pipe, as far
     as is known: inside the chunk, what is still to be worked on too.
     """
@@ -61,7 +61,7 @@ class Attention:
         self._page = Page(where["page"])
         self._holder: Any = None
         self._shares: dict[str, Share] = {}
-        self.paused = self.alert = self._asleep = False
+        self.paused = self.alert = self._roused = self._asleep = False
         self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
         self.appointments: list[Any] = []
         """Commands that wait for a position of the input, the next one first (see faculties.py)."""
@@ -71,21 +71,22 @@ class Attention:
         """The inputs that are not read until a marker (see markers.py) has come by others too, and what was read."""
         self.freed: list[tuple[int, bytes]] = []
         """What was held back and is to be worked on now, by its input."""
-        self._allowance = Allowance()
+        self.started = monotonic()
+        self._allowance = Allowance(self.started)
         self._next = self._looked = 0.0
         self._ends: dict[int, tuple[int, int]] = {}
         """The pipe ends that are its own, with what they are (device, inode)."""
         self._readers: dict[tuple[tuple[int, ...], bool], Any] = {}
         self._writers: dict[tuple[int, bool], Any] = {}
         self._turns: list[tuple[int, int]] = []
-        self.endpoint = Endpoint(where["socket"], self._api)  # last: who can connect finds the rest
+        self.endpoint = Endpoint(where["socket"], self._api, self._quick)  # last: who can connect finds the rest
 
     def serve_for(self, holder: Any) -> None:
         """Say whose commands these are: its attribute ``operator`` is read, and replaced by some commands."""
         self._holder = holder
         self.note()
         _signal.signal(_signal.SIGURG, self._rouse)
-        self._relax()
+        self._rouse()
 
     def share(self, parts: Iterable[tuple[Mapping[str, Any], Any]]) -> None:
         """Let the operators below the first, by their specifications, be asked too."""
@@ -117,6 +118,13 @@ class Attention:
 
         return SharedApi(first, self._shares)
 
+    def _quick(self) -> Any:
+        """Make what answers the plainest requests."""
+        from streamsim.real.control.basics import Basics
+        from streamsim.real.control.quick import Quick
+
+        return Quick(Basics(self._holder, self))
+
     def adopt(self, inputs: Iterable[int], outputs: Iterable[int]) -> None:
         """Make these descriptors, as far as they are pipes, its own."""
         for descriptor in inputs:
@@ -142,17 +150,17 @@ class Attention:
         self._ends[descriptor] = found.st_dev, found.st_ino
 
     def _rouse(self, number: int = 0, frame: object = None) -> None:
-        """Be alert from now on; the handler of SIGURG, so it may run between any two instructions."""
+        """Be alert from the next chunk on; the handler of SIGURG, so it may run between any two instructions."""
         self.note()
-        if not self.alert:
-            self.alert = True
+        if not self._roused:
+            self._roused = True
             self._next = 0.0
             self.endpoint.call_by_signal(wanted=False)
             self._set_blocking(False)
 
     def _relax(self) -> None:
         """Let nothing but a signal disturb it. Whoever came meanwhile is found here, or the signal comes after this."""
-        self.alert = False
+        self.alert = self._roused = False
         self._set_blocking(True)
         self.endpoint.call_by_signal(wanted=True)
         if self.endpoint.wanted():
@@ -256,11 +264,14 @@ class Attention:
             self._turn()
         self._next = now + _EVERY_S
         self.note()
-        if self.alert:
+        if self._roused:
+            self.alert = True
             gap, self._looked = now - self._looked, now
             self._serve(now)
-            # Who works on a chunk for long goes on looking inside of it as long as anybody is connected.
-            if now - self.endpoint.heard > _RELAX_S and (gap < 2 * _EVERY_S or not self.endpoint.visited):
+            # Who works on a chunk for long goes on looking inside of it as long as anybody is connected; who has an
+            # appointment may have to see whether there is more to read (markers.py).
+            calm = gap < 2 * _EVERY_S or not self.endpoint.visited
+            if calm and now - self.endpoint.heard > _RELAX_S and not self.appointments:
                 self._relax()
 
     def look(self, ahead: int, unwritten: int) -> None:
@@ -300,7 +311,7 @@ class Attention:
                 del self._writers[key]
             found = os.fstat(descriptor)
             self._ends[descriptor] = found.st_dev, found.st_ino
-            os.set_blocking(descriptor, not self.alert)
+            os.set_blocking(descriptor, not self._roused)
         self._turns = []
 
     def note(self, state: int | None = None) -> None:

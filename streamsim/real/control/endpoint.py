@@ -82,8 +82,9 @@ class Endpoint:
     0o600
     """
 
-    def __init__(self, path: str, make: Callable[[], Answering]) -> None:
-        self.path, self._make = path, make
+    def __init__(self, path: str, make: Callable[[], Answering], quick: Callable[[], Any] | None = None) -> None:
+        self.path, self._make, self._make_quick = path, make, quick
+        self._quick: Any = None
         self._api: Answering | None = None
         self._reply: Callable[[bytes, Callable[[str, dict[str, Any] | list[Any]], Any]], bytes] | None = None
         self._clients: dict[int, _Client] = {}
@@ -231,6 +232,12 @@ class Endpoint:
     def _answer(self, line: bytes) -> bytes:
         if len(line) > MOST_BYTES:
             return self._too_long()
+        if self._api is None and self._make_quick is not None:
+            self._quick = self._quick or self._make_quick()
+            self.requests += 1
+            if (found := self._quick.answer(line)) is not None:
+                return bytes(found)
+            self.requests -= 1
         api = self.api  # first: it sees to it that the libraries are found
         if self._reply is None:
             from streamsim.real.control.rpc import answer

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
 import stat
-from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 from zlib import crc32
@@ -15,8 +13,9 @@ import msgspec
 from streamsim import operators
 from streamsim.errors import ControlError, nearest
 from streamsim.operators.base import ByteOperator, PortedOperator, control
-from streamsim.real.control.api import Api, readings
+from streamsim.real.control.api import Api
 from streamsim.real.control.attention import Attention
+from streamsim.real.control.basics import Basics
 from streamsim.real.control.positions import UNRECORDED, Positions
 from streamsim.real.control.sharing import Share
 
@@ -35,19 +34,8 @@ def make_api(attention: Attention | Share, holder: Any) -> Api:
     return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip(), faculties.log)
 
 
-class Faculties(Positions):
-    """The common methods of a server; `api` has these and the operator's own.
-
-    Parameters
-    ----------
-    holder : what holds the operator as its attribute ``operator``: after `swap` another one.
-    attention : what the server reads and writes with.
-    """
-
-    def __init__(self, holder: Any, attention: Attention | Share) -> None:
-        self._spec, self._holder, self._attention = attention.spec, holder, attention
-        self.station = str(self._spec.get("name") or self._spec["operator"])
-        self._started = monotonic()
+class Faculties(Basics, Positions):
+    """The common methods of a server; `api` has these and the operator's own."""
 
     def log(self, method: str, parameters: dict[str, Any]) -> None:
         """Write down a command that has taken effect, and where in the input it did."""
@@ -67,35 +55,6 @@ class Faculties(Positions):
             os.write(descriptor, line)  # appended in one piece: servers share the file
         finally:
             os.close(descriptor)
-
-    @control
-    def state(self) -> dict[str, Any]:
-        """Return what the operator lets be read of its state."""
-        return {name: read() for name, read in readings(self._holder.operator).items()}
-
-    @control
-    def metrics(self) -> dict[str, int | float | str | bool]:
-        """Return what has moved, and what the server is doing: counters, times (s), sizes (bytes)."""
-        attention, operator = self._attention, self._holder.operator
-        return {
-            "station": self.station,
-            "operator": self._spec["operator"],
-            "pid": os.getpid(),
-            "uptime_s": monotonic() - self._started,
-            "records_in": operator.records_in,
-            "records_out": operator.records_out,
-            "bytes_in": attention.bytes_in,
-            "bytes_out": attention.bytes_out,
-            "chunks": attention.chunks,
-            "unwritten_bytes": attention.unwritten,
-            "paused": attention.paused,
-            "requests": attention.endpoint.requests,
-        }
-
-    @control
-    def parameters(self) -> dict[str, Any]:
-        """Return the operator's parameters, durations in seconds and sizes in bytes."""
-        return dict(self._holder.operator.values)
 
     @control
     def adjustable(self) -> list[str]:
@@ -144,12 +103,11 @@ class Faculties(Positions):
     @control
     def restore(self, file: str) -> dict[str, int]:
         """Take the state from a file that `snapshot` of a server with the same operator wrote."""
-        path = Path(file)
-        found = _stat_own(path)
+        found = _stat_own(file)
         operator = self._holder.operator
         fresh = operators.create(self._spec["operator"], operator.values, self._spec.get("format") or "lines")
         try:
-            fresh.restore(path.read_bytes())
+            fresh.restore(_bytes_of(file))
         except Exception as error:  # a pickle of something else can raise anything
             raise ControlError(
                 f"{file} ({found} bytes) is no snapshot of operator '{self._spec['operator']}': {error}"
@@ -198,6 +156,8 @@ class Faculties(Positions):
         A key belongs to the place that its CRC-32 modulo their number says, as for the operator ``partition``.
         Returns how many keys each place gets. Only for operators that keep their state by keys.
         """
+        from pickle import dumps
+
         state = self._keys()
         parts: list[dict[bytes, Any]] = [{} for _ in range(among)]
         for key in list(state):
@@ -206,15 +166,16 @@ class Faculties(Positions):
                 parts[owner][key] = state.pop(key)
         for owner, part in enumerate(parts):
             if part:
-                _write_new(f"{directory}/{owner}", pickle.dumps(part))
+                _write_new(f"{directory}/{owner}", dumps(part))
         return [len(part) for part in parts]
 
     @control
     def take_over(self, file: str) -> int:
         """Take the keys that another server gave away into a file; returns how many."""
-        path = Path(file)
-        _stat_own(path)
-        state, part = self._keys(), pickle.loads(path.read_bytes())
+        from pickle import loads
+
+        _stat_own(file)
+        state, part = self._keys(), loads(_bytes_of(file))
         if common := state.keys() & part.keys():
             raise ControlError(f"{len(common)} keys of {file} are here already, such as {min(common)!r}")
         state.update(part)
@@ -275,12 +236,17 @@ def _write_new(file: str, data: bytes) -> None:
         stream.write(data)
 
 
-def _stat_own(path: Path) -> int:
+def _bytes_of(file: str) -> bytes:
+    with open(file, "rb") as stream:
+        return stream.read()
+
+
+def _stat_own(file: str) -> int:
     """Return the size of a file that belongs to this user: a snapshot is a pickle, which can run anything."""
     try:
-        found = path.lstat()
+        found = os.lstat(file)
     except OSError as error:
-        raise ControlError(f"{path}: {error.strerror}") from None
+        raise ControlError(f"{file}: {error.strerror}") from None
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise ControlError(f"{path}: others can write it; a snapshot is read from a file of your own only")
+        raise ControlError(f"{file}: others can write it; a snapshot is read from a file of your own only")
     return found.st_size

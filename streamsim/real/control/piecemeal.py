@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
     from typing import Any
 
-_PIECE_S = 0.4e-3
+_PIECE_S = 0.8e-3
 _LEAST, _MOST = 1024, 1 << 16
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from bisect import insort
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from streamsim.errors import ControlError
 from streamsim.operators.base import control
 from streamsim.real.control import markers
 from streamsim.real.control.appointments import Appointment, Departure
 from streamsim.real.control.attention import Attention
-from streamsim.real.control.client import Client
-from streamsim.real.control.downstream import Step, way
-from streamsim.real.control.runs import RunEntry, find_by_directory
 from streamsim.real.control.sharing import Share
+
+if TYPE_CHECKING:
+    from streamsim.real.control.downstream import Step
+    from streamsim.real.control.runs import RunEntry
 
 UNRECORDED = ("at", "expect_marker", "forget_marker")
 """Methods that leave a server as it was: what they bring about is recorded where it happens."""
@@ -69,10 +69,16 @@ class Positions:
 
     def _announce(self, station: str, method: str, parameters: dict[str, Any]) -> tuple[bytes, frozenset[int]]:
         """Tell all servers on the way to a station of a new marker; return it, and the outputs by which it leaves."""
+        from pathlib import Path
+
+        from streamsim.real.control.downstream import way
+        from streamsim.real.control.runs import find_by_directory
+
         run = find_by_directory(Path(self._spec["control"]["socket"]).parent)
         first, *steps = way(run, self.station, station)
         self._check_passing()
-        marker, told = markers.fresh(), list[Step]()
+        marker = markers.fresh()
+        told: list[Step] = []
         try:
             for step in reversed(steps):
                 told.append(step)
@@ -91,10 +97,14 @@ class Positions:
     def _tell(self, run: RunEntry, step: Step, method: str, parameters: dict[str, Any]) -> None:
         server = step.server
         name = method if server.part is None else f"{server.part}/{method}"
-        path = Path(self._spec["control"]["socket"]).parent / str(server.socket)
         if server.socket == run.server(self.station).socket:  # it shares this process, which cannot wait for itself
             self._attention.process.endpoint.api.call(name, parameters)
             return
+        from pathlib import Path
+
+        from streamsim.real.control.client import Client
+
+        path = Path(self._spec["control"]["socket"]).parent / str(server.socket)
         with Client(path) as client:
             client.call(name, parameters)
 

@@ -27,6 +27,7 @@ class Share:
         self.spec, self._attention, self._part = dict(spec), attention, part
         self._page = Page(spec["control"]["page"])
         self._made: Api | None = None
+        self.started = attention.started
         self.bytes_in = self.bytes_out = self.chunks = self.ahead = 0
         self.appointments: list[Any] = []
         self.endpoint = self
