@@ -50,10 +50,17 @@ def test_a_server_answers_while_its_input_is_silent_and_while_its_output_is_full
         assert client.call("metrics")["bytes_in"] == 0
         data = lines(100_000)
         writer = feed(running, data)
-        # What a pipe holds:
-        running.wait_for(lambda: client.call("metrics")["bytes_out"] == 65536, "it never blocked")
+
+        def moved() -> tuple[int, ...]:
+            found = client.call("metrics")
+            return found["unwritten_bytes"], found["bytes_out"], found["records_in"]
+
+        def blocked_now() -> bool:
+            unwritten, written, _ = before = moved()
+            return unwritten > 0 and written == 65536 and moved() == before  # what a pipe holds
+
+        running.wait_for(blocked_now, "it never blocked")
         blocked = client.call("metrics")
-        assert blocked["unwritten_bytes"] > 0
         assert client.call("state")["counted"] == {"in": blocked["records_in"], "out": blocked["records_out"]}
         assert rest_of(running) == data
         writer.join()

@@ -55,7 +55,7 @@ def running(directory: Path, text: str, *arguments: str) -> Iterator[tuple[subpr
             assert process.poll() is None, process.stderr and process.stderr.read()
             time.sleep(0.005)
         yield process, runs.find("numbers")
-        assert process.wait(30) == 0
+        assert process.wait(30) == 0, process.stderr and process.stderr.read()
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)

@@ -48,9 +48,9 @@ _S_IFMT, _S_IFIFO = 0o170000, 0o010000  # stat.h: the module `stat` is one impor
 class Attention:
     """The eyes and ears of one server, as its specification (worker.py) says under ``control``.
 
-    ``alert``: somebody may want something; that changes between two chunks only. ``paused``: it reads no more until it is resumed. ``bytes_in``,
-    ``bytes_out``, ``chunks`` count what moved; ``unwritten`` is what of the last chunk is not yet in the pipe, as far
-    as is known: inside the chunk, what is still to be worked on too.
+    ``alert``: somebody may want something; that changes between two chunks only. ``paused``: it reads no more until it
+    is resumed. ``bytes_in``, ``bytes_out``, ``chunks`` count what moved; ``unwritten`` is what of the last chunk is not
+    yet in the pipe, as far as is known: inside the chunk, what is still to be worked on too.
     """
 
     listens = True
