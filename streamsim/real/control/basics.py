@@ -25,6 +25,11 @@ class Basics:
     attention : what the server reads and writes with.
     """
 
+    station: str
+    _spec: dict[str, Any]
+    _holder: Any
+    _attention: Attention | Share
+
     def __init__(self, holder: Any, attention: Attention | Share) -> None:
         self._spec, self._holder, self._attention = attention.spec, holder, attention
         self.station = str(self._spec.get("name") or self._spec["operator"])
