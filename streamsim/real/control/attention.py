@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import os
 import sys
-from select import EPOLLIN, EPOLLOUT, POLLIN, epoll, poll
 from time import monotonic, monotonic_ns
 
 from streamsim.real.control.allowance import Allowance
 from streamsim.real.control.endpoint import Endpoint
+from streamsim.real.control.ends import Ends, Waiters
 from streamsim.real.control.page import ENDED, PAUSED, RUNNING, SLEEPING, Page
 
 TYPE_CHECKING = False  # see operators/base.py
@@ -38,11 +38,6 @@ _signal: Any = sys.modules.get("_signal") or __import__("signal")  # as in worke
 _EVERY_S = 0.5e-3
 _RELAX_S = 5e-3
 """After so long without a request nothing looks for one until the kernel says so."""
-
-_WAITERS = 8
-"""For so many outputs the descriptor to wait with is kept; of hundreds each would have one (ulimit -n)."""
-
-_S_IFMT, _S_IFIFO = 0o170000, 0o010000  # stat.h: the module `stat` is one import more
 
 
 class Attention:
@@ -74,12 +69,10 @@ class Attention:
         self.started = monotonic()
         self._allowance = Allowance(self.started)
         self._next = self._looked = 0.0
-        self._ends: dict[int, tuple[int, int]] = {}
-        """The pipe ends that are its own, with what they are (device, inode)."""
-        self._readers: dict[tuple[tuple[int, ...], bool], Any] = {}
-        self._writers: dict[tuple[int, bool], Any] = {}
+        self._ends = Ends()
         self._turns: list[tuple[int, int]] = []
         self.endpoint = Endpoint(where["socket"], self._api, self._quick)  # last: who can connect finds the rest
+        self._waiters = Waiters(self.endpoint.descriptor)
 
     def serve_for(self, holder: Any) -> None:
         """Say whose commands these are: its attribute ``operator`` is read, and replaced by some commands."""
@@ -128,26 +121,9 @@ class Attention:
     def adopt(self, inputs: Iterable[int], outputs: Iterable[int]) -> None:
         """Make these descriptors, as far as they are pipes, its own."""
         for descriptor in inputs:
-            self._own(descriptor, os.O_RDONLY)
+            self._ends.own(descriptor, os.O_RDONLY)
         for descriptor in outputs:
-            self._own(descriptor, os.O_WRONLY)
-
-    def _own(self, descriptor: int, how: int) -> None:
-        """Open a pipe end anew, under the same number.
-
-        Not by a flag on the description that is there: others may share it. What is no pipe stays as it is, as does
-        the end of a pipe whose reader has gone (ENXIO): its next write says so.
-        """
-        try:
-            found = os.fstat(descriptor)
-            if found.st_mode & _S_IFMT != _S_IFIFO:
-                return
-            fresh = os.open(f"/proc/self/fd/{descriptor}", how | os.O_NONBLOCK)
-        except OSError:
-            return
-        os.dup2(fresh, descriptor, inheritable=False)
-        os.close(fresh)
-        self._ends[descriptor] = found.st_dev, found.st_ino
+            self._ends.own(descriptor, os.O_WRONLY)
 
     def _rouse(self, number: int = 0, frame: object = None) -> None:
         """Be alert from the next chunk on; the handler of SIGURG, so it may run between any two instructions."""
@@ -156,26 +132,15 @@ class Attention:
             self._roused = True
             self._next = 0.0
             self.endpoint.call_by_signal(wanted=False)
-            self._set_blocking(False)
+            self._ends.set_blocking(False)
 
     def _relax(self) -> None:
         """Let nothing but a signal disturb it. Whoever came meanwhile is found here, or the signal comes after this."""
         self.alert = self._roused = False
-        self._set_blocking(True)
+        self._ends.set_blocking(True)
         self.endpoint.call_by_signal(wanted=True)
         if self.endpoint.wanted():
             self._rouse()
-
-    def _set_blocking(self, value: bool) -> None:
-        for descriptor, identity in tuple(self._ends.items()):
-            try:
-                found = os.fstat(descriptor)
-            except OSError:
-                found = None
-            if found is None or (found.st_dev, found.st_ino) != identity:  # closed, and perhaps something else by now
-                del self._ends[descriptor]
-            else:
-                os.set_blocking(descriptor, value)
 
     @property
     def position(self) -> int:
@@ -305,12 +270,8 @@ class Attention:
 
     def _turn(self) -> None:
         for descriptor, fresh in self._turns:
-            os.dup2(fresh, descriptor, inheritable=False)
-            os.close(fresh)
-            for key in [key for key in self._writers if key[0] == descriptor]:
-                del self._writers[key]
-            found = os.fstat(descriptor)
-            self._ends[descriptor] = found.st_dev, found.st_ino
+            self._ends.put(descriptor, fresh)
+            self._waiters.forget(descriptor)
             os.set_blocking(descriptor, not self._roused)
         self._turns = []
 
@@ -354,11 +315,9 @@ class Attention:
         self.note()
         since = monotonic()
         while True:
-            timeout_s = self._patience(since)
-            waiting = self._reader(wanted, timeout_s is None)
-            timeout_ms = 1000 * timeout_s if timeout_s is not None else 0 if self.endpoint.pending else None
-            found = [descriptor for descriptor, _ in waiting.poll(timeout_ms)]
-            asked = self.endpoint.descriptor in found or (timeout_s is None and bool(self.endpoint.pending))
+            timeout_s, both = self._patience(since)
+            found = self._waiters.for_data(wanted, timeout_s, both=both)
+            asked = self.endpoint.descriptor in found or (both and bool(self.endpoint.pending))
             if asked:
                 self._attend()
             if self.paused:
@@ -374,17 +333,12 @@ class Attention:
         self._allowance.take(after, after - now)
         self.note()
 
-    def _patience(self, since: float) -> float | None:
-        """Return how long (s) to wait for data alone, since commands have had their time; None: for both."""
-        return self._allowance.patience_s(monotonic(), since)
-
-    def _reader(self, wanted: tuple[int, ...], both: bool) -> Any:
-        waiting = self._readers.get((wanted, both))
-        if waiting is None:
-            waiting = self._readers[wanted, both] = poll()
-            for descriptor in (*wanted, self.endpoint.descriptor) if both else wanted:
-                waiting.register(descriptor, POLLIN)
-        return waiting
+    def _patience(self, since: float) -> tuple[float | None, bool]:
+        """Return how long (s) to wait, and whether for commands as well: not while they have had their time."""
+        timeout_s = self._allowance.patience_s(monotonic(), since)
+        if timeout_s is not None:
+            return timeout_s, False
+        return (0.0 if self.endpoint.pending else None), True
 
     def wait(self, descriptor: int) -> None:
         """Wait for an input, serving commands."""
@@ -402,32 +356,9 @@ class Attention:
         self.note()
         since = monotonic()
         while True:
-            timeout_s = self._patience(since)
-            waiting = self._writer(descriptor, timeout_s is None)
-            if timeout_s is None and self.endpoint.pending:
-                timeout_s = 0.0
-            unit = 1 if isinstance(waiting, epoll) else 1000  # epoll counts seconds, poll milliseconds
-            found = [one for one, _ in waiting.poll(None if timeout_s is None else unit * timeout_s)]
-            if self.endpoint.descriptor in found or timeout_s == 0.0:
+            timeout_s, both = self._patience(since)
+            found = self._waiters.for_room(descriptor, timeout_s, both=both)
+            if self.endpoint.descriptor in found or (both and self.endpoint.pending):
                 self._attend()
             if descriptor in found:
                 return
-
-    def _writer(self, descriptor: int, both: bool) -> Any:
-        waiting = self._writers.get((descriptor, both))
-        if waiting is None:
-            if len(self._writers) >= _WAITERS:
-                self._writers.pop(next(iter(self._writers)))
-            waiting = self._writers[descriptor, both] = _waiter()
-            waiting.register(descriptor, EPOLLOUT)
-            if both:
-                waiting.register(self.endpoint.descriptor, EPOLLIN)
-        return waiting
-
-
-def _waiter() -> Any:
-    """Return what waits for room: without a descriptor to spare it looks from outside like waiting for input."""
-    try:
-        return epoll()
-    except OSError:
-        return poll()
