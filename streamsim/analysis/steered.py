@@ -100,7 +100,7 @@ def _span(case: Case) -> float:
     """Return how long records come (s): what the sources take, or what the circuit does."""
     if case.scenario.open:
         return max(spans(case).values(), default=0.0)
-    fluid = solve(segments_of(case)[0], case.host)
+    fluid = solve(segments_of(case)[0], case.host, case.limits)
     return fluid.makespan - fluid.ended.get("startup", 0.0)
 
 

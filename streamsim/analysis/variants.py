@@ -22,6 +22,10 @@ def changes_of(found: Case, original: Case) -> dict[str, Any]:
             changes[f"stations.{name}.pipe.capacity"] = max(found.capacities[pipe.label] for pipe in pipes)
     for _, lower in found.fused:
         changes[f"stations.{lower}.fuse"] = True
+    for name in found.order:
+        pins = found.pins.get(name, ())
+        if pins != original.pins.get(name, ()):
+            changes |= {f"stations.{one}.cores": list(pins) for one in name.split("+")}  # of those that share a process
     if found.host.cores != original.scenario.host.cores:
         changes["host.cores"] = found.host.cores
     return changes

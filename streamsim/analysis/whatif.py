@@ -1,8 +1,9 @@
 """What would it take: the cheapest variants of a scenario that reach a goal, by theory.
 
-Variants differ in servers (of the operators whose records can be shared), in which neighbours share a process, and in
-the cores that they use. They are tried from the cheapest on, cores before processes, so that the first that reaches the
-goal is the cheapest; a variant that falls short is followed by those with one server more where that can help.
+Variants differ in servers (of the operators whose records can be shared), in which neighbours share a process, in the
+cores that they use and in who is pinned to which of them. They are tried from the cheapest on, cores before processes,
+so that the first that reaches the goal is the cheapest; one that falls short is pinned where that can help (`placing`),
+and is followed by those with one server more where that can.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Answer, Goal, Variant
 from streamsim.analysis.loads import spans
 from streamsim.analysis.open_load import OpenAnswer, open_load
+from streamsim.analysis.placing import Placed, figure, may_help, placed
 from streamsim.analysis.segments import segments_of
 from streamsim.analysis.steered import steered
 from streamsim.analysis.variants import changes_of, fusible, shareable, variant_of
@@ -29,6 +31,8 @@ from streamsim.service import HostProfile, Profile
 
 MOST = 10_000
 """Variants that are tried before the search gives up and says so."""
+MOST_PLACED = 2000
+"""Of these, so many differ only in who is pinned to which core."""
 MOST_SERVERS = 64
 MOST_PIPE = 1 << 20
 """Bytes that an ordinary user may give a pipe (pipe-max-size)."""
@@ -80,6 +84,7 @@ def search(
     assumed = sorted({name for one in kept[:top] for name in complete(profile, variant_of(scenario, one.changes))[1]})
     if assumed:
         notes.append(f"assumed, not measured: what {', '.join(assumed)} need{'s' if len(assumed) == 1 else ''}")
+    notes += tree.pins_bought()
     nearest = checked(scenario, profile, tree.best, case) if not kept and tree.best is not None else None
     return Answer(
         scenario=scenario.key,
@@ -88,7 +93,7 @@ def search(
         nearest=nearest,
         cores_needed=_cores_needed(case),
         tried=tree.tried,
-        complete=tree.tried < MOST,
+        complete=tree.tried < MOST and tree.placed < MOST_PLACED,
         notes=tuple(notes),
     )
 
@@ -104,16 +109,31 @@ class _Search:
         self.found: list[Found] = []
         self.best: Found | None = None
         self.nearest = math.inf
-        self.tried = 0
+        self.tried = self.placed = 0
+        self.bought: Placed | None = None
+        """What pins bring to the first answer."""
 
     def run(self) -> None:
-        for cores in range(self.case.least_cores, self.goal.cores + 1):
+        for cores in range(1, self.goal.cores + 1):
             if self.tried >= MOST or len(self.found) >= self.top:
                 return
             self._with_cores(cores)
 
+    def pins_bought(self) -> list[str]:
+        """Say what pins buy: at the first answer where there is one, else where the goal is missed least."""
+        if all(wanted is None for wanted in (self.goal.p99_s, self.goal.mean_s, self.goal.makespan_s)):
+            return []
+        what = "variant 1" if self.found else "the nearest"
+        if self.bought is None:
+            first = self.found[0] if self.found else self.best
+            if first is None or first.case.host.cores == 1 or figure(first, self.goal) is None:
+                return []
+            self.bought = placed(first, self.goal, self._judge)
+        return [self.bought.said(self.goal, what)]
+
     def _with_cores(self, cores: int) -> None:
-        start = stable(self.case.with_cores(cores), self.shareable)
+        fits = cores >= self.case.least_cores
+        start = stable((self.case if fits else self.case.with_pins({})).with_cores(cores), self.shareable)
         servers = tuple(start.servers[name] for name in self.shareable)
         first = (*servers, *(0 for _ in self.widened))
         todo, seen = [(_cost(first, len(servers)), first)], {first}
@@ -123,12 +143,32 @@ class _Search:
             if found.misses(self.goal) <= 1:
                 self.found.append(self._fused(found))
                 continue
+            pinned = self._pinned(found)
+            if pinned is not None:
+                self.found.append(pinned)
+                continue
             for place in range(len(steps)):
                 if self._helps(found, place, steps[place]):
                     more = (*steps[:place], steps[place] + 1, *steps[place + 1 :])
                     if more not in seen:
                         seen.add(more)
                         heapq.heappush(todo, (_cost(more, len(servers)), more))
+
+    def _pinned(self, found: Found) -> Found | None:
+        """Return the case pinned so that it reaches the goal; None where no placement does, or enough were tried."""
+        answer = found.answer
+        if (answer is None or answer.saturated) and not found.case.pins:
+            return None  # what several share is all used without pins; those that stand in the way may be taken off
+        if found.case.host.cores == 1 or self.placed >= MOST_PLACED:
+            return None
+        if not may_help(found.case, self.goal, evaluate):
+            return None
+        tried = placed(found, self.goal, self._judge)
+        self.placed += len(tried.tried)
+        best = tried.cheapest(self.goal)
+        if best is not None and not self.found:
+            self.bought = tried
+        return best
 
     def _made(self, start: Case, steps: tuple[int, ...]) -> Case:
         """Return the case of so many servers of each shareable station, and of pipes doubled so often."""
@@ -171,7 +211,8 @@ class _Search:
     def _fused(self, found: Found) -> Found:
         """Let neighbours share a process as long as the goal is still reached: fewer processes for the same."""
         for upper, lower in self.fusible:
-            if found.case.servers[upper] == found.case.servers[lower] == 1:
+            alike = found.case.pins.get(upper) == found.case.pins.get(lower)
+            if alike and found.case.servers[upper] == found.case.servers[lower] == 1:
                 tried = self._judge(found.case.with_fused(upper, lower))
                 if tried.misses(self.goal) <= 1:
                     found = tried

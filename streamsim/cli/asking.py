@@ -61,7 +61,7 @@ def whatif(
     output: Output = None,
     json: Json = False,
 ) -> None:
-    """What would it take? Search servers, shared processes and cores for the cheapest variants that reach a goal.
+    """What would it take? Search servers, shared processes, cores and pins for the cheapest variants that reach a goal.
 
     The answers are lines for --set, cheapest first: fewest cores, then fewest processes. Without --verify none of the
     scenario's commands is run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -126,6 +127,45 @@ def test_whatif_verifies_a_variant_whose_neighbours_share_a_process(here: Path, 
     assert ran.status == 0 and "stations.b.fuse=true" in ran.out
     for world in ("simulated", "measured"):
         assert re.search(rf"{world} +reached", ran.out)
+
+
+PINNED = """
+[sources.in]
+operator = "generate"
+count = 200
+kind = "fixed"
+size = 100
+rate = "400 records/s"
+arrivals = "poisson"
+[host]
+cores = 2
+[measure]
+repetitions = 1
+warmup = 0
+[simulate]
+replications = 3
+[service.in]
+bytes = 20000
+record_bytes = 100
+"""
+
+
+def test_whatif_pins_stations_and_verifies_them_pinned(here: Path, run: Run) -> None:
+    # heavy works for 0.8 of the time, and light and small would take its core now and then
+    text = PINNED
+    for name, demand in (("light", "0.7 ms"), ("heavy", "2 ms"), ("small", "0.7 ms")):
+        text += f'[stations.{name}]\noperator = "work"\nservice = "{demand}"\n'
+        text += f'[service.{name}]\nper_record = "{demand}"\nscv = 1.0\nrecord_bytes = 100\n'
+    (here / "small.toml").write_text(text)
+    ran = run("whatif", "small.toml", "--p99", "55 ms", "--top", "1", "--verify")
+    assert ran.status == 0, ran.err
+    (variant,) = json.loads((here / "reports/small/whatif.json").read_text())["variants"]
+    assert variant["changes"] == {"stations.light.cores": [0], "stations.small.cores": [0]}
+    assert "1  --set 'stations.light.cores=[0]' --set 'stations.small.cores=[0]'" in ran.out
+    assert "pins buy at variant 1: p99" in ran.out
+    assert variant["verified"]["simulated"]["p99_s"] > 0
+    if len(os.sched_getaffinity(0)) > 1:
+        assert variant["verified"]["measured"]["p99_s"] > 0
 
 
 def test_whatif_says_what_the_work_takes_where_nothing_does(run: Run, paced: str) -> None:
