@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from streamsim.circuit import Station as Placed
 from streamsim.errors import ModelError
 from streamsim.service import StationProfile
@@ -16,13 +18,20 @@ from streamsim.service import StationProfile
 
 @dataclass(frozen=True, kw_only=True)
 class Thinning:
-    """An operator ``sample``: it keeps a part of what comes."""
+    """An operator ``sample``: it keeps a part of the records that come, each by chance (``drawn``) or every so many."""
 
     kept: float
+    drawn: bool
 
     def changed(self, parameters: dict[str, Any]) -> Thinning:
         """Return it with other parameters."""
-        return Thinning(kept=_kept(parameters))
+        return _thinning(parameters)
+
+    def keep(self, before: int, records: int, rng: np.random.Generator) -> int:
+        """Return how many it keeps of so many records, ``before`` of which had come earlier."""
+        if self.drawn:
+            return int(rng.binomial(records, min(1.0, self.kept)))
+        return int((before + records) * self.kept + 1e-9) - int(before * self.kept + 1e-9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +86,19 @@ class Passed(NamedTuple):
 Adjustable = Thinning | Filtering
 
 
-def _kept(parameters: dict[str, Any]) -> float:
+def _thinning(parameters: dict[str, Any]) -> Thinning:
     every, probability = parameters.get("every"), parameters.get("probability")
     if set(parameters) - {"every", "probability", "seed"} or (every is None) == (probability is None):
         raise ModelError(f"a simulated sampler has either 'every' or 'probability', not {parameters}")
-    return 1.0 / float(every) if every is not None else float(probability or 0.0)
+    kept = 1.0 / float(every) if every is not None else float(probability or 0.0)
+    return Thinning(kept=kept, drawn=every is None)
 
 
 def adjustable(station: Placed, profile: StationProfile) -> Adjustable | None:
     """Return what can change of a station while it is simulated; None where nothing is known that can."""
     if station.operator == "sample":
         given = {key: station.parameters.get(key) for key in ("every", "probability")}
-        return Thinning(kept=_kept({key: value for key, value in given.items() if value is not None}))
+        return _thinning({key: value for key, value in given.items() if value is not None})
     if station.operator == "cascade" and profile.filters:
         count, records = len(profile.filters), profile.records_in or 1.0
         whole, spent = (

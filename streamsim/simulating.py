@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from streamsim.errors import ModelError
 from streamsim.joining import joined
-from streamsim.policies import find
 from streamsim.result import Estimate, Result, estimate
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
@@ -24,8 +23,6 @@ def grain_of(scenario: Scenario, profile: Profile) -> tuple[str, str]:
     """
     if scenario.simulate.grain is not None:
         return scenario.simulate.grain, "asked for"
-    if scenario.controllers and all(find(one.policy).changes == "probability" for one in scenario.controllers.values()):
-        return "records", "controllers see and shed records"
     if any(load.in_flight is not None for load in scenario.loads.values()):
         return "records", "a closed load counts records"
     stations = [profile.stations.get(one.name) or scenario.services.get(one.name) for one in scenario.circuit.stations]

@@ -38,6 +38,9 @@ class Adjusted(Station):
         self.appointments = sorted(row.appointments, key=lambda one: one[0])
         flow = row.flow
         self.size_out = flow.bytes_out / flow.records_out if flow.records_out else row.record_bytes
+        self._draw = rng.spawn(1)[0]
+        self._records = 0
+        """How many records have come whole."""
 
     def adjust(self, parameters: dict[str, Any]) -> None:
         """Go on with other parameters; raises ModelError where it is not known what they would change."""
@@ -63,8 +66,9 @@ class Adjusted(Station):
     def _through(self, start: int, size: int) -> float:
         """Take so many bytes through; returns the work that they need."""
         now, service, records = self.now, self.row.service, size / self.row.record_bytes
-        if isinstance(now, Thinning):
-            self.made += size * now.kept
+        if isinstance(now, Thinning):  # it gives whole records, which who reads it is woken for
+            before, self._records = self._records, int((start + size) / self.row.record_bytes + 1e-9)
+            self.made += now.keep(before, self._records - before, self._draw) * self.size_out
             return service.demand(records, size) - service.setup
         found = now.through(start / self.row.record_bytes, records)
         for place in range(len(self.seen)):

@@ -25,12 +25,17 @@ from streamsim.policies.base import Command, Observation, Policy, Seconds, rates
 
 _NEW = 0.1
 """What the rate of the last period counts in the estimate."""
+_BUSY = 0.25
+"""Where less than this part of the target waits, the station may have had nothing to do in between."""
+_MORE = 0.5
+"""Then it is taken to be able to do more: by this part in a horizon."""
 
 
 class _Memory(msgspec.Struct, frozen=True):
     last: Observation | None = None
     kept: float = 1.0
     per_s: float = 0.0
+    busy_s: float = 0.0
 
 
 class HoldLatency(Policy, frozen=True, kw_only=True, rename={"target_s": "target", "horizon_s": "horizon"}):
@@ -52,18 +57,23 @@ class HoldLatency(Policy, frozen=True, kw_only=True, rename={"target_s": "target
     def decide(self, memory: _Memory, seen: Observation) -> tuple[_Memory, tuple[Command, ...]]:
         last = memory.last
         if last is None or seen.time_s <= last.time_s:
-            return _Memory(seen, memory.kept, memory.per_s), ()
+            return _Memory(seen, memory.kept, memory.per_s, memory.busy_s), ()
         moved, elapsed = rates(last, seen), seen.time_s - last.time_s
         waiting = seen.stations[self.station].records_out - seen.stations[self.behind].records_in
         taken = moved[self.behind].records_in / elapsed
-        # The rate of a station that is not kept busy says nothing about what it could do.
+        # The rate of a station that is not kept busy says only that it can do so much.
         per_s = memory.per_s
-        if waiting > 0 or taken > per_s:  # also where it took none: it takes whole chunks at a time
-            per_s = taken if per_s == 0 else (1.0 - _NEW) * per_s + _NEW * taken
+        busy_s = memory.busy_s
+        if waiting > _BUSY * self.target_s * per_s or taken > per_s:  # also if it took none: it takes whole chunks
+            busy_s += elapsed
+            new = max(_NEW, elapsed / busy_s)  # at first all periods count the same
+            per_s = (1.0 - new) * per_s + new * taken
+        else:
+            per_s *= 1.0 + _MORE * elapsed / self.horizon_s
         offered = moved[self.station].records_in / elapsed
         kept = memory.kept
         if per_s > 0 and offered > 0:
             wanted = per_s + (self.target_s * per_s - waiting) / self.horizon_s
             kept = min(1.0, max(self.least, wanted / offered))
         commands = () if abs(kept - memory.kept) < 1e-3 else (Command(self.station, {"probability": kept}),)
-        return _Memory(seen, kept if commands else memory.kept, per_s), commands
+        return _Memory(seen, kept if commands else memory.kept, per_s, busy_s), commands

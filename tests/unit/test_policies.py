@@ -71,6 +71,24 @@ def test_load_is_shed_until_what_is_kept_can_be_served_in_time() -> None:
     assert kept == pytest.approx(1 / 3, rel=0.05)
 
 
+def test_what_it_sees_inside_a_long_chunk_does_not_make_it_shed_what_could_be_served() -> None:
+    """3000 records a second before a server of 1000 that takes all that waits at once, and counts when it is done."""
+    policy = policies.make("hold-latency", EXAMPLES["hold-latency"])
+    memory, kept, given, waiting, served, chunk, left = policy.start(), 1.0, 0.0, 0.0, 0, 0, 0
+    for number in range(4000):  # milliseconds
+        given, waiting = given + 3 * kept, waiting + 3 * kept
+        left -= 1
+        if left <= 0:
+            served, chunk = served + chunk, int(waiting)
+            left, waiting = chunk, waiting - chunk
+        if number % 100 == 19:
+            look = {"a": Sight(records_in=3 * (number + 1), records_out=int(given)), "b": Sight(records_in=served)}
+            memory, commands = policy.decide(memory, Observation((number + 1) / 1000, look))
+            for command in commands:
+                kept = command.parameters["probability"]
+    assert served > 3800  # of 4000
+
+
 def test_nothing_is_shed_where_all_can_be_served() -> None:
     policy = policies.make("hold-latency", EXAMPLES["hold-latency"])
     memory: Any = policy.start()
@@ -185,10 +203,13 @@ def test_a_policy_steers_a_simulated_run_as_it_steers_a_real_one() -> None:
         "simulate": {"replications": 3, "precision": 0.2},
     }
     controller = {"policy": "hold-latency", "station": "shed", "behind": "serve", "target": "50 ms", "period": "20 ms"}
-    steered = load({**document, "controllers": {"one": controller}})
+    chunks = simulate_result(load({**document, "controllers": {"one": controller}}), Profile())
+    assert chunks.stations["serve"].records_in.value == pytest.approx(3000, rel=0.2)
+    by_record = {**document["simulate"], "grain": "records"}
+    steered = load({**document, "simulate": by_record, "controllers": {"one": controller}})
     held = simulate_result(steered, Profile())
     assert simulate_result(steered, Profile(), engine="simpy").circuit == held.circuit  # both engines, bit for bit
-    free = simulate_result(load({**document, "simulate": {**document["simulate"], "grain": "records"}}), Profile())
+    free = simulate_result(load({**document, "simulate": by_record}), Profile())
     assert held.engine == "compiled"
     assert held.circuit.response_time is not None
     assert free.circuit.response_time is not None
