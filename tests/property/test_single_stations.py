@@ -6,6 +6,7 @@ import inspect
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -380,3 +381,16 @@ def test_a_chain_with_births_and_deaths_that_do_not_match_is_refused() -> None:
 def test_importing_the_models_loads_no_numerical_library(module: str) -> None:
     code = f"import sys, streamsim.analysis.queueing as q; q.models(); sys.exit('{module}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: mmck(1.0, 1.0, servers=2, places=10**10),
+        lambda: mmc(1.0, 1.0, servers=10**10),
+        lambda: erlang_b(10**10, 3.0),
+    ],
+)
+def test_what_would_be_counted_for_hours_is_refused(ask: Callable[[], object]) -> None:
+    with pytest.raises(ModelError, match="is more than 1000000"):
+        ask()

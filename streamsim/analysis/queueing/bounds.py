@@ -128,7 +128,7 @@ def _queues(
 
 
 def _checked(population: int, demands: Sequence[float], think_time: float) -> tuple[float, float]:
-    checks.whole("population", population, least=1)
+    checks.countable("population", population, least=1)
     checks.non_negative("think_time", think_time)
     for index, demand in enumerate(demands):
         checks.non_negative(f"demands[{index}]", demand)

@@ -43,6 +43,22 @@ def share(name: str, value: float) -> float:
     return float(value)
 
 
+MOST_STEPS = 1_000_000
+"""Of what a model counts through one by one (servers, places, records), it takes no more: that is a second."""
+
+
+def countable(name: str, value: SupportsIndex, least: int) -> int:
+    """Return a whole number from ``least`` to `MOST_STEPS`, or raise ModelError.
+
+    >>> countable("places", 3, least=1)
+    3
+    """
+    number = whole(name, value, least)
+    if number > MOST_STEPS:
+        raise ModelError(f"{name}: {number} is more than {MOST_STEPS}, which is as many as are counted one by one")
+    return number
+
+
 def whole(name: str, value: SupportsIndex, least: int) -> int:
     """Return a whole number of at least `least`, or raise ModelError; 2.0 and True are not whole numbers.
 

@@ -42,13 +42,13 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
         if not self.populations or sum(self.populations) == 0:
             raise ModelError("populations: no records; at least one belongs in a closed network")
         for index, row in enumerate(self.demands):
-            checks.whole(f"populations[{index}]", self.populations[index], least=0)
+            checks.countable(f"populations[{index}]", self.populations[index], least=0)
             for station, demand in enumerate(row):
                 checks.non_negative(f"demands[{index}][{station}]", demand)
             if checks.non_negative(f"think_times[{index}]", self.think_times[index]) + math.fsum(row) <= 0:
                 raise ModelError(f"demands[{index}]: all 0 and no think time, so its records would go round in no time")
         for station, count in enumerate(self.servers):
-            checks.whole(f"servers[{station}]", count, least=0)
+            checks.countable(f"servers[{station}]", count, least=0)
             for n, speed in enumerate(self.speeds[station] or ()):
                 checks.positive(f"speeds[{station}][{n}]", speed)
 

@@ -26,7 +26,7 @@ def erlang_b(servers: int, offered: float) -> float:
     >>> round(erlang_b(10, 5.0), 8)
     0.01838457
     """
-    checks.whole("servers", servers, least=1)
+    checks.countable("servers", servers, least=1)
     checks.non_negative("offered", offered)
     blocked = 1.0
     for n in range(1, servers + 1):

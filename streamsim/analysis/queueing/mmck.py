@@ -29,7 +29,7 @@ def mmck_probabilities(arrival_rate: float, service_time: float, servers: int, p
     (0.25, 0.25, 0.25, 0.25)
     """
     load = Load(arrival_rate, service_time, servers)
-    checks.whole("places", places, least=servers)
+    checks.countable("places", places, least=servers)
     return _probabilities(load, places)
 
 
@@ -55,7 +55,7 @@ def mmck(arrival_rate: float, service_time: float, servers: int, places: int) ->
     5.0
     """
     load = Load(arrival_rate, service_time, servers)
-    checks.whole("places", places, least=servers)
+    checks.countable("places", places, least=servers)
     probabilities = _probabilities(load, places)
     # An arrival that is let in finds n < K at the station, in the proportions of the chain cut off at K−1.
     found = _probabilities(load, places - 1)

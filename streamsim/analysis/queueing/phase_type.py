@@ -160,7 +160,7 @@ def erlang(phases: int, mean: float) -> PhaseType:
     >>> erlang(4, 1.0).scv
     0.25
     """
-    return _chain([checks.whole("phases", phases, least=1) / checks.positive("mean", mean)] * phases, phases)
+    return _chain([checks.countable("phases", phases, least=1) / checks.positive("mean", mean)] * phases, phases)
 
 
 def _chain(rates: Sequence[float], phases: int, start: Sequence[float] | None = None) -> PhaseType:

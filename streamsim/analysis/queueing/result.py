@@ -34,7 +34,7 @@ class Load(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         checks.non_negative("arrival_rate", self.arrival_rate)
         checks.positive("service_time", self.service_time)
-        checks.whole("servers", self.servers, least=1)
+        checks.countable("servers", self.servers, least=1)
         if not math.isfinite(self.largest_rate):
             raise ModelError(f"service_time: {self.service_time!r} s is too small to compute with")
 

@@ -47,7 +47,7 @@ def mm1_transient(arrival_rate: float, service_time: float, time: float, *, init
     """
     load = Load(arrival_rate, service_time)
     checks.non_negative("time", time)
-    checks.whole("initial", initial, least=0)
+    checks.countable("initial", initial, least=0)
     rate = arrival_rate + load.largest_rate
     jumps = rate * time
     if not jumps <= MOST_STEPS:
