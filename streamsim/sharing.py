@@ -8,6 +8,7 @@ import msgspec
 
 from streamsim import operators, sections
 from streamsim.circuit import Circuit, Split, Station
+from streamsim.commands import tool_of
 from streamsim.errors import ScenarioError, nearest
 from streamsim.insertion import Shape
 from streamsim.operators._sketch import Sketch
@@ -15,6 +16,12 @@ from streamsim.operators.base import MANY
 
 BATCH = 512
 """How many records an ordered merge takes of one server before it turns to the next."""
+
+_PACKERS = frozenset(
+    ["bunzip2", "bzcat", "bzip2", "gunzip", "gzip", "lz4", "pigz", "unxz", "xz", "xzcat", "zcat", "zstd", "zstdcat"]
+)
+"""Commands whose input or output are no lines."""
+
 
 _DOTTED = "letters, digits, '-' and '_'"
 
@@ -89,8 +96,23 @@ def shape_of(section: sections.StationSection, station: Station, path: str) -> S
 
     Raises ScenarioError where the keys do not go together.
     """
+    _check_records(station, path)
     merge, numbered = _merge(section, station, path), _numbered(station)
     return Shape(_partitions(section, station, path), merge, _route(section, path), numbered)
+
+
+def _check_records(station: Station, path: str) -> None:
+    """Refuse several servers where what they share, or what they give, are no records: it would be torn and mixed."""
+    if station.parallelism == 1 or station.operator is None:
+        return
+    kind = operators.find(station.operator)
+    if kind.reads_bytes:
+        why = "reads bytes that are no records, so there is nothing to share out"
+    elif operators.output_format(station.operator, station.parameters, station.format) is None:
+        why = "writes bytes that are no records, so what several servers give cannot become one stream"
+    else:
+        return
+    raise ScenarioError(f"operator {station.operator!r} {why}: parallelism = 1", path=f"{path}.parallelism")
 
 
 def _numbered(station: Station) -> bool:
@@ -222,13 +244,23 @@ def _route(section: sections.StationSection, path: str) -> dict[str, Any]:
 
 
 def partial_answers(circuit: Circuit) -> list[str]:
-    """Return a warning for each operator whose servers each keep a state of their own and are not given whole keys."""
+    """Return a warning for each operator whose servers each keep a state of their own and are not given whole keys.
+
+    Where their sketches become one answer there is none.
+    """
     found = []
     for station in circuit.stations:
+        if station.command is not None and station.parallelism > 1 and tool_of(station.command) in _PACKERS:
+            found.append(
+                f"{station.name!r}: {tool_of(station.command)} works on bytes that are no records, and its "
+                f"{station.parallelism} servers share and merge lines, which tears them; parallelism = 1"
+            )
         if station.parallelism == 1 or station.operator is None or station.partition == "key":
             continue
+        if circuit.station(f"{station.name}.merge").operator == station.operator:
+            continue
         traits = operators.find(station.operator).traits
-        if traits.state != "none" and traits.barrier:
+        if traits.state != "none" and (traits.barrier or traits.state == "keys"):
             found.append(
                 f"{station.name!r}: each of the {station.parallelism} servers answers for the records that it got; "
                 "partition = 'key' gives all records of a key to one of them, or a station behind adds the answers up"

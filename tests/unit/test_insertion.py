@@ -12,6 +12,7 @@ from streamsim.endless import endless_loops
 from streamsim.errors import ScenarioError
 from streamsim.expansion import expand, servers_of
 from streamsim.loading import load
+from streamsim.sharing import partial_answers
 
 ABOVE = {"sources": {"a": {"command": "seq 9"}}}
 COUNT = {"operator": "group", "key": 2, "delimiter": ";", "parallelism": 3}
@@ -178,6 +179,8 @@ WRONG = [
         "b.merge",
         "no order to restore",
     ),
+    ("b = { operator = 'compress', parallelism = 2 }", "b.parallelism", "writes bytes that are no records"),
+    ("b = { operator = 'decompress', parallelism = 2 }", "b.parallelism", "reads bytes that are no records"),
     ("b = { command = 'sort', parallelism = 2, merge = {} }", "b.merge", "names the operator"),
     ("b = { command = 'sort', parallelism = 2, merge = { operator = 'copy' } }", "b.merge.operator", "merges nothing"),
     ("b = { command = 'sort', parallelism = 2, merge = { operator = 'cop' } }", "b.merge.operator", "did you mean"),
@@ -249,3 +252,25 @@ def test_the_pipes_of_a_copy_have_more_room_unless_a_reader_says_how_much() -> N
     assert sizes(2, pipe={"capacity": "64 KiB"})["n.copy->r0"] == 65536
     assert set(sizes(20).values()) == {131072}
     assert set(sizes(300).values()) == {65536}
+
+
+@pytest.mark.parametrize(
+    ("station", "warned"),
+    [
+        ({"operator": "count"}, True),
+        (COUNT, False),
+        (COUNT | {"partition": "round-robin"}, True),
+        ({"operator": "dedup"}, False),
+        ({"operator": "dedup", "partition": "round-robin"}, True),
+        ({"operator": "quantiles"}, False),
+        ({"operator": "distinct", "partition": "least-loaded"}, False),
+        ({"operator": "filter", "where": "True"}, False),
+        ({"operator": "cascade", "where": ["True"]}, False),
+        ({"command": "gzip -1"}, True),
+        ({"command": "grep gzip"}, False),
+    ],
+    ids=str,
+)
+def test_servers_that_answer_for_their_part_alone_are_warned_of(station: dict[str, Any], warned: bool) -> None:
+    found = partial_answers(circuit_of(b=station | {"parallelism": 2}))
+    assert [text.partition(":")[0] for text in found] == ["'b'"] * warned
