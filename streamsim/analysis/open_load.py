@@ -135,7 +135,8 @@ def _released(case: Case, name: str, asked: Station, choice: Choice, before: dic
     profile = case.profiles[name]
     if profile.source != "fitted" or asked.servers > 1 or choice.queue.wait is None:
         return ALONE_AND_AT_ONCE
-    above = [(before[pipe.upstream].released, _part(case, pipe)) for pipe in case.inputs[name]]
+    apart = 1 if case.partition(name) == "copy" else case.servers[name]  # each server gets its part of what comes
+    above = [(before[pipe.upstream].released, _part(case, pipe) / apart) for pipe in case.inputs[name]]
     return released(
         profile,
         wait_s=choice.queue.wait,
