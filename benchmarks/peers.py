@@ -14,8 +14,10 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 from common import machine, median_ratio
 
 PEERS = Path(__file__).resolve().parent / "peers"
@@ -39,6 +41,15 @@ def seconds_each(who: str, model: str, seed: int, python: str) -> tuple[float, f
     return answer["cpu_s"] / records / STATIONS[model], answer["mean_s"]
 
 
+def draw_ns() -> float:
+    """CPU time (ns) of an exponential number of NumPy, the most of what a recursion takes: how fast the machine is."""
+    rng, numbers = np.random.default_rng(1), np.empty(4096)
+    began = time.process_time()
+    for _ in range(500):
+        rng.standard_exponential(out=numbers)
+    return (time.process_time() - began) / 500 / len(numbers) * 1e9
+
+
 def main() -> None:
     """Print a table of ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,12 +68,14 @@ def main() -> None:
         + " | mean: ours, known |"
     )
     print("| --- |" + " ---: |" * (3 + len(peers)))
+    draws: list[float] = []
     for model in KNOWN:
         ours: list[float] = []
         whole: list[float] = []
         means: list[float] = []
         theirs: dict[str, list[float]] = {peer: [] for peer in peers}
         for seed in range(1, chosen.pairs + 1):
+            draws.append(draw_ns())
             took, mean = seconds_each("ours", model, seed, chosen.python)
             ours.append(took)
             means.append(mean)
@@ -79,6 +92,10 @@ def main() -> None:
             + f" | {statistics.mean(means):.3f}, {KNOWN[model]:.3f} |",
             flush=True,
         )
+    print(
+        f"\nNumPy drew an exponential number in {statistics.median(draws):.2f} ns "
+        f"({min(draws):.2f} to {max(draws):.2f}); a record takes two, and four in the tandem"
+    )
     if not has_cimba:
         print("\ncimba is not installed there (pip install cimba): left out.")
 
