@@ -51,7 +51,7 @@ def with_converters(
                 continue
             between = f"{name}.convert" if len(station.inputs) == 1 else f"{name}.convert.{label}"
             above = stations.get(source)
-            fuse = station.fuse and above is not None and above.fuse
+            fuse = station.fuse and above is not None and above.operator is not None
             found[between] = _converter(between, source, given, reads, station, fuse=fuse)
             inputs.append(between)
         found[name] = msgspec.structs.replace(

@@ -61,4 +61,5 @@ def _above(station: Station, circuit: Circuit) -> Station:
 
 
 def _refusal(station: Station, reason: str) -> ScenarioError:
-    return ScenarioError(f"cannot be fused: {reason}", path=f"stations.{station.server_of or station.name}.fuse")
+    name = (station.server_of or station.name).removesuffix(".convert")
+    return ScenarioError(f"cannot be fused: {reason}", path=f"stations.{name}.fuse")

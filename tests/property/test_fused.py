@@ -194,7 +194,7 @@ def test_a_fused_source_and_all_below_it_can_be_asked_and_changed() -> None:
     with launched(make_plan(load(document)), Setting(stdout=write)) as crew:
         os.close(write)
         assert os.read(read, 1 << 16) == b"1\n2\n3\n4\n"
-        with Client(str(control_paths(crew.directory, 0)["socket"])) as client:
+        with Client(str(control_paths(crew.directory, 0)["socket"]), timeout_s=60.0) as client:
             assert client.call("parameters")["kind"] == "numbers"
             assert client.call("a/parameters")["where"] == "int(record) < 5"
             assert client.call("b/metrics")["bytes_in"] == 8

@@ -12,6 +12,7 @@ from streamsim.circuit import Circuit
 from streamsim.errors import ScenarioError
 from streamsim.loading import load
 from streamsim.real.measure import measure
+from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.scenario import Scenario
 from streamsim.summary import summarise
@@ -149,6 +150,20 @@ def test_libraries_of_fused_operators_are_found(tmp_path: Path) -> None:
     found = loaded(tmp_path, stations, {"file": "data.csv", "format": "lines"})
     run(found)
     assert (tmp_path / "out").read_bytes() == b"1\n"
+
+
+def test_a_converter_shares_the_process_that_its_reader_shares(tmp_path: Path) -> None:
+    stations: dict[str, Any] = {
+        "up": {"operator": "copy", "format": "lines"},
+        "keep": {**KEEP, "format": ROWS, "fuse": True},
+    }
+    found = loaded(tmp_path, stations, {"file": "data.csv", "format": "lines"})
+    assert [process.parts for process in make_plan(found).processes] == [("up", "keep.convert", "keep")]
+    run(found)
+    fused = (tmp_path / "out").read_bytes()
+    stations["keep"]["fuse"] = False
+    run(loaded(tmp_path, stations, {"file": "data.csv", "format": "lines"}))
+    assert fused == (tmp_path / "out").read_bytes() != b""
 
 
 @pytest.mark.parametrize(
