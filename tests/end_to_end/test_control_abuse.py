@@ -11,10 +11,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import msgspec
 import pytest
 
 from streamsim.errors import ControlError
+from streamsim.real import rousing
+from streamsim.real.control import runs
 from streamsim.real.control.client import Client
 from streamsim.real.control.endpoint import MOST_BYTES, MOST_CLIENTS
 from tests.unit.controlled import Running, server
@@ -219,20 +224,6 @@ def test_nobody_else_gets_in(tmp_path: Path) -> None:
             Client(link / "0.socket")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_is_refused_by_the_system(tmp_path: Path) -> None:
-    with busy(tmp_path) as running:
-        for path in (tmp_path, *tmp_path.parents):
-            with suppress(PermissionError):
-                path.chmod(path.stat().st_mode | 0o055)  # so that the run's own directory is what keeps them out
-        code = (
-            "import os, socket, sys\nos.setgid(65534); os.setuid(65534)\n"
-            f"s = socket.socket(socket.AF_UNIX)\n"
-            f"try: s.connect({str(running.socket)!r})\nexcept PermissionError: sys.exit(7)\n"
-        )
-        assert subprocess.run([sys.executable, "-S", "-c", code]).returncode == 7
-
-
 def test_whoever_knocks_while_nothing_moves_is_heard(tmp_path: Path) -> None:
     """The pipe ends block while nobody asks: a call that sleeps in one of them must end when somebody does."""
     with server(tmp_path / "run", "copy") as running:
@@ -249,3 +240,82 @@ def test_whoever_knocks_while_nothing_moves_is_heard(tmp_path: Path) -> None:
             running.wait_for(blocks, "it never went back to sleep in read(2)")
             with running.client() as client:
                 assert client.call("metrics")["paused"] is False
+
+
+def test_the_runner_rouses_once_who_stands_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the kernel's signal had come just before the system call in which the server waits."""
+    monkeypatch.setattr(rousing, "_EVERY_S", 0.0)
+    with server(tmp_path / "run", "copy") as running:
+        with running.client() as client:
+            client.call("metrics")
+        child = SimpleNamespace(status=None, page=str(running.directory / "0.page"), pid=running.process.pid)
+        rouser, page = rousing.Rousing(), running.page()
+
+        times: list[int] = []
+        while not rouser._roused:
+            times.append(page.read()["time_ns"])
+            rouser.look([cast(Any, child)])
+        running.wait_for(lambda: page.read()["time_ns"] > times[-1], "it was not roused")
+        sent = dict(rouser._roused)
+        for _ in range(20):
+            rouser.look([cast(Any, child)])
+        assert rouser._roused == sent
+
+
+ATTACKS = {
+    "its socket": "s = socket.socket(socket.AF_UNIX); s.connect(f'{run}/0.socket')",
+    "its page": "os.open(f'{run}/0.page', os.O_RDONLY)",
+    "the list of its directory": "os.listdir(run)",
+    "a file in its directory": "os.open(f'{run}/1.replace', os.O_WRONLY | os.O_CREAT)",
+    "the socket by its descriptors": "os.listdir(f'/proc/{pid}/fd')",
+    "what it reads": "os.open(f'/proc/{pid}/fd/0', os.O_RDONLY)",
+    "its directory by that of the process": "os.listdir(f'/proc/{pid}/cwd')",
+    "its directory in another's place": "os.rename(run, run + '.old')",
+    "a signal": "os.kill(pid, 23)",
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_another_user_gets_at_nothing(tmp_path: Path, attack: str) -> None:
+    with busy(tmp_path) as running:
+        for path in (tmp_path, *tmp_path.parents):
+            with suppress(PermissionError):
+                path.chmod(path.stat().st_mode | 0o055)  # so that the run's own directory is what keeps them out
+        code = (
+            "import os, socket, sys\nos.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+            f"run, pid = {str(running.directory)!r}, {running.process.pid}\n"
+            f"try:\n    {attack}\nexcept PermissionError:\n    sys.exit(7)\n"
+        )
+        assert subprocess.run([sys.executable, "-S", "-c", code]).returncode == 7
+        with running.client() as client:
+            assert client.call("metrics")["pid"] == running.process.pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket to another user")
+def test_a_socket_that_another_user_has_put_there_is_not_spoken_to(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    directory.mkdir(0o700)
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(directory / "0.socket"))
+        theirs.listen()
+        os.chown(directory / "0.socket", 65534, 65534)
+        with pytest.raises(ControlError, match="belongs to another user"):
+            Client(directory / "0.socket")
+
+
+def test_no_directory_that_others_can_enter_or_have_linked_counts_as_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
+    entry = runs.ServerEntry(
+        name="a", kind="command", program="cat", pid=os.getpid(), started=runs._started(os.getpid())
+    )
+    text = msgspec.json.encode(runs.RunEntry(id="x", name="n", pid=1, since=0.0, servers=(entry,)))
+    for name, mode in (("own", 0o700), ("open", 0o755)):
+        (tmp_path / f"streamsim-{name}").mkdir()
+        (tmp_path / f"streamsim-{name}").chmod(mode)
+        (tmp_path / f"streamsim-{name}" / "run.json").write_bytes(text)
+    (tmp_path / "streamsim-link").symlink_to(tmp_path / "streamsim-own")
+    assert [path.name for path in runs._directories()] == ["streamsim-own"]
+    assert len(runs.runs()) == 1
