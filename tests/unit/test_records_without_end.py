@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streamsim.errors import ModelError
 from streamsim.loading import load
+from streamsim.models.records import lengths
 from streamsim.models.records.check import check
+from streamsim.models.records.laws import Gaps, Law
 from streamsim.models.records.table import Pipe, Source, Station, Table
+from streamsim.models.table import Pace
+from streamsim.service import Distribution
 from streamsim.simulating import simulate_result
 
 
@@ -120,3 +125,19 @@ def test_what_a_barrier_gives_at_one_instant_is_seen_from_the_start() -> None:
     assert found.circuit.makespan.value == pytest.approx(1.0)
     assert found.stations["rank"].utilisation.value == pytest.approx(1.0)
     assert found.circuit.records_per_s is not None and found.circuit.records_per_s.value == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize(("others_per_s", "steady"), [(0.4, True), (0.8, False)])
+def test_an_overload_of_the_less_urgent_alone_is_no_steady_state(
+    others_per_s: float, steady: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lengths, "LONGEST_LOOK", 16384)  # MSER alone takes that for settled: the urgent are
+    law = Law(Distribution(family="exponential", scv=1.0))
+    loads = [
+        Source(arrivals="gaps", stream=Gaps(Pace(arrivals="poisson", rate=rate)), urgency=rank)
+        for rank, rate in enumerate((0.4, others_per_s))
+    ]
+    stations = (relay("urgent", source=loads[0]), relay("other", source=loads[1]), Station(name="serve", service=law))
+    pipes = tuple(Pipe(upstream=place, downstream=2, classes=2) for place in (0, 1))
+    _, found = lengths.find_warm_up(Table(stations=stations, pipes=pipes), "compiled", np.random.SeedSequence(1))
+    assert found is steady

@@ -13,7 +13,7 @@ from streamsim.errors import ModelError
 from streamsim.models.records.runs import open_run
 from streamsim.models.records.streams import ROLES, Even, Listed, variate_of
 from streamsim.models.records.table import Source, Station, Table
-from streamsim.models.statistics.warmup import settled, warm_up
+from streamsim.models.statistics.warmup import grows, settled, warm_up
 
 Array = NDArray[np.float64]
 
@@ -81,8 +81,9 @@ def find_warm_up(table: Table, engine: str, root: np.random.SeedSequence) -> tup
         shortest = min(len(pilot) for pilot in pilots)
         series = np.mean([pilot[:shortest] for pilot in pilots], axis=0)
         cut = warm_up(series)
-        if settled(series, cut) or length >= LONGEST_LOOK or shortest < length:
-            return max(2 * cut, FIRST_LOOK // 4), settled(series, cut)
+        steady = settled(series, cut) and not grows([pilot[cut:shortest] for pilot in pilots])
+        if steady or length >= LONGEST_LOOK or shortest < length:
+            return max(2 * cut if steady else length // 16, FIRST_LOOK // 4), steady  # what grows has no warm-up
         length *= 2
 
 

@@ -187,7 +187,8 @@ def answer(
         plan = Plan(table=table, engine=chosen, warm_up=0 if barrier else int(WARM_UP * count))
     else:
         cut, steady = find_warm_up(table, chosen, root)
-        plan = Plan(table=table, engine=chosen, warm_up=cut, records=max(19 * cut, 10_000))
+        # Where nothing settles, more records only make the answer later.
+        plan = Plan(table=table, engine=chosen, warm_up=cut, records=max(19 * cut if steady else cut, 10_000))
 
     def so_far(samples: Sequence[Sample], plan: Plan) -> Answer:
         return Answer(
