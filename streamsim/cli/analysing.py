@@ -84,7 +84,7 @@ def print_diagnosis(found: Diagnosis, *, written: Path) -> None:
 def sentences(found: Diagnosis) -> list[str]:
     """Return the diagnosis in words, a line each."""
     from streamsim.analysis.wording import format_value, place_name
-    from streamsim.placement import are_cores
+    from streamsim.placement import CORES, are_cores
     from streamsim.units import format_seconds
 
     first = found.first
@@ -93,7 +93,10 @@ def sentences(found: Diagnosis) -> list[str]:
     if found.p99_s is not None:
         lines[0] += f"; at the load given, 99 % of the responses come within {format_seconds(found.p99_s)}"
     sure = f", in {found.confidence:.0%} of the profiles that the calibration allows" if found.confidence else ""
-    change = "more of them bring" if are_cores(first.station) else "less demand there brings"
+    change = "less demand there brings"
+    if are_cores(first.station):
+        single = first.station.startswith(CORES) and "," not in first.station
+        change = "more of it brings" if single else "more of them bring"
     lines.append(
         f"bottleneck: {place_name(first.station)}{sure}; each per cent {change} {first.demand:.2g} % more throughput"
     )
