@@ -79,4 +79,5 @@ class Adjusted(Station):
         return found.work
 
     def _produced(self, taken: int) -> int:
-        return int(self.made + 0.5)
+        """Whole records: who reads single bytes of one would wake, and pay, for each of them."""
+        return int(int(self.made / self.size_out + 1e-6) * self.size_out + 0.5)
