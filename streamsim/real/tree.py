@@ -32,6 +32,7 @@ class Tree:
         self._listed = 0.0
         self.family = False
         self._stat = opened(f"/proc/{pid}/stat")
+        self._most_cpu_s = 0.0
         self._gone_delay = 0
 
     def look(self) -> bool:
@@ -87,11 +88,13 @@ class Tree:
         """Return the core-seconds of it, of its children, and of those it has waited for (known by ticks of 10 ms)."""
         cpu = self.root.cpu / 1e9
         if self.family:
-            cpu += sum(process.cpu for process in self._children.values()) / 1e9
             words = read(self._stat).rpartition(b")")[2].split()
             if len(words) > 14:
                 cpu += (int(words[13]) + int(words[14])) * _TICK_S  # cutime and cstime (proc(5))
-        return cpu
+            # After that: who has been waited for since the last list is in there, and must not count twice.
+            cpu += sum(p.cpu for pid, p in self._children.items() if os.path.exists(f"/proc/{pid}")) / 1e9  # noqa: PTH110
+        self._most_cpu_s = max(self._most_cpu_s, cpu)  # a grandchild is missing until its parent is waited for
+        return self._most_cpu_s
 
     def look_for_children(self, now: float) -> None:
         """List the processes below the first, if it looks like it waits for some."""

@@ -147,15 +147,15 @@ def test_what_cannot_be_simulated_is_refused_by_name(
 
 
 def test_a_cascade_that_lets_little_through_wakes_its_reader_for_whole_records_only() -> None:
-    filters = (Filter(passes=(64 / (SIZE / 64),), costs=(1e-8,), seen=(1.0,)),)
+    filters = (Filter(passes=(16 / (SIZE / 64),), costs=(1e-8,), seen=(1.0,)),)
     stations = {"pick": {"operator": "cascade", "where": ["len(record) > 9"]}, "last": {"operator": "copy"}}
     profiles = profile(
-        pick=taking(gives=64 * 64 / SIZE, service=ServiceModel(per_byte=1e-9), filters=filters),
-        last=taking(64 * 64, service=ServiceModel(setup=1e-5), read_bytes=4096.0),
+        pick=taking(gives=16 * 64 / SIZE, service=ServiceModel(per_byte=1e-9), filters=filters),
+        last=taking(16 * 64, service=ServiceModel(setup=1e-5), read_bytes=4096.0),
     )
     steered = circuit(stations, policy="order-filters", station="pick", period="1 ms")
     held = simulate(steered, profiles, host=HOST).runs[0]
-    assert held.stations["last"].bytes_in[-1] == 64 * 64
+    assert held.stations["last"].bytes_in[-1] == 16 * 64
     assert held.stations["last"].visits is not None
     taken = held.stations["last"].visits["taken"]
     assert not (taken[taken > 0] % 64).any()
