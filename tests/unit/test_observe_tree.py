@@ -1,0 +1,39 @@
+"""A station whose first process starts others: what these used counts once."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from streamsim.real.tree import Tree
+
+
+def test_a_child_that_has_been_waited_for_since_the_last_look_counts_once() -> None:
+    burn = f"{sys.executable} -S -E -c 'for _ in range(6_000_000): pass\nprint(flush=True)\nimport os\nos.read(0, 1)'"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen(["sh", "-c", f"{burn}; read line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    tree, children = Tree(process.pid), Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        process.stdout.read(1)  # the child has worked, and waits
+        while not tree.family:
+            tree.look()
+            tree.look_for_children(time.monotonic())
+        tree.look()
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        while children.read_text():
+            time.sleep(0.001)
+        tree.look()
+        counted = tree.cpu_s()
+    finally:
+        tree.close()
+        process.communicate(b"\n", timeout=20)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert abs(counted - used) < 0.04  # ticks of 10 ms, one for each of the times; a child used more
+    assert used > 0.1
