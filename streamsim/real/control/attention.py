@@ -126,8 +126,10 @@ class Attention:
             self._ends.own(descriptor, os.O_WRONLY)
 
     def _rouse(self, number: int = 0, frame: object = None) -> None:
-        """Be alert from the next chunk on; the handler of SIGURG, so it may run between any two instructions."""
-        self.note()
+        """Be alert from the next chunk on; the handler of SIGURG, so it may run between any two instructions.
+
+        It leaves the page alone, for it may be called inside a chunk.
+        """
         if not self._roused:
             self._roused = True
             self._next = 0.0
