@@ -84,7 +84,7 @@ def risks(scenario: Scenario) -> list[Risk]:
     >>> fork = load({"sources": {"a": {"command": "seq 9"}}, "stations": {"b": {"command": "sort", "input": "a"},
     ...              "c": {"command": "paste {b} {a}", "input": ["b", "a"]}}})
     >>> [(risk.fork, risk.full, risk.held_bytes) for risk in risks(fork)]
-    [('a', 'a', (32768, 65536))]
+    [('a', 'a', (131072, 262144))]
     """
     circuit = expand(scenario.circuit)
     found: list[Risk] = []

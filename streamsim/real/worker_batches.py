@@ -143,6 +143,13 @@ class Dealt(Answers):
             self.begin(next(self._numbers), whole=True)
         super().send(data)
 
+    def mark(self, marker: bytes, among: Container[int]) -> None:
+        """Write it as a batch of its own: the numbers of all outputs' markers follow each other."""
+        if any(descriptor in among for descriptor in self.open):
+            self.begin(next(self._numbers), whole=True)
+            self._ended = True
+            super().mark(marker, among)
+
 
 class _Numbering(RoutingServer):
     """A split that numbers what it deals out, and says where in its input it stood."""

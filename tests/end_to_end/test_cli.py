@@ -37,7 +37,7 @@ file = "out.txt"
     assert ran.status == 0
     for fact in (
         r"sort +a +16 KiB +group key=1 +operator, barrier",
-        r"right +sort.copy +64 KiB +tr '\\n' '\[x\]' +command",
+        r"right +sort.copy +256 KiB +tr '\\n' '\[x\]' +command",
         r"splits: sort\.copy",
         r"joins: both",
         r"load a: 10 records/s, poisson",

@@ -72,8 +72,8 @@ def test_servers_between_their_own_split_and_merge_do_not_stand_still(merge: str
 
 def test_what_is_known_to_fit_is_no_risk() -> None:
     sort = {"b": {"command": "sort", "input": "a"}, "j": {"command": "paste {b} {a}", "input": ["b", "a"]}}
-    assert found(sort, **FIXED, count=300) == []
-    assert found(sort, **FIXED, count=700) == [("a", "j", "a")]
+    assert found(sort, **FIXED, count=1300) == []
+    assert found(sort, **FIXED, count=2700) == [("a", "j", "a")]
     assert found(sort, **FIXED) == [("a", "j", "a")]
 
 
@@ -81,10 +81,10 @@ def test_the_record_at_which_it_can_stand_still_is_named() -> None:
     sort = {"b": {"command": "sort", "input": "a"}, "j": {"command": "paste {b} {a}", "input": ["b", "a"]}}
     alone = {"sources": {"a": FIXED | {"rate": "100 records/s"}}, "stations": sort}
     (risk,) = risks(load(alone))
-    assert (risk.held_bytes, risk.records) == ((64000, 64000), (640, 640))
-    assert "at record 641" in str(risk)
+    assert (risk.held_bytes, risk.records) == ((256000, 256000), (2560, 2560))
+    assert "at record 2561" in str(risk)
     (risk,) = risks(load({"sources": {"a": FIXED}, "stations": sort}))
-    assert risk.records == (327, 655)
+    assert risk.records == (1310, 2621)
 
 
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=200), st.integers(2, 8))
