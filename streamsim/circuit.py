@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
@@ -122,7 +123,7 @@ class Pipe(msgspec.Struct, frozen=True):
         return f"{self.source}->{self.downstream}"
 
 
-class Circuit(msgspec.Struct, frozen=True):
+class Circuit(msgspec.Struct, frozen=True, dict=True):
     """Feeds, stations, sinks and pipes. It has no load and no time.
 
     ``stations`` holds every process of the circuit, sources and inserted copies included.
@@ -192,6 +193,10 @@ class Circuit(msgspec.Struct, frozen=True):
         >>> loop.order(), loop.feedback()[0].label, loop.cycle()
         (('a', 'b'), 'b->a', ('a', 'b', 'a'))
         """
+        return self._order
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
         try:
             return self._sorted(frozenset())
         except CycleError:
@@ -252,6 +257,10 @@ class Circuit(msgspec.Struct, frozen=True):
 
     def cycle(self) -> tuple[str, ...] | None:
         """Return the names along one cycle of pipes, the first repeated at the end, or None."""
+        return self._cycle
+
+    @cached_property
+    def _cycle(self) -> tuple[str, ...] | None:
         try:
             self._sorted(frozenset())
         except CycleError as error:
