@@ -57,6 +57,8 @@ class Attention:
         self._holder: Any = None
         self._shares: dict[str, Share] = {}
         self.paused = self.alert = self._roused = self._asleep = False
+        self._idle = False
+        """Whether it waits for input, all that it took being written."""
         self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
         self.appointments: list[Any] = []
         """Commands that wait for a position of the input, the next one first (see faculties.py)."""
@@ -128,8 +130,10 @@ class Attention:
     def _rouse(self, number: int = 0, frame: object = None) -> None:
         """Be alert from the next chunk on; the handler of SIGURG, so it may run between any two instructions.
 
-        It leaves the page alone, for it may be called inside a chunk.
+        It brings the page up to date, except inside a chunk.
         """
+        if self._idle:
+            self.note()
         if not self._roused:
             self._roused = True
             self._next = 0.0
@@ -154,11 +158,13 @@ class Attention:
         while True:
             if self.paused:
                 self._rest()
+            self._idle = True
             try:
                 chunk = os.read(descriptor, size)
             except BlockingIOError:
                 self._listen((descriptor,))
                 continue
+            self._idle = False
             return self.taken(descriptor, chunk)
 
     def taken(self, descriptor: int, chunk: bytes) -> bytes:
@@ -314,6 +320,7 @@ class Attention:
 
     def _listen(self, wanted: tuple[int, ...]) -> list[int]:
         """Wait for inputs or commands; serve these; return the inputs that have something, none while paused."""
+        self._idle = True
         self.note()
         since = monotonic()
         while True:
@@ -355,6 +362,7 @@ class Attention:
 
     def wait_for_room(self, descriptor: int) -> None:
         """Wait for room in an output, serving commands."""
+        self._idle = True
         self.note()
         since = monotonic()
         while True:
