@@ -122,7 +122,7 @@ class Stage:
                 full = target
                 continue
             except BrokenPipeError:
-                self._let_go(target, rest)
+                self._let_go(target, source, rest)
                 gone.append(target)
                 del left[target]
                 continue
@@ -133,13 +133,12 @@ class Stage:
                 del left[target]
         return full
 
-    def _let_go(self, target: int, rest: int) -> None:
-        """Forget what an output would have got: nobody reads it any more."""
-        if target in self._pipes:
-            for end in self._pipes.pop(target):
-                os.close(end)
-        else:  # the last: the stage is for all
+    def _let_go(self, target: int, source: int, rest: int) -> None:
+        """Forget what an output would have got from there: nobody reads it any more."""
+        if source == self._read:  # the stage is for all; who comes last now may have had a pipe of its own before
             self.back(rest)
+        for end in self._pipes.pop(target, ()):
+            os.close(end)
 
     def close(self) -> None:
         """Let go of the private pipes."""

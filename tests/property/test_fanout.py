@@ -131,6 +131,12 @@ def test_every_reader_that_stays_gets_every_byte(
     assert (visits["given"] <= visits["taken"]).all()
 
 
+def test_the_last_reader_and_then_the_one_before_may_leave(tmp_path: Path) -> None:
+    content = random.Random(2).randbytes(40 << 16)
+    got = fan_out(content, 1 << 16, [(None, 0.0), (20 << 16, 0.0), (2 << 16, 0.0)], tmp_path / "visits", seed=5)
+    assert got[0] == content
+
+
 def test_full_chunks_are_not_copied(tmp_path: Path) -> None:
     content = bytes(4 << 20)
     assert fan_out(content, 1 << 18, [(None, 0.0), (None, 0.0)], tmp_path / "visits", 0) == [content, content]
