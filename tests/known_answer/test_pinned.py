@@ -118,6 +118,23 @@ def test_the_tightest_set_of_cores_is_named_with_what_would_relieve_it() -> None
     assert told.first.station == "cores 0" and told.first.demand == pytest.approx(1.0)
     assert told.first.one_more == pytest.approx(0.5)  # 3 ms of two cores: then b alone, 2 ms
     assert next(one for one in told.causes if one.station == "host").one_more == 0.0
+
+
+def test_the_pinned_cores_are_named_also_where_the_host_has_a_little_more_to_do() -> None:
+    needs = {"a": {"per_record": 1e-3}, "b": {"per_record": 2e-3}, "c": {"barrier": True}, "d": {"per_record": 1e-5}}
+    scenario = load(
+        {
+            "sources": {"in": {"operator": "generate", "count": RECORDS, "kind": "fixed", "size": 100}},
+            "stations": {name: {"operator": "copy", "cores": [0] if name in "ab" else [1]} for name in needs},
+            "host": {"cores": 2},
+            "service": {"in": {"bytes": RECORDS * 100, "record_bytes": 100}}
+            | {name: {"record_bytes": 100, **need} for name, need in needs.items()},
+        }
+    )  # what is behind the barrier takes 0.3 s after 90
+    told = diagnose(case_of(scenario, host(2)))
+    assert [cause.station for cause in told.causes[:2]] == ["cores 0", "host"]
+    assert told.causes[0].demand < told.causes[1].demand
+    assert told.causes[1].one_more == 0.0
     assert told.following is not None and told.following.station == "b"
 
 
