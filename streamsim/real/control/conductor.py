@@ -101,7 +101,11 @@ class Conductor:
         entry = self._run.server(name)
         counts: dict[str, int] = {}
         if entry.page is not None:
-            counts = self._page(entry).read()
+            page = self._page(entry)
+            try:
+                counts = page.read()
+            except OSError:
+                return Sight(ended=True)
             if counts["state"] == ENDED:
                 return Sight(ended=True)
         waiting, capacity = 0, 0

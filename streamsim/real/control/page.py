@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from struct import Struct
+from time import sleep
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ STARTING, RUNNING, PAUSED, SLEEPING, ENDED = range(5)
 
 _COUNTERS = Struct("<7q")
 _NUMBER = Struct("<q")
-_UPDATE = Struct("<9q")
-"""The number of the update, the counters, the number again: packed in one call, first to last."""
 _END = _NUMBER.size + _COUNTERS.size
 SIZE = 4096
+_PATIENT, _MOST_ATTEMPTS, _PAUSE_S = 100, 10_000, 50e-6
+"""After so many attempts a reader sleeps between them: the writer may have lost its core."""
 
 
 class Page:
@@ -48,7 +49,9 @@ class Page:
     def write(self, *counters: int) -> None:
         """Write all counters, in the order of `FIELDS`."""
         self._number = number = self._number + 1
-        _UPDATE.pack_into(self._map, 0, number, *counters, number)
+        _NUMBER.pack_into(self._map, 0, number)
+        _COUNTERS.pack_into(self._map, _NUMBER.size, *counters)  # not all in one call, which begins by writing zeros
+        _NUMBER.pack_into(self._map, _END, number)
 
 
 class Reader:
@@ -72,9 +75,15 @@ class Reader:
             os.close(descriptor)
 
     def read(self) -> dict[str, int]:
-        """Return the counters, all of one update."""
-        while True:
+        """Return the counters, all of one update.
+
+        Raises OSError where an update has been going on for about a second: its server was stopped or killed in it.
+        """
+        for attempt in range(_MOST_ATTEMPTS):
             last = _NUMBER.unpack_from(self._map, _END)[0]
             counters = _COUNTERS.unpack_from(self._map, _NUMBER.size)
             if _NUMBER.unpack_from(self._map, 0)[0] == last:
                 return dict(zip(FIELDS, counters, strict=True))
+            if attempt > _PATIENT:
+                sleep(_PAUSE_S)
+        raise OSError("the page of counters was left in the middle of an update")
