@@ -40,7 +40,7 @@ class Server:
         self.in_pieces = type(self) is Server
         """Whether it may look for commands inside a long chunk: all that it does with one is `feed`."""
         self.piece_bytes = 8192
-        """How much it works on before it looks for commands, while somebody is connected."""
+        """How much it works on before it looks for commands, while somebody may have some."""
 
     def serve(self, inputs: Sequence[int], read_bytes: int) -> None:
         """Read until all inputs have ended, then finish."""
@@ -234,7 +234,7 @@ class Fixed:
 
 
 def _listen(spec: Mapping[str, Any], inputs: Sequence[int], outputs: Sequence[int]) -> Attention:
-    """Open the control channel; its pipe ends no longer block."""
+    """Open the control channel; its pipe ends get descriptions of their own."""
     from streamsim.real.control.attention import Attention
 
     attention = Attention(spec)

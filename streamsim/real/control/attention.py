@@ -7,8 +7,8 @@ ends with nothing moved, and the server waits for the pipe and the commands toge
 while. A signal that comes between the last instruction and the system call is noticed with the next chunk only; so that
 no silent input keeps it, the runner sends one too, to who has stood still for a second (rousing.py).
 
-Commands have a twentieth of the time, of which up to `_MOST_CREDIT_S` may be saved, while data flows; where none has
-come, or gone, for `_SILENT_S`, they have all of it.
+Commands have a twentieth of the time, of which some may be saved, while data flows; where none has come, or gone,
+for 2 ms, they have all of it (allowance.py).
 
 Whoever watches from outside tells the two waits by their system calls: while somebody asks a server waits for input in
 poll(2), for room in its output in epoll_wait(2).
@@ -58,12 +58,14 @@ class Attention:
         self._shares: dict[str, Share] = {}
         self.paused = self.alert = self._roused = self._asleep = False
         self._idle = False
-        """Whether it waits for input, all that it took being written."""
+        """Whether it waits, for input or for room: it stands still, and its counters are exact."""
         self.bytes_in = self.bytes_out = self.chunks = self.unwritten = 0
         self.appointments: list[Any] = []
-        """Commands that wait for a position of the input, the next one first (see faculties.py)."""
+        """Commands that wait for a position of the input, see positions.py and markers.py."""
         self.ahead = 0
         """Bytes of the chunk that was read last which the operator has not been given yet."""
+        self.closed: set[int] = set()
+        """Those of several inputs that have ended."""
         self.held: dict[int, bytes] = {}
         """The inputs that are not read until a marker (see markers.py) has come by others too, and what was read."""
         self.freed: list[tuple[int, bytes]] = []
@@ -142,9 +144,9 @@ class Attention:
 
     def _relax(self) -> None:
         """Let nothing but a signal disturb it. Whoever came meanwhile is found here, or the signal comes after this."""
-        self.alert = self._roused = False
         self._ends.set_blocking(True)
         self.endpoint.call_by_signal(wanted=True)
+        self.alert = self._roused = False  # last: a signal before this changes nothing, and who sent it is found now
         if self.endpoint.wanted():
             self._rouse()
 
@@ -187,6 +189,7 @@ class Attention:
 
     def ended(self, holder: Any, port: int) -> None:
         """Take note that one of several inputs has ended."""
+        self.closed.add(port)
         if self.appointments:
             from streamsim.real.control.markers import ended
 
@@ -326,13 +329,12 @@ class Attention:
         while True:
             timeout_s, both = self._patience(since)
             found = self._waiters.for_data(wanted, timeout_s, both=both)
-            asked = self.endpoint.descriptor in found or (both and bool(self.endpoint.pending))
-            if asked:
+            if self.endpoint.descriptor in found or (both and self.endpoint.pending):
                 self._attend()
-            if self.paused:
-                return []
-            if found and not (asked and len(found) == 1):
-                return [descriptor for descriptor in found if descriptor != self.endpoint.descriptor]
+            data = [descriptor for descriptor in found if descriptor != self.endpoint.descriptor]
+            if self.paused or data:
+                self._idle = False
+                return [] if self.paused else data
 
     def _attend(self) -> None:
         """Serve commands while the data waits."""
@@ -371,4 +373,5 @@ class Attention:
             if self.endpoint.descriptor in found or (both and self.endpoint.pending):
                 self._attend()
             if descriptor in found:
+                self._idle = False
                 return

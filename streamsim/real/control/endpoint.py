@@ -232,18 +232,16 @@ class Endpoint:
     def _answer(self, line: bytes) -> bytes:
         if len(line) > MOST_BYTES:
             return self._too_long()
+        self.requests += 1
         if self._api is None and self._make_quick is not None:
             self._quick = self._quick or self._make_quick()
-            self.requests += 1
             if (found := self._quick.answer(line)) is not None:
                 return bytes(found)
-            self.requests -= 1
         api = self.api  # first: it sees to it that the libraries are found
         if self._reply is None:
             from streamsim.real.control.rpc import answer
 
             self._reply = answer
-        self.requests += 1
         reply = self._reply(line, api.call)
         if len(reply) <= MOST_REPLY:
             return reply

@@ -51,7 +51,7 @@ class Ends:
             except OSError:
                 found = None
             if found is None or (found.st_dev, found.st_ino) != identity:  # closed, and perhaps something else by now
-                del self._are[descriptor]
+                self._are.pop(descriptor, None)  # a signal may have come in between, and done the same
             else:
                 os.set_blocking(descriptor, value)
 

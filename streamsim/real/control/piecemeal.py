@@ -1,4 +1,4 @@
-"""A long chunk worked on in pieces while somebody is connected, who is answered between two of them.
+"""A long chunk worked on in pieces while somebody may want something, who is answered between two of them.
 
 What comes out is written at once when the chunk is done, so that pipes move what they moved before, and nobody who is
 alone pays for it. How large a piece is follows from how long the last ones took.

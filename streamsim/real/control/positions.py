@@ -122,7 +122,8 @@ class Positions:
 
         For other servers: `at` with a station calls it. Returns whether there are several inputs to wait for.
         """
-        ports = self._ports(inputs)
+        closed = self._attention.process.closed
+        ports = [port for port in self._ports(inputs) if port not in closed]
         if method is None:
             self._check_passing()
         elif method in UNRECORDED or method not in self._attention.endpoint.api.names():
