@@ -46,9 +46,9 @@ class Batches:
     """Takes batches out of one stream of them, cut anywhere.
 
     >>> one = Batches()
-    >>> list(one.take(HEADER.pack(2 * 7 + 1, 3, 40, 99) + b"ab")), one.inside
+    >>> one.take(HEADER.pack(2 * 7 + 1, 3, 40, 99) + b"ab"), one.inside
     ([], True)
-    >>> list(one.take(b"c")), one.inside
+    >>> one.take(b"c"), one.inside
     ([(7, True, b'abc', 40, 99)], False)
     """
 
@@ -61,14 +61,15 @@ class Batches:
         """Whether a part of a batch has come whose rest is still to come."""
         return self._have > 0
 
-    def take(self, chunk: bytes) -> Iterator[Batch]:
-        """Yield the batches that this chunk completes."""
+    def take(self, chunk: bytes) -> list[Batch]:
+        """Return the batches that this chunk completes."""
         self._parts.append(chunk)
         self._have += len(chunk)
         if self._have < self._need:  # join once for a long batch, not once for each of its chunks
-            return
+            return []
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        place, size, found = 0, len(data), []
+        place, size = 0, len(data)
+        found: list[Batch] = []
         self._need = _SIZE
         while place + _SIZE <= size:
             number, length, records, end = HEADER.unpack_from(data, place)
@@ -80,7 +81,7 @@ class Batches:
             place += _SIZE + length
         self._parts = [data[place:]] if place < size else []
         self._have = size - place
-        yield from found
+        return found
 
 
 class Answers(Outputs):
@@ -111,9 +112,13 @@ class Answers(Outputs):
     def mark(self, marker: bytes, among: Container[int]) -> None:
         """Write a marker (control/markers.py) as a piece of the answer, if it goes this way."""
         if any(descriptor in among for descriptor in self.open):
+            self._place_marker()
             written = self.written
             self._frame(marker)
             self.written = written
+
+    def _place_marker(self) -> None:
+        """Say where a marker stands that is about to be written: within the answer."""
 
     def end(self) -> None:
         """Say that this was all, where that has not been said yet."""
@@ -143,12 +148,10 @@ class Dealt(Answers):
             self.begin(next(self._numbers), whole=True)
         super().send(data)
 
-    def mark(self, marker: bytes, among: Container[int]) -> None:
-        """Write it as a batch of its own: the numbers of all outputs' markers follow each other."""
-        if any(descriptor in among for descriptor in self.open):
-            self.begin(next(self._numbers), whole=True)
-            self._ended = True
-            super().mark(marker, among)
+    def _place_marker(self) -> None:
+        """Make it a batch of its own: the numbers of all outputs' markers follow each other."""
+        self.begin(next(self._numbers), whole=True)
+        self._ended = True
 
 
 class _Numbering(RoutingServer):

@@ -43,10 +43,7 @@ class Routes(Outputs):
             try:
                 outputs.send(part)
             except BrokenPipeError:
-                outputs.open = []
-                self.open = [place for place, group in enumerate(self._outputs) if group.open]
-                if not self.open:
-                    raise
+                self._leave(outputs)
             finally:
                 self.written += outputs.written
                 self._totals[place] += outputs.written
@@ -57,7 +54,11 @@ class Routes(Outputs):
             try:
                 outputs.mark(marker, among)
             except BrokenPipeError:
-                outputs.open = []
+                self._leave(outputs)
+
+    def _leave(self, outputs: Outputs) -> None:
+        """Write no more to an output that nobody reads; BrokenPipeError when none is left."""
+        outputs.open = []
         self.open = [place for place, group in enumerate(self._outputs) if group.open]
         if not self.open:
             raise BrokenPipeError

@@ -46,16 +46,13 @@ def hosts_of(circuit: Circuit, machine: HostProfile, working: Collection[str]) -
     blocks = list(dict.fromkeys(group.cores for group in groups.values()))
     _refuse(groups)
     used = sum(len(cores) for cores in blocks)
-    available = machine.available_cores
     profiles = [
         machine
         if len(cores) == machine.cores
         else msgspec.structs.replace(
             machine,
             cores=len(cores),
-            available_cores=min(float(len(cores)), available * len(cores) / min(used, machine.cores))
-            if used > available
-            else float(len(cores)),
+            available_cores=len(cores) * min(1.0, machine.available_cores / used),
             speed=machine.speed[: len(cores)],
         )
         for cores in blocks
