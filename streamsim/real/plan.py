@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from streamsim import formats, operators
-from streamsim.circuit import Circuit, Station
+from streamsim.circuit import Circuit, Station, copy_pipe_bytes
 from streamsim.errors import RunError, ScenarioError
 from streamsim.expansion import expand
 from streamsim.fusion import fused_groups
@@ -134,7 +134,9 @@ def make_plan(scenario: Scenario) -> Plan:
         wishes=frozenset(
             pipe.label
             for pipe in circuit.pipes
-            if "copy" in (circuit.station(pipe.upstream).role, circuit.station(pipe.downstream).role)
+            for name in (pipe.upstream, pipe.downstream)
+            if circuit.station(name).role == "copy"
+            and pipe.capacity_bytes == copy_pipe_bytes(len(circuit.outputs_of(name)))
         ),
         sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None}
         | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None},

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from streamsim.real.worker_visits import Visits
 
 _AT_ONCE = getattr(os, "SPLICE_F_NONBLOCK", 2)
-"""Return where splice(2) would wait: another output may have room (fcntl.h)."""
+"""Makes splice(2) return where it would wait: another output may have room (fcntl.h)."""
 
 UNCOUNTED = -1
 """As the records of a visit: nobody looked at the bytes. The neighbours know how many there were."""
-
 
 _SPARE = 16
 """Descriptors that a server needs for waiting, and for clients and what answers them."""
@@ -210,6 +209,7 @@ class Fanout(Server):
                         self.attention.moved(rounds * read_bytes, given, rounds)
                         rounds = given = 0
                         self._take(self.attention.taken(descriptor, stage.back(size)), 0, asked, got)
+                        self.attention.between()
                     return size == read_bytes
                 self.operator.counting = False
                 try:

@@ -300,7 +300,8 @@ class _Compiler:
         size = self.scenario.source_bytes.get(feed)
         if size is None and (profile.source == "declared" or len(self.circuit.station(reader).inputs) > 1):
             raise ModelError(f"sources.{feed}: how large it is is not known; use a file that is there, or measure")
-        count = round((profile.bytes_in if size is None or profile.stops else size) / profile.record_bytes)
+        given = profile.bytes_in if size is None else min(size, profile.bytes_in) if profile.stops else size
+        count = round(given / profile.record_bytes)
         return records.Station(
             name=f"feed:{feed}" if feed in self.names else feed,
             base_s=0.0,
