@@ -10,7 +10,7 @@ up against them is the max-min fair share (Bertsekas and Gallager, "Data Network
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from streamsim.circuit import Circuit
@@ -107,6 +107,11 @@ class Limits:
         asked = self.placement.loads(cores)
         worst = max(range(len(asked)), key=lambda place: (asked[place] / self.rooms[place], place))
         return asked[worst] / self.rooms[worst], self.label(worst)
+
+    def alike(self) -> Limits:
+        """Return the same limits for stations that all weigh the same."""
+        groups = tuple(group._replace(weight=1.0) for group in self.placement.groups)
+        return replace(self, placement=replace(self.placement, groups=groups))
 
     def most(self, station: str) -> float:
         """Return how many cores a station can have at most."""

@@ -12,6 +12,7 @@ from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.layers import Wants, stretches
 from streamsim.analysis.narrow import closed_line_of
 from streamsim.analysis.queueing.mva import mva
+from streamsim.errors import ModelError
 
 ROUNDS, SETTLED = 30, 1e-6
 
@@ -143,23 +144,29 @@ def _narrow(case: Case, count: int) -> bool:
     return any(pipe.places + 1 < count for pipe in reads)
 
 
-def others(loop: ClosedLoop) -> dict[str, float]:
-    """Return the throughput (records/s) that every other method gives the same closed network; the bounds by side."""
+def others(loop: ClosedLoop) -> dict[str, float | str]:
+    """Return the throughput (records/s) that every other method gives the same closed network; the bounds by side.
+
+    A str says why a method does not apply.
+    """
     from streamsim.analysis.queueing.amva import linearizer, schweitzer
     from streamsim.analysis.queueing.bounds import asymptotic_bounds, balanced_job_bounds, geometric_bounds
     from streamsim.analysis.queueing.convolution import convolution
 
-    given = [loop.in_flight], [loop.demands]
-    found = {
-        name: solve(*given, servers=loop.servers).throughputs[0]
-        for name, solve in (
-            ("mean value analysis", mva),
-            ("convolution", convolution),
-            ("Schweitzer", schweitzer),
-            ("linearizer", linearizer),
-        )
-        if name != loop.method
+    solvers = {
+        "mean value analysis": mva,
+        "convolution": convolution,
+        "Schweitzer": schweitzer,
+        "linearizer": linearizer,
     }
+    found: dict[str, float | str] = {}
+    for name, solve in solvers.items():
+        if name == loop.method:
+            continue
+        try:
+            found[name] = solve([loop.in_flight], [loop.demands], servers=loop.servers).throughputs[0]
+        except ModelError as error:
+            found[name] = str(error)
     if all(count == 1 for count in loop.servers):
         for bounds in (asymptotic_bounds, balanced_job_bounds, geometric_bounds):
             answer = bounds(loop.in_flight, loop.demands)

@@ -62,6 +62,9 @@ def _saturated(
         startup = fluid.ended.get("startup", 0.0)
         records = loop.rate * (fluid.makespan - startup)
         for name, rate in others(loop).items():
+            if isinstance(rate, str):
+                found.append(Alternative(method=name, value=None, unit="s", note=f"does not apply: {rate}"))
+                continue
             note = "a bound on the closed network" if ", " in name else "the same closed network"
             found.append(Alternative(method=name, value=startup + records / rate, unit="s", note=note))
         return Method(

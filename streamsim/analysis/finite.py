@@ -195,9 +195,12 @@ def _pinned(circuit: Finite, limits: Limits, plenty: float) -> float:
     Parameters
     ----------
     plenty : what it is where every server has a core.
+
+    Weights are left out: who weighs little has the cores to itself once the others are blocked or starved, so that no
+    work is lost, only put off.
     """
     servers = circuit.at_work()
-    crowd = Crowd(limits, servers)
+    crowd = Crowd(limits.alike(), servers)
     if not math.isfinite(plenty) or not crowd.shared:
         return plenty
     work: dict[str, float] = {}

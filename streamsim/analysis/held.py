@@ -11,12 +11,23 @@ from dataclasses import replace
 from streamsim.analysis.case import Case
 from streamsim.analysis.fluid import FluidResult
 from streamsim.analysis.loads import spans
-from streamsim.analysis.open_load import OpenAnswer, decompose
+from streamsim.analysis.open_load import OpenAnswer, decompose, open_load
 from streamsim.analysis.released import ALONE_AND_AT_ONCE
 
 MOST_SHED, NEARLY_FULL = 0.05, 0.98
 """A controller that sheds load settles within this part of what can be carried; and at what part of it the other
 stations are then answered."""
+
+
+def answered(case: Case, fluid: FluidResult, needed_s: float, held_s: Mapping[str, float]) -> OpenAnswer:
+    """Return the answer under an open load where controllers let no more wait before some stations than so long (s).
+
+    What a controller lets wait counts only where more would wait without it: one that sheds nothing changes nothing.
+    """
+    free = open_load(case, fluid, needed_s)
+    shorter = free.saturated or any(0 < wait_s < (free.stations[name].wait_s or 0.0) for name, wait_s in held_s.items())
+    held = held_open(case, fluid, needed_s, held_s) if shorter else None
+    return free if held is None else held
 
 
 def held_open(case: Case, fluid: FluidResult, needed_s: float, held_s: Mapping[str, float]) -> OpenAnswer | None:

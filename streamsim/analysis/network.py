@@ -20,9 +20,9 @@ from streamsim.analysis.explain import methods
 from streamsim.analysis.feedback import loop_note, makespan_of_loops
 from streamsim.analysis.finite import Finite, finite, pace_of, seconds_needed
 from streamsim.analysis.fluid import FluidResult, solve
-from streamsim.analysis.held import held_open
+from streamsim.analysis.held import answered
 from streamsim.analysis.narrow import open_line_of
-from streamsim.analysis.open_load import OpenAnswer, open_load
+from streamsim.analysis.open_load import OpenAnswer
 from streamsim.analysis.segments import moved, reading_demand, segments_of
 from streamsim.analysis.steered import steered
 from streamsim.placement import core_shares
@@ -72,7 +72,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     circuit, loop = finite(case, any_load=case.scenario.open), closed_loop(case, whole=True)
     if case.scenario.open:
         needed = seconds_needed(case, fluid, circuit)
-        answer = held_open(case, fluid, needed, steering.held_s) or open_load(case, fluid, needed)
+        answer = answered(case, fluid, needed, steering.held_s)
         whole = open_line_of(case, circuit, answer)
         if not isinstance(whole, str):
             answer = whole

@@ -8,7 +8,6 @@ run is like on the way there counts too: a sampler that keeps everything until t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -75,24 +74,26 @@ def steered(case: Case) -> Steered:
 
 def _settle(case: Case, policy: Policy, period_s: float) -> _Setting:
     place = policy.watched()[0]
-    if any(case.servers[name] > 1 for name in policy.watched()):
-        raise ModelError("it watches a station of several servers, which no policy sees")
-    follow: Callable[[Case, float], _Setting]
-    if policy.changes == PIPE:
-        follow = lambda now, span: _pipe(case, policy, period_s)  # noqa: E731
-    else:
-        known = adjustable(case.scenario.circuit.station(place), case.profiles[place])
-        if known is None or policy.changes not in ("probability", "order"):
+    for name in policy.watched():
+        if name not in case.servers:
             raise ModelError(
-                f"it sets the {policy.changes or 'parameters'} of {place!r}, and theory knows pipes, what a 'sample' "
-                "keeps, and the order of a 'cascade' whose filters were measured"
+                f"it watches {name!r}, which shares a process with others (fuse), and theory sees them as one"
             )
-        follow = lambda now, span: _parameter(case, now, policy, period_s, span, known)  # noqa: E731
-    found, before = follow(case, _span(case)), None
+        if case.servers[name] > 1:
+            raise ModelError("it watches a station of several servers, which no policy sees")
+    if policy.changes == PIPE:
+        return _pipe(case, policy, period_s)
+    known = adjustable(case.scenario.circuit.station(place), case.profiles[place])
+    if known is None or policy.changes not in ("probability", "order"):
+        raise ModelError(
+            f"it sets the {policy.changes or 'parameters'} of {place!r}, and theory knows pipes, what a 'sample' "
+            "keeps, and the order of a 'cascade' whose filters were measured"
+        )
+    found, before = _parameter(case, case, policy, period_s, known), None
     for _ in range(ROUNDS):
         if before is not None and abs(found.value - before) <= SETTLED * abs(found.value):
             break
-        before, found = found.value, follow(found.case, _span(found.case))
+        before, found = found.value, _parameter(case, found.case, policy, period_s, known)
     return found
 
 
@@ -104,8 +105,9 @@ def _span(case: Case) -> float:
     return fluid.makespan - fluid.ended.get("startup", 0.0)
 
 
-def _parameter(case: Case, now: Case, policy: Policy, period_s: float, span: float, known: Adjustable) -> _Setting:
-    """Follow a policy that sets parameters of its first station through one run at this pace."""
+def _parameter(case: Case, now: Case, policy: Policy, period_s: float, known: Adjustable) -> _Setting:
+    """Follow a policy that sets parameters of its first station through one run at the pace of ``now``."""
+    span = _span(now)
     place, *others = policy.watched()
     behind = others[0] if others else None
     size, records = moved(case.flows[place])
@@ -232,10 +234,10 @@ class _Course:
 
 def _pipe(case: Case, policy: Policy, period_s: float) -> _Setting:
     place = policy.watched()[0]
-    (pipe, *more) = case.inputs[place]
-    if more:
-        raise ModelError(f"{place!r} has several input pipes")
+    pipes = case.inputs[place]
+    if len(pipes) != 1:
+        raise ModelError(f"{place!r} has {'several input pipes' if pipes else 'no input pipe (it reads a file)'}")
     mean, last = pipe_course(case, place, policy, period_s)
-    found = case.with_capacity(place, mean / case.capacities[pipe.label])
+    found = case.with_capacity(place, mean / case.capacities[pipes[0].label])
     return _Setting(found, mean, f"the pipe into {place!r} holds {mean / 1024:.0f} KiB on average, at the end "
                     f"{last / 1024:.0f} KiB", {})  # fmt: skip

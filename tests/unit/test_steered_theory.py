@@ -109,3 +109,64 @@ def test_a_controller_beyond_theory_is_named_in_the_answer(
     known = profile(a=taking(), **{"a.split": taking(), "a.merge": taking()})
     result = predict(circuit({"a": station}, station="a", period="5 ms", **controller), known, host=HOST)
     assert any(message in warning and "controller 'one'" in warning for warning in result.warnings)
+
+
+def shedding(rate: float, *, fuse: bool = False) -> dict[str, Any]:
+    """Records that come at random, of which a controller may shed some before a station that carries 1000 a second."""
+    return {
+        "sources": {"in": {"operator": "generate", "count": 20000, "rate": rate, "arrivals": "poisson"}},
+        "stations": {
+            "up": {"operator": "copy"},
+            "shed": {"operator": "sample", "probability": 1.0, "fuse": fuse},
+            "serve": {"operator": "work", "service": "1 ms"},
+        },
+        "controllers": {
+            "one": {
+                "policy": "hold-latency",
+                "station": "shed",
+                "behind": "serve",
+                "target": "50 ms",
+                "period": "50 ms",
+            }
+        },
+        "host": {"cores": 8},
+        "service": {
+            "in": {"bytes": 2000000, "record_bytes": 100},
+            "up": {"record_bytes": 100},
+            "shed": {"per_record": "1 us", "record_bytes": 100},
+            "serve": {"per_record": "1 ms", "scv": 1.0, "record_bytes": 100},
+        },
+    }
+
+
+def mean_response(document: dict[str, Any]) -> float:
+    response = predict(load(document), Profile(host=HOST)).circuit.response_time
+    assert response is not None and response.mean.value is not None
+    return response.mean.value
+
+
+@pytest.mark.parametrize("rate", [250.0, 500.0, 900.0])
+def test_a_controller_that_sheds_nothing_takes_no_waiting_away(rate: float) -> None:
+    held = shedding(rate)
+    assert mean_response(held) == pytest.approx(mean_response({**held, "controllers": {}}), rel=0.01)
+    assert mean_response(held) >= 1 / (1000 - rate)  # M/M/1
+
+
+def test_a_controller_that_sheds_bounds_what_waits() -> None:
+    assert 0.01 < mean_response(shedding(3000.0)) < 0.15
+
+
+def test_a_controller_of_a_fused_station_is_left_out_by_name() -> None:
+    warnings = predict(load(shedding(500.0, fuse=True)), Profile(host=HOST)).warnings
+    assert any("'one'" in text and "'shed'" in text and "shares a process" in text for text in warnings)
+
+
+def test_a_pipe_that_is_not_there_cannot_be_fitted() -> None:
+    document = {
+        "sources": {"in": {"file": __file__}},
+        "stations": {"pack": {"command": "cat"}},
+        "controllers": {"one": {"policy": "fit-pipe", "station": "pack", "period": "5 ms"}},
+        "service": {"pack": {"per_byte": "10 ns"}},
+    }
+    warnings = predict(load(document), Profile(host=HOST)).warnings
+    assert any("'pack' has no input pipe" in text for text in warnings)
