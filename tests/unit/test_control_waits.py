@@ -78,6 +78,16 @@ def listening() -> Iterator[Attention]:
             signal.signal(signal.SIGURG, before)
 
 
+def test_a_server_that_ends_before_it_has_begun_says_so_in_its_page() -> None:
+    before = signal.getsignal(signal.SIGURG)
+    with tempfile.TemporaryDirectory() as directory:
+        control = {"page": f"{directory}/page", "socket": f"{directory}/socket", "libraries": []}
+        Attention({"operator": "copy", "control": control}).close()  # as when SIGTERM comes while it is being set up
+        signal.signal(signal.SIGURG, before)
+        page = Reader(f"{directory}/page").read()
+    assert page["state"] == pages.ENDED and page["records_in"] == 0
+
+
 def test_data_do_not_wait_for_all_that_one_client_asks_at_once() -> None:
     asked, line = 1500, b'{"jsonrpc":"2.0","id":1,"method":"state"}\n'
     source, end = os.pipe()

@@ -40,6 +40,18 @@ _RELAX_S = 5e-3
 """After so long without a request nothing looks for one until the kernel says so."""
 
 
+class _Unborn:
+    """The operator of a server that has not begun: it has counted nothing."""
+
+    records_in = records_out = 0
+
+
+class _Nobody:
+    """Whose commands they are before `serve_for`: a server may be told to end while it is being set up."""
+
+    operator = _Unborn
+
+
 class Attention:
     """The eyes and ears of one server, as its specification (worker.py) says under ``control``.
 
@@ -54,7 +66,7 @@ class Attention:
         self.spec = dict(spec)
         where = spec["control"]
         self._page = Page(where["page"])
-        self._holder: Any = None
+        self._holder: Any = _Nobody
         self._shares: dict[str, Share] = {}
         self.paused = self.alert = self._roused = self._asleep = False
         self._idle = False
