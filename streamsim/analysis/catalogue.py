@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ from streamsim.analysis.queueing import Queue, models
 from streamsim.errors import ModelError, nearest
 from streamsim.units import parse_rate, parse_seconds
 
-_QUEUEING, _HERE = "streamsim.analysis.queueing", "streamsim.analysis.catalogue"
+_QUEUEING, _LINES = "streamsim.analysis.queueing", "streamsim.analysis.queueing.lines"
 _PLACES = {
     "M^X/G/1": f"{_QUEUEING}.batch:batch_mg1",
     "M^X/M/1": f"{_QUEUEING}.batch:batch_mm1",
@@ -30,7 +30,7 @@ _PLACES = {
     "M/M/1 transient": f"{_QUEUEING}.transient:mm1_transient",
     "G/G/1 Kingman bound": f"{_QUEUEING}.gg1:kingman_bound",
     "M/M/1 variance of a mean wait": f"{_QUEUEING}.mm1:wait_asymptotic_variance",
-    "MAP/MAP/1": f"{_HERE}:map_map_1",
+    "MAP/MAP/1": f"{_QUEUEING}.mapmap1:map_map_1",
     "PH/PH/1 of phases": f"{_QUEUEING}.mapmap1:ph_ph_1_of",
     "M/M/c/K probabilities": f"{_QUEUEING}.mmck:mmck_probabilities",
     "departures by Marshall": f"{_QUEUEING}.flow:marshall_departure_scv",
@@ -58,10 +58,19 @@ _PLACES = {
     "two stations": f"{_QUEUEING}.tandem:two_stations",
     "saturated line": f"{_QUEUEING}.lines:saturated_line",
     "open line": f"{_QUEUEING}.lines:open_line",
-    "finite network": f"{_HERE}:finite_network",
-    "closed line": f"{_HERE}:closed_line",
-    "network calculus": f"{_HERE}:network_calculus",
+    "finite network": f"{_LINES}:finite_network",
+    "closed line": f"{_LINES}:closed_line",
+    "network calculus": "streamsim.analysis.dataflow.calculus:line",
 }
+_SOLVED_BY = dict.fromkeys(("finite network", "closed line"), f"{_LINES}:solve_network")
+"""Where a model only makes the question, what answers it; its other parameters are the model's too."""
+
+_TIMES = ("time", "demand", "latenc", "wait", "delay", "residence", "longest", "shortest")
+_RATES = ("rate", "throughput", "alone", "generator", "lost")
+_SHARES = ("probabilit", "utilisation", "running", "blocked", "starved", "contention", "spread", "loss", "held")
+_COUNTS = ("in_system", "in_queue", "in_pipe", "backlog", "burst")
+_UNITS = ((_SHARES, "fraction"), (_COUNTS, "records"), (_TIMES, "s"), (_RATES, "/s"))
+_ANSWERS = {"G/G/1 Kingman bound": "s", "traffic": "/s", "Erlang B": "fraction", "Erlang C": "fraction"}
 
 
 def names() -> tuple[str, ...]:
@@ -82,14 +91,40 @@ def find(name: str) -> Callable[..., Any]:
         return models()[name]
     if name not in _PLACES:
         raise ModelError(f"there is no model {name!r}{nearest(name, names())} (streamsim model lists them)")
-    module, _, function = _PLACES[name].partition(":")
+    return _imported(_PLACES[name])
+
+
+def _imported(place: str) -> Callable[..., Any]:
+    module, _, function = place.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return found
 
 
 def parameters(name: str) -> dict[str, inspect.Parameter]:
     """Return what a model takes, in its order."""
-    return dict(inspect.signature(find(name)).parameters)
+    taken = dict(inspect.signature(find(name)).parameters)
+    if name in _SOLVED_BY:
+        _, *rest = inspect.signature(_imported(_SOLVED_BY[name])).parameters.values()
+        taken |= {one.name: one for one in rest}
+    return taken
+
+
+def unit(name: str, place: str) -> str:
+    """Return the unit of a number of a model's answer: "s", "/s", "fraction", "records", or "" for a plain number.
+
+    Parameters
+    ----------
+    place : the names that lead to the number, joined by dots; "" where the number is the whole answer.
+
+    >>> unit("M/M/1", "wait"), unit("Jackson", "stations.throughput"), unit("M/M/1", "exact"), unit("Erlang B", "")
+    ('s', '/s', '', 'fraction')
+    """
+    last = place.rpartition(".")[2]
+    return _unit(last) if last else _ANSWERS.get(name, "")
+
+
+def _unit(name: str) -> str:
+    return next((unit for words, unit in _UNITS if any(f"_{word}" in f"_{name}" for word in words)), "")
 
 
 def ask(name: str, given: Mapping[str, Any]) -> Any:
@@ -97,7 +132,8 @@ def ask(name: str, given: Mapping[str, Any]) -> Any:
 
     Parameters
     ----------
-    given : by name; a time may be a text with its unit (``"5 ms"``), and a rate (``"3 records/s"``), in lists too.
+    given : by name; a time may be a text with its unit (``"5 ms"``), and a rate (``"3 records/s"``), in lists and
+        dicts too.
 
     Raises ModelError for a parameter that is unknown, missing or wrong, and where the model has no answer.
 
@@ -113,7 +149,8 @@ def ask(name: str, given: Mapping[str, Any]) -> Any:
     missing = [key for key, one in known.items() if one.default is inspect.Parameter.empty and key not in given]
     if missing:
         raise ModelError(f"{name} needs {', '.join(missing)} too (streamsim model {name!r} says what they are)")
-    hints = typing.get_type_hints(model)
+    solve = _imported(_SOLVED_BY[name]) if name in _SOLVED_BY else None
+    hints = (typing.get_type_hints(solve) if solve else {}) | typing.get_type_hints(model)
     taken = {}
     for key, value in given.items():
         try:
@@ -121,23 +158,29 @@ def ask(name: str, given: Mapping[str, Any]) -> Any:
         except (msgspec.ValidationError, ValueError) as error:
             raise ModelError(f"{name}: {key}: {error}") from None
     try:
-        return _plain(model(**taken))
+        if solve is None:
+            return _plain(model(**taken))
+        own = inspect.signature(model).parameters
+        question = model(**{key: value for key, value in taken.items() if key in own})
+        return _plain(solve(question, **{key: value for key, value in taken.items() if key not in own}))
     except (ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
         raise ModelError(f"{name}: cannot be computed for these numbers: {error}") from None
 
 
 def _quantity(name: str, value: Any) -> Any:
-    """Return a value with its unit taken off."""
+    """Return a value with its unit taken off; ValueError where the unit does not fit what the name says."""
     if isinstance(value, list):
         return [_quantity(name, one) for one in value]
+    if isinstance(value, dict):
+        return {key: _quantity(key, one) for key, one in value.items()}
     if not isinstance(value, str):
         return value
-    if "rate" in name:
+    if _unit(name) == "/s":
         rate = parse_rate(value)
+        if rate.unit != "records":
+            raise ValueError(f"{value!r} counts bytes, and records belong here, such as '2000 records/s'")
         return rate.per_second
-    if "time" in name or name in ("demands", "latency"):
-        return parse_seconds(value)
-    return value
+    return parse_seconds(value) if _unit(name) == "s" else value
 
 
 def _plain(answer: Any) -> Any:
@@ -152,91 +195,3 @@ def _plain(answer: Any) -> Any:
         return {key: _plain(one) for key, one in answer.items()}
     found = msgspec.to_builtins(answer)
     return _plain(found) if isinstance(found, dict) else found
-
-
-def map_map_1(
-    hidden_arrivals: Sequence[Sequence[float]],
-    visible_arrivals: Sequence[Sequence[float]],
-    hidden_services: Sequence[Sequence[float]],
-    visible_services: Sequence[Sequence[float]],
-) -> Queue:
-    """Solve the MAP/MAP/1 queue exactly: arrivals and services whose gaps depend on the one before.
-
-    Parameters
-    ----------
-    hidden_arrivals, visible_arrivals : rates (1/s) between the phases, without and with an arrival; each row of both
-        together adds up to 0. Likewise of the services.
-    """
-    from streamsim.analysis.queueing import mapmap1
-    from streamsim.analysis.queueing.map_process import MarkovProcess
-
-    def process(hidden: Sequence[Sequence[float]], visible: Sequence[Sequence[float]]) -> MarkovProcess:
-        return MarkovProcess(tuple(map(tuple, hidden)), tuple(map(tuple, visible)))
-
-    return mapmap1.map_map_1(process(hidden_arrivals, visible_arrivals), process(hidden_services, visible_services))
-
-
-def finite_network(
-    service_times: Sequence[float],
-    places: Sequence[int],
-    routing: Sequence[Sequence[float]],
-    *,
-    arrival_rates: Sequence[float] | None = None,
-    saturated: Sequence[int] = (),
-    population: int | None = None,
-    service_scvs: Sequence[float] | None = None,
-    blocking: Literal["after-service", "before-service", "repetitive"] = "after-service",
-    method: Literal["best", "exact", "windows"] = "best",
-) -> Any:
-    """Answer splits and merges with finite places: by the exact chain, or by windows of a few neighbouring stations.
-
-    Parameters
-    ----------
-    service_times : of each station (s); `places` those before it; `routing` the chance from each to each.
-    arrival_rates : from outside (1/s); or `saturated` stations that never lack records; or a `population` that goes
-        round.
-    """
-    from streamsim.analysis.queueing import lines
-
-    network = lines.finite_network(
-        service_times,
-        places,
-        routing,
-        arrival_rates=arrival_rates,
-        saturated=saturated,
-        population=population,
-        service_scvs=service_scvs,
-        blocking=blocking,
-    )
-    return lines.solve_network(network, method=method)
-
-
-def closed_line(
-    service_times: Sequence[float],
-    places: Sequence[int],
-    population: int,
-    *,
-    service_scvs: Sequence[float] | None = None,
-) -> Any:
-    """Answer stations in a circle with finite places and so many records that go round, by the exact chain."""
-    from streamsim.analysis.queueing import lines
-
-    return lines.solve_network(lines.closed_line(service_times, places, population, service_scvs=service_scvs))
-
-
-def network_calculus(
-    burst: float, rate: float, service_rates: Sequence[float], latencies: Sequence[float] | None = None
-) -> Any:
-    """Bound delay (s) and backlog (records) of a line: a token bucket comes, each station serves so much at least.
-
-    Parameters
-    ----------
-    burst, rate : at most burst + rate·t records come in any time t.
-    service_rates, latencies : each serves at least rate·(t − latency) records in a busy time t.
-    """
-    from streamsim.analysis.dataflow.calculus import Bucket, Service, line
-
-    late = latencies or [0.0] * len(service_rates)
-    if len(late) != len(service_rates):
-        raise ModelError(f"latencies: {len(late)} for {len(service_rates)} stations")
-    return line(Bucket(burst, rate), [Service(*one) for one in zip(service_rates, late, strict=True)])

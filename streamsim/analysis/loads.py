@@ -23,6 +23,12 @@ def spans(case: Case) -> dict[str, float]:
 
 
 def largest_rates(case: Case, spans: dict[str, float], capacity_s: float) -> str:
+    """Return in words the largest rate of each paced source at which the circuit keeps up.
+
+    Parameters
+    ----------
+    spans : how long each takes to give everything at its own rate (s); `capacity_s` how long the circuit needs for it.
+    """
     rates = []
     for name, span in spans.items():
         rate = case.scenario.load_of(name).rate

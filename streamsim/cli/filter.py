@@ -35,7 +35,6 @@ def run_operator(name: str, words: Sequence[str]) -> int:
 
 
 def _inputs(name: str, files: Sequence[str]) -> dict[str, Any]:
-
     traits = operators.find(name).traits
     if traits.source and files:
         _refuse(name, f"{files[0]!r} is no option, and a source reads no input")

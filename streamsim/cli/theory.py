@@ -10,7 +10,12 @@ from streamsim.cli.options import Json
 from streamsim.cli.output import example
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
+
+_SHORT = 3
+"""So many numbers of a list stand on one row at most: with their place and unit they fit into 80 columns."""
 
 
 @example(
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
     "streamsim model M/M/c/K",
     "streamsim model M/M/c 'arrival_rate=1500 records/s' 'service_time=1 ms' servers=2",
     "streamsim model MVA 'populations=[8]' 'demands=[[0.002, 0.001]]' 'servers=[2, 1]'",
-    "streamsim model 'network calculus' burst=10 'rate=200 records/s' 'service_rates=[400, 500]' --json",
+    "streamsim model 'network calculus' 'arrivals={\"burst\": 10, \"rate\": 200}' 'services=[{\"rate\": 400}]' --json",
 )
 def model(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One of them.", show_default=False)] = None,
@@ -29,40 +34,60 @@ def model(
 ) -> None:
     """List the models of theory, show one, or ask it: 'arrival_rate=800 records/s' 'service_time=1 ms'.
 
-    A value is a number, a quantity with its unit, or a list of them in JSON.
+    A value is a number, a quantity with its unit, or lists and objects of them in JSON.
     """
-    from inspect import cleandoc
-
     from rich.text import Text
 
     from streamsim.analysis import catalogue
     from streamsim.cli.output import say, show
     from streamsim.files import to_json
 
-    if name is None:
+    if name is not None and values:
+        answer = catalogue.ask(name, dict(_pair(one) for one in values))
+        if json:
+            say(to_json(answer).decode().rstrip())
+        else:
+            show(_table(name, answer))
+    elif json:
+        found = [_described(one) for one in catalogue.names()] if name is None else _described(name)
+        say(to_json(found).decode().rstrip())
+    elif name is None:
         show(_listing())
-        return
-    if not values:
-        show(Text(cleandoc(catalogue.find(name).__doc__ or "")))
+    else:
+        show(Text(_text(name)))
         say(f"\nIt takes {_signature(name)}.")
-        return
-    answer = catalogue.ask(name, dict(_pair(one) for one in values))
-    if json:
-        say(to_json(answer).decode().rstrip())
-        return
-    show(_table(answer))
+
+
+def _text(name: str) -> str:
+    from inspect import cleandoc
+
+    from streamsim.analysis import catalogue
+
+    return cleandoc(catalogue.find(name).__doc__ or "")
+
+
+def _described(name: str) -> dict[str, Any]:
+    """Return what a model is, for a program: its parameters with whether they are needed and what they are else."""
+    from inspect import Parameter
+
+    from streamsim.analysis import catalogue
+
+    parameters = [
+        {"name": key, "required": True}
+        if one.default is Parameter.empty
+        else {"name": key, "required": False, "default": one.default}
+        for key, one in catalogue.parameters(name).items()
+    ]
+    return {"name": name, "parameters": parameters, "text": _text(name)}
 
 
 def _listing() -> Table:
-    from inspect import cleandoc
-
     from streamsim.analysis import catalogue
     from streamsim.cli.tables import plain_table
 
     table = plain_table("model", "what it is asked with", "what it answers")
     for name in catalogue.names():
-        first = cleandoc(catalogue.find(name).__doc__ or "").partition("\n")[0]
-        table.add_row(name, ", ".join(catalogue.parameters(name)), first)
+        table.add_row(name, ", ".join(catalogue.parameters(name)), _text(name).partition("\n")[0])
     return table
 
 
@@ -97,22 +122,28 @@ def _pair(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
-def _table(answer: Any) -> Table:
+def _table(name: str, answer: Any) -> Table:
     from streamsim.cli.tables import plain_table
 
-    table = plain_table("", "", right=[1])
-    for place, value in _rows(answer, ""):
-        table.add_row(place, value)
+    table = plain_table("", "", "", right=[1])
+    for place, value, unit in _rows(name, answer, "", ""):
+        table.add_row(place, value, unit)
     return table
 
 
-def _rows(answer: Any, place: str) -> list[tuple[str, str]]:
-    """Return one row for each number of an answer, by where it stands in it; lists of numbers on one row."""
+def _rows(name: str, answer: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each number of an answer, by where it stands in it; a short list of numbers has one row."""
+    from streamsim.analysis import catalogue
+
     if isinstance(answer, dict):
-        return [row for key, one in answer.items() for row in _rows(one, f"{place}.{key}".lstrip("."))]
-    if isinstance(answer, list) and any(isinstance(one, dict) for one in answer):
-        return [row for number, one in enumerate(answer, 1) for row in _rows(one, f"{place} {number}".strip())]
-    return [(place or "answer", _said(answer))]
+        for inner, one in answer.items():
+            yield from _rows(name, one, f"{place}.{inner}".lstrip("."), inner)
+    elif isinstance(answer, list) and (any(isinstance(one, dict | list) for one in answer) or len(answer) > _SHORT):
+        for number, one in enumerate(answer, 1):
+            yield from _rows(name, one, f"{place} {number}".strip(), key)
+    else:
+        number = isinstance(answer, int | float | list) and not isinstance(answer, bool)
+        yield place or "answer", _said(answer), catalogue.unit(name, key) if number else ""
 
 
 def _said(value: Any) -> str:

@@ -60,15 +60,27 @@ def test_every_model_says_what_it_is(name: str) -> None:
         ("MVA", {"populations": [1], "demands": [["1 ms", "3 ms"]]}, "throughputs", [250.0]),
         ("Erlang B", {"servers": 1, "offered": 1.0}, "", 0.5),
         ("split-merge", {"arrival_rate": 0.1, "service_times": [1, 1]}, "response_time", 1.5 + 0.1 * 3.5 / 2 / 0.85),
-        ("network calculus", {"burst": 10, "rate": 2, "service_rates": [4, 5], "latencies": [1, 1]}, "delay", 4.5),
+        (
+            "network calculus",
+            {
+                "arrivals": {"burst": 10, "rate": 2},
+                "services": [{"rate": "4 records/s", "latency": "1 s"}, {"rate": 5, "latency": 1}],
+            },
+            "delay",
+            4.5,
+        ),
+        (
+            "departures by Marshall",
+            {"arrival_rate": 0.5, "service_time": 1, "arrival_scv": 1, "service_scv": 1, "wait": "1 s"},
+            "",
+            1.0,
+        ),
         ("closed line", {"service_times": [1, 1], "places": [1, 1], "population": 1}, "throughput", 0.5),
         (
             "MAP/MAP/1",
             {
-                "hidden_arrivals": [[-1]],
-                "visible_arrivals": [[1]],
-                "hidden_services": [[-2]],
-                "visible_services": [[2]],
+                "arrivals": {"silent": [[-1]], "eventful": [[1]]},
+                "services": {"silent": [[-2]], "eventful": [[2]]},
             },
             "response_time",
             1.0,
@@ -89,6 +101,13 @@ def test_a_model_is_asked_by_its_name(name: str, given: dict[str, object], place
         ("M/M/1", {"arrival_rate": 1, "service_tim": 1}, "did you mean 'service_time'"),
         ("M/M/1", {"arrival_rate": -1, "service_time": 1}, "at least 0"),
         ("M/M/1", {"arrival_rate": "fast", "service_time": 1}, "arrival_rate"),
+        (
+            "M/M/1",
+            {"arrival_rate": "0.5 kB/s", "service_time": 1},
+            "arrival_rate: '0.5 kB/s' counts bytes, and records",
+        ),
+        ("M/M/1", {"arrival_rate": 1, "service_time": "2 records/s"}, "durations are ns, us, ms"),
+        ("M/M/c", {"arrival_rate": 1, "service_time": 1, "servers": "2 ms"}, "servers"),
         ("M/M/c", {"arrival_rate": 1, "service_time": 1, "servers": 1.5}, "servers"),
         ("Jackson", {"arrival_rates": [1], "routing": [[1.5]], "service_times": [1]}, "1.5"),
         ("saturated line", {"service_times": [1] * 9, "waiting_places": [9] * 8, "method": "exact"}, "states"),
@@ -97,3 +116,25 @@ def test_a_model_is_asked_by_its_name(name: str, given: dict[str, object], place
 def test_what_a_model_cannot_answer_is_said(name: str, given: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         catalogue.ask(name, given)
+
+
+@pytest.mark.parametrize(
+    ("place", "unit"),
+    [
+        ("response_time_p99", "s"),
+        ("output.rate", "/s"),
+        ("probability_of_waiting", "fraction"),
+        ("stations 1.in_system", "records"),
+        ("saturated", ""),
+        ("largest_scale", ""),
+    ],
+)
+def test_a_number_of_an_answer_has_the_unit_that_its_name_says(place: str, unit: str) -> None:
+    assert catalogue.unit("M/M/1", place) == unit
+
+
+def test_what_solves_a_network_takes_its_own_parameters_from_who_asks() -> None:
+    given = {"service_times": [1, 1], "places": [1, 2], "routing": [[0, 1], [0, 0]], "saturated": [0]}
+    assert catalogue.ask("finite network", {**given, "method": "windows"})["method"].startswith("windows")
+    with pytest.raises(ModelError, match="method"):
+        catalogue.ask("finite network", {**given, "method": "guess"})

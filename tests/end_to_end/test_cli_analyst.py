@@ -211,6 +211,12 @@ def test_predict_explains_which_method_answered_and_draws_the_knee(here: Path, r
 
 def test_any_model_of_theory_is_asked_with_numbers_of_ones_own(run: Run) -> None:
     listed = run("model")
+    assert {"M/M/1", "MVA"} <= {one["name"] for one in json.loads(run("model", "--json").out)}
+    taken = json.loads(run("model", "MVA", "--json").out)["parameters"]
+    assert taken[0] == {"name": "populations", "required": True}
+    long = run("model", "M/M/c/K probabilities", "arrival_rate=1", "service_time=1 s", "servers=1", "places=40").out
+    assert len(long.splitlines()) >= 41
+    assert max(map(len, long.splitlines())) <= 80
     assert listed.status == 0 and "M/M/c/K" in listed.out and "network calculus" in listed.out
     one = run("model", "M/M/1", "arrival_rate=800 records/s", "service_time=1 ms", "--json")
     assert json.loads(one.out)["response_time"] == pytest.approx(0.005)
