@@ -1,6 +1,6 @@
 """How much faster the max-plus recursions are than SimPy and cimba, random numbers included, and whether they agree.
 
-Each pair runs in one session, ours and the peer's in turn, in processes of their own; what is compared is CPU time for
+Each pair runs in turn, ours and the peer's, in processes of their own; what is compared is CPU time for
 each record and station. Imports and just-in-time compilation do not count. cimba is left out where it is not installed.
 
     python benchmarks/peers.py [--pairs 5] [--python PYTHON_THAT_HAS_THE_PEERS]
