@@ -144,8 +144,9 @@ def pictures(scenario: Scenario, profile: Profile, predicted: Result) -> dict[st
     from streamsim.analysis import plots
     from streamsim.analysis.case import case_of
     from streamsim.analysis.curves import knee_of, scaling_of
+    from streamsim.analysis.steered import steered
 
-    case = case_of(scenario, profile)
+    case = steered(case_of(scenario, profile)).case
     inputs = plots.Inputs(
         circuit=scenario.circuit,
         loads=scenario.loads,
@@ -216,6 +217,7 @@ def compare(
     from streamsim.analysis.case import case_of
     from streamsim.analysis.compare import compare_results
     from streamsim.analysis.curves import knee_of, scaling_of
+    from streamsim.analysis.steered import steered
     from streamsim.joining import joined
     from streamsim.places import check_runnable
 
@@ -241,6 +243,7 @@ def compare(
     measured, simulated = summarise(measured_trace, validation), summarise(simulated_trace, modelled)
     predicted = predict(modelled, models, host=host, explain=True)
     case = case_of(modelled, models, host=host)
+    settled = steered(case).case
     return Outcome(
         scenario=validation,
         profile=profile,
@@ -251,8 +254,8 @@ def compare(
         predicted=predicted,
         comparison=compare_results(measured, simulated, predicted),
         diagnosis=_diagnosis(case),
-        knee=knee_of(case),
-        scaling=scaling_of(case),
+        knee=knee_of(settled),
+        scaling=scaling_of(settled),
         calibration=calibration,
     )
 

@@ -28,7 +28,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One variant that reaches the goal, by theory: ``changes`` are for ``--set``, ``servers`` its processes in all.
 
     ``headroom`` is the largest load that would hold over the one asked for (of a saturated circuit None); ``verified``
-    has what simulation and, where it was possible, a real run said.
+    has what simulation and, where it was possible, a real run said; ``warnings`` name what theory left out.
     """
 
     changes: dict[str, Any]
@@ -39,6 +39,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     mean_s: float | None = None
     p99_s: float | None = None
     verified: dict[str, Verified] = msgspec.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):

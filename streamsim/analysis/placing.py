@@ -19,7 +19,7 @@ from streamsim.units import format_seconds
 
 if TYPE_CHECKING:
     from streamsim.analysis.goal import Goal
-    from streamsim.analysis.whatif import Found
+    from streamsim.analysis.judged import Found
 
 MOST = 256
 """Placements of one variant that are tried."""
@@ -76,6 +76,8 @@ def name_of(goal: Goal) -> str:
 
 def may_help(case: Case, goal: Goal, evaluate: Callable[[Case], Found]) -> bool:
     """Whether the goal is reached where every server has a core of its own and wakes cheaply: no pins give more."""
+    if case.scenario.simulate.cores == "own":
+        return False  # every server has a core of its own already, and pins mean nothing
     cores = sum(case.servers.values())
     plenty: Case = replace(
         case,

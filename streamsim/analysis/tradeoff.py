@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.goal import Answer, Goal, Variant
+from streamsim.analysis.judged import Found, evaluate
 from streamsim.analysis.variants import shareable
-from streamsim.analysis.whatif import Found, checked, evaluate, stable
+from streamsim.analysis.whatif import checked, stable
 from streamsim.assumed import complete
 from streamsim.scenario import Scenario
 from streamsim.service import Profile

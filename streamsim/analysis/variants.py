@@ -7,7 +7,9 @@ from typing import Any
 from streamsim import operators
 from streamsim.analysis.case import Case
 from streamsim.errors import ScenarioError
+from streamsim.fusion import fused_groups
 from streamsim.loading import load
+from streamsim.policies import make
 from streamsim.scenario import Scenario
 
 
@@ -19,9 +21,9 @@ def changes_of(found: Case, original: Case) -> dict[str, Any]:
             changes[f"stations.{name}.parallelism"] = count
     for name, pipes in found.inputs.items():
         if any(found.capacities[pipe.label] != original.capacities[pipe.label] for pipe in pipes):
-            changes[f"stations.{name}.pipe.capacity"] = max(found.capacities[pipe.label] for pipe in pipes)
+            changes[f"stations.{_first(name)}.pipe.capacity"] = max(found.capacities[pipe.label] for pipe in pipes)
     for _, lower in found.fused:
-        changes[f"stations.{lower}.fuse"] = True
+        changes[f"stations.{_first(lower)}.fuse"] = True
     for name in found.order:
         pins = found.pins.get(name, ())
         if pins != original.pins.get(name, ()):
@@ -39,8 +41,11 @@ def variant_of(scenario: Scenario, changes: dict[str, Any]) -> Scenario:
 def shareable(scenario: Scenario) -> tuple[list[str], list[str]]:
     """Return the stations that may have more servers and still compute the same, and notes on the others."""
     names, others = [], []
+    steering = [make(one.policy, one.parameters) for one in scenario.controllers.values()]
+    watched = list(dict.fromkeys(name for policy in steering for name in policy.watched()))
+    together = [name for group in fused_groups(scenario.circuit).values() for name in group]
     for station in scenario.circuit.stations:
-        if station.role != "station":
+        if station.role != "station" or station.name in together or station.name in watched:
             continue
         keyed = station.operator is not None and _traits(station.operator).state in ("none", "keys")
         if (keyed or station.parallelism > 1 or station.one_to_one) and _loads(
@@ -49,8 +54,16 @@ def shareable(scenario: Scenario) -> tuple[list[str], list[str]]:
             names.append(station.name)
         else:
             others.append(station.name)
-    note = f"left at their servers, since what they give may depend on all that they read: {', '.join(others)}"
-    return names, [note] if others else []
+    notes = []
+    if others:
+        notes.append(
+            f"left at their servers, since what they give may depend on all that they read: {', '.join(others)}"
+        )
+    if watched:
+        notes.append(f"left at their servers, since a controller watches them: {', '.join(watched)}")
+    if together:
+        notes.append(f"left at one server, since they share a process: {', '.join(together)}")
+    return names, notes
 
 
 def fusible(case: Case) -> list[tuple[str, str]]:
@@ -63,9 +76,14 @@ def fusible(case: Case) -> list[tuple[str, str]]:
             len(case.outputs[upper.name]) == 1 and len(case.inputs[lower.name]) == 1 and not circuit.feed_of(lower.name)
         )
         ours = all(one.role == "station" and one.operator is not None for one in (upper, lower))
-        if alone and ours and _loads(case.scenario, {f"stations.{lower.name}.fuse": True}):
+        if alone and ours and _loads(case.scenario, {f"stations.{_first(lower.name)}.fuse": True}):
             pairs.append((upper.name, lower.name))
     return pairs
+
+
+def _first(name: str) -> str:
+    """Return the station that the scenario knows of those that share a process, to which what they read comes."""
+    return name.split("+", maxsplit=1)[0]
 
 
 def _traits(operator: str) -> Any:

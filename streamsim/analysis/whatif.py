@@ -11,15 +11,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.elasticity import saturated_makespan, throughput
-from streamsim.analysis.finite import Finite, finite, seconds_needed
+from streamsim.analysis.finite import Finite, finite
 from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Answer, Goal, Variant
+from streamsim.analysis.judged import Found, capacity, evaluate
 from streamsim.analysis.loads import spans
-from streamsim.analysis.open_load import OpenAnswer, open_load
 from streamsim.analysis.placing import Placed, figure, may_help, placed
 from streamsim.analysis.segments import segments_of
 from streamsim.analysis.steered import steered
@@ -31,30 +29,13 @@ from streamsim.service import HostProfile, Profile
 
 MOST = 10_000
 """Variants that are tried before the search gives up and says so."""
+MOST_STEERED = 500
+"""So many where controllers are followed through a run in each."""
 MOST_PLACED = 2000
 """Of these, so many differ only in who is pinned to which core."""
 MOST_SERVERS = 64
 MOST_PIPE = 1 << 20
 """Bytes that an ordinary user may give a pipe (pipe-max-size)."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """How a case does: the answer under its load, or the run of a saturated one."""
-
-    case: Case
-    makespan_s: float
-    answer: OpenAnswer | None
-    capacity: float
-
-    def misses(self, goal: Goal) -> float:
-        """Return by what factor the goal is missed at worst; at most 1 where it is reached."""
-        if self.answer is not None and self.answer.saturated:
-            return math.inf
-        p99 = self.answer.response_quantiles_s[2] if self.answer is not None else None
-        mean = self.answer.response_mean_s if self.answer is not None else None
-        found = [(self.makespan_s, goal.makespan_s), (mean, goal.mean_s), (p99, goal.p99_s)]
-        return max((value / wanted for value, wanted in found if value is not None and wanted), default=0.0)
 
 
 def search(
@@ -73,10 +54,10 @@ def search(
     if not scenario.open and (goal.p99_s is not None or goal.mean_s is not None):
         raise ScenarioError("response times exist under a load of its own only: give --rate too")
     known, _ = complete(profile, scenario)
-    steering = steered(case_of(scenario, known, host=host))
-    case = steering.case
+    case = case_of(scenario, known, host=host)
+    steering = steered(case)
     names, notes = shareable(scenario)
-    notes += [f"{told}; so in all variants" for told in steering.notes] + list(steering.warnings)
+    notes += [*(f"as it stands, {told}" for told in steering.notes), *steering.warnings]
     tree = _Search(case, goal, names, top)
     tree.run()
     variants = [checked(scenario, profile, found, case) for found in tree.found]
@@ -86,14 +67,19 @@ def search(
         notes.append(f"assumed, not measured: what {', '.join(assumed)} need{'s' if len(assumed) == 1 else ''}")
     notes += tree.pins_bought()
     nearest = checked(scenario, profile, tree.best, case) if not kept and tree.best is not None else None
+    for what, one in [
+        *((f"variant {number}", one) for number, one in enumerate(kept[:top], 1)),
+        ("the nearest", nearest),
+    ]:
+        notes += [f"{what}: {text}" for text in (one.warnings if one is not None else ()) if text not in notes]
     return Answer(
         scenario=scenario.key,
         goal=goal,
         variants=tuple(kept[:top]),
         nearest=nearest,
-        cores_needed=_cores_needed(case),
+        cores_needed=_cores_needed(steering.case),
         tried=tree.tried,
-        complete=tree.tried < MOST and tree.placed < MOST_PLACED,
+        complete=tree.tried < tree.most and tree.placed < MOST_PLACED,
         notes=tuple(notes),
     )
 
@@ -103,7 +89,8 @@ class _Search:
 
     def __init__(self, case: Case, goal: Goal, shareable: Iterable[str], top: int) -> None:
         self.case, self.goal, self.shareable, self.top = case, goal, tuple(shareable), top
-        self.fusible = fusible(case)
+        self.most = MOST_STEERED if case.scenario.controllers else MOST
+        self.fusible = fusible(case) if not case.scenario.controllers else []  # they watch stations, not processes
         finite_pipes = isinstance(finite(case), Finite)
         self.widened = tuple(name for name in case.order if finite_pipes and case.inputs[name])
         self.found: list[Found] = []
@@ -115,13 +102,14 @@ class _Search:
 
     def run(self) -> None:
         for cores in range(1, self.goal.cores + 1):
-            if self.tried >= MOST or len(self.found) >= self.top:
+            if self.tried >= self.most or len(self.found) >= self.top:
                 return
             self._with_cores(cores)
 
     def pins_bought(self) -> list[str]:
         """Say what pins buy: at the first answer where there is one, else where the goal is missed least."""
-        if all(wanted is None for wanted in (self.goal.p99_s, self.goal.mean_s, self.goal.makespan_s)):
+        unasked = all(wanted is None for wanted in (self.goal.p99_s, self.goal.mean_s, self.goal.makespan_s))
+        if unasked or self.case.scenario.simulate.cores == "own":
             return []
         what = "variant 1" if self.found else "the nearest"
         if self.bought is None:
@@ -137,7 +125,7 @@ class _Search:
         servers = tuple(start.servers[name] for name in self.shareable)
         first = (*servers, *(0 for _ in self.widened))
         todo, seen = [(_cost(first, len(servers)), first)], {first}
-        while todo and self.tried < MOST and len(self.found) < self.top:
+        while todo and self.tried < self.most and len(self.found) < self.top:
             _, steps = heapq.heappop(todo)
             found = self._judge(self._made(start, steps))
             if found.misses(self.goal) <= 1:
@@ -198,13 +186,13 @@ class _Search:
             name = self.widened[place - len(self.shareable)]
             largest = max(found.case.capacities[pipe.label] for pipe in found.case.inputs[name])
             more = found.case.with_capacity(name, 2.0)
-            return largest < MOST_PIPE and throughput(more) > found.capacity * (1 + 1e-4)
+            return largest < MOST_PIPE and capacity(more) > found.capacity * (1 + 1e-4)
         name = self.shareable[place]
         if steps >= MOST_SERVERS:
             return False
         if answer is None or answer.saturated:
             more = found.case.with_servers(name, found.case.servers[name] + 1)
-            return throughput(more) > found.capacity * (1 + 1e-6)
+            return capacity(more) > found.capacity * (1 + 1e-6)
         station = answer.stations[name]
         return name in answer.path and (station.wait_s or 0.0) > 1e-3 * (answer.response_mean_s or 0.0)
 
@@ -223,8 +211,9 @@ def stable(case: Case, shareable: Iterable[str]) -> Case:
     """Return the case with as many servers as the load takes at least, so that a search need not start below."""
     if not case.scenario.open:
         return case
-    segments, _ = segments_of(case)
-    running = solve(segments, case.host, case.limits).running
+    now = steered(case).case
+    segments, _ = segments_of(now)
+    running = solve(segments, now.host, now.limits).running
     span = _span(case)
     for name in shareable:
         least = math.ceil(running.get(name, 0.0) * case.servers[name] / span - 1e-9) if span else 1
@@ -237,18 +226,6 @@ def _cost(steps: tuple[int, ...], servers: int) -> tuple[int, int]:
     return sum(steps[:servers]), sum(steps[servers:])
 
 
-def evaluate(case: Case) -> Found:
-    """Return how a case does under its load, or as a whole run."""
-    segments, _ = segments_of(case)
-    fluid = solve(segments, case.host, case.limits)
-    if not case.scenario.open:
-        makespan = saturated_makespan(case, fluid, segments)
-        return Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf)
-    busy = seconds_needed(case, fluid)
-    answer = open_load(case, fluid, busy)
-    return Found(case, answer.makespan, answer, 1 / busy if busy > 0 else math.inf)
-
-
 def checked(scenario: Scenario, profile: Profile, found: Found, original: Case) -> Variant | None:
     """Ask theory again about the scenario that the changes make, splits and merges included; None where it is none."""
     changes = changes_of(found.case, original)
@@ -257,7 +234,7 @@ def checked(scenario: Scenario, profile: Profile, found: Found, original: Case) 
         variant_of(scenario, changes)
         made = variant_of(scenario, apart)  # what shares a process is put together below
         known, _ = complete(profile, made)
-        case = steered(case_of(made, known, host=found.case.host)).case
+        case = case_of(made, known, host=found.case.host)
     except ScenarioError:
         return None
     for upper, lower in found.case.fused:
@@ -274,6 +251,7 @@ def checked(scenario: Scenario, profile: Profile, found: Found, original: Case) 
         makespan_s=again.makespan_s,
         mean_s=None if saturated or answer is None else answer.response_mean_s,
         p99_s=None if saturated or answer is None else answer.response_quantiles_s[2],
+        warnings=again.warnings,
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from streamsim.analysis.case import case_of
 from streamsim.analysis.goal import Goal
+from streamsim.analysis.judged import evaluate
 from streamsim.analysis.placing import placed
 from streamsim.analysis.variants import variant_of
-from streamsim.analysis.whatif import evaluate, search
+from streamsim.analysis.whatif import search
 from streamsim.loading import load
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
@@ -97,3 +98,10 @@ def test_the_likeliest_placements_find_what_all_find(most: int) -> None:
     assert best < 0.95 * evaluate(case).misses(goal)
     every = placed(evaluate(case), goal, evaluate)
     assert best == pytest.approx(min(one.misses(goal) for one in every.tried), rel=0.02)
+
+
+def test_no_placement_is_tried_where_every_server_has_a_core_of_its_own() -> None:
+    own = variant_of(scenario(HEAVY), {"simulate.cores": "own"})
+    found = search(own, host(2), Goal(cores=2, p99_s=1e-3), top=1)
+    shared = search(scenario(HEAVY), host(2), Goal(cores=2, p99_s=1e-3), top=1)
+    assert found.tried < shared.tried and not any("pins" in note for note in found.notes)

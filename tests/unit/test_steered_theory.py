@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from streamsim import verbs
+from streamsim.analysis import plots
 from streamsim.analysis.network import predict
 from streamsim.loading import load
 from streamsim.models import simulate
@@ -170,3 +172,13 @@ def test_a_pipe_that_is_not_there_cannot_be_fitted() -> None:
     }
     warnings = predict(load(document), Profile(host=HOST)).warnings
     assert any("'pack' has no input pipe" in text for text in warnings)
+
+
+def test_the_knee_is_drawn_of_the_circuit_as_its_controllers_leave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[plots.Inputs] = []
+    monkeypatch.setattr(plots, "draw_all", lambda inputs, only: drawn.append(inputs) or {})
+    scenario, known = load(shedding(3000.0)), Profile(host=HOST)
+    verbs.pictures(scenario, known, predict(scenario, known))
+    knee = drawn[0].knee
+    assert knee is not None
+    assert knee.largest == pytest.approx(3000.0, rel=0.05)  # what is shed costs nothing; unsteered it were 1000

@@ -10,8 +10,10 @@ import pytest
 
 from streamsim.analysis.case import case_of
 from streamsim.analysis.goal import Goal
+from streamsim.analysis.judged import evaluate
+from streamsim.analysis.network import predict
 from streamsim.analysis.variants import variant_of
-from streamsim.analysis.whatif import evaluate, search
+from streamsim.analysis.whatif import search
 from streamsim.assumed import complete
 from streamsim.errors import ScenarioError
 from streamsim.loading import load
@@ -135,3 +137,56 @@ def test_simulation_says_whether_it_agrees_and_a_real_run_why_there_is_none() ->
     (variant,) = checked.variants
     assert variant.verified["simulated"].reached is True
     assert variant.verified["measured"].reached is None and "cores" in variant.verified["measured"].note
+
+
+def fused(**controllers: Any) -> dict[str, Any]:
+    """Two stations in one process before one that carries 500 records a second."""
+    return {
+        "sources": {"in": {"operator": "generate", "count": 10000, "kind": "fixed", "size": 10, "rate": 800.0}},
+        "stations": {
+            "up": {"operator": "copy"},
+            "thin": {"operator": "sample", "probability": 1.0, "fuse": True},
+            "slow": {"operator": "work", "service": "2 ms"},
+        },
+        "controllers": controllers,
+        "host": {"cores": 4},
+        "service": {
+            "in": {"bytes": 100000, "record_bytes": 10},
+            "up": {"per_record": "10 us", "record_bytes": 10},
+            "thin": {"per_record": "10 us", "record_bytes": 10},
+            "slow": {"per_record": "2 ms", "record_bytes": 10},
+        },
+    }
+
+
+def test_stations_that_share_a_process_are_varied_around() -> None:
+    found = search(load(fused()), PROFILE, Goal(cores=4, mean_s=0.02))
+    assert found.variants[0].changes["stations.slow.parallelism"] == 2
+    assert any("share a process: up, thin" in note for note in found.notes)
+
+
+def shedding(target: str) -> Scenario:
+    document = fused(
+        one={"policy": "hold-latency", "station": "thin", "behind": "slow", "target": target, "period": "50 ms"}
+    )
+    document["sources"]["in"]["arrivals"] = "poisson"
+    document["stations"]["thin"]["fuse"] = False
+    return load(document)
+
+
+def test_what_a_controller_lets_wait_counts_in_variants_as_it_does_in_predictions() -> None:
+    steered = shedding("50 ms")
+    found = search(steered, PROFILE, Goal(cores=4, mean_s=0.1)).variants[0]
+    response = predict(variant_of(steered, found.changes), PROFILE).circuit.response_time
+    assert response is not None and response.mean.value is not None
+    assert found.mean_s == pytest.approx(response.mean.value)
+    assert found.p99_s is None  # nobody knows, so that no goal is reached by it
+    assert not search(steered, PROFILE, Goal(cores=1, p99_s=0.1)).variants
+
+
+def test_who_is_watched_keeps_its_servers_and_what_theory_leaves_out_is_said() -> None:
+    found = search(shedding("50 ms"), PROFILE, Goal(cores=4, mean_s=0.01))
+    assert not found.variants and any("a controller watches them: thin, slow" in note for note in found.notes)
+    told = {"policy": "hold-latency", "station": "thin", "behind": "slow", "target": "50 ms", "period": "50 ms"}
+    left_out = search(load(fused(one=told)), PROFILE, Goal(cores=4))
+    assert any("'one' (hold-latency) is left out" in note for note in left_out.notes)

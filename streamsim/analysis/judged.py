@@ -1,0 +1,60 @@
+"""How a case does: the answer under its load, or the run of a saturated one, where its controllers lead it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from streamsim.analysis.case import Case
+from streamsim.analysis.elasticity import saturated_makespan, throughput
+from streamsim.analysis.finite import seconds_needed
+from streamsim.analysis.fluid import solve
+from streamsim.analysis.goal import Goal
+from streamsim.analysis.held import answered
+from streamsim.analysis.open_load import OpenAnswer
+from streamsim.analysis.segments import segments_of
+from streamsim.analysis.steered import steered
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a case does where its controllers lead it: the answer under its load, or the run of a saturated one.
+
+    ``warnings`` are what theory could not say of the controllers.
+    """
+
+    case: Case
+    makespan_s: float
+    answer: OpenAnswer | None
+    capacity: float
+    warnings: tuple[str, ...] = ()
+
+    def misses(self, goal: Goal) -> float:
+        """Return by what factor the goal is missed at worst; at most 1 where it is reached, inf where nobody knows."""
+        if self.answer is not None and self.answer.saturated:
+            return math.inf
+        p99 = self.answer.response_quantiles_s[2] if self.answer is not None else None
+        mean = self.answer.response_mean_s if self.answer is not None else None
+        found = [(self.makespan_s, goal.makespan_s), (mean, goal.mean_s), (p99, goal.p99_s)]
+        return max(
+            (value / wanted if value is not None else math.inf for value, wanted in found if wanted), default=0.0
+        )
+
+
+def evaluate(case: Case) -> Found:
+    """Return how a case does under its load, or as a whole run, in the setting that its controllers lead it to."""
+    steering = steered(case)
+    now = steering.case
+    segments, _ = segments_of(now)
+    fluid = solve(segments, now.host, now.limits)
+    if not now.scenario.open:
+        makespan = saturated_makespan(now, fluid, segments)
+        return Found(case, makespan, None, 1 / makespan if makespan > 0 else math.inf, steering.warnings)
+    busy = seconds_needed(now, fluid)
+    answer = answered(now, fluid, busy, steering.held_s)
+    return Found(case, answer.makespan, answer, 1 / busy if busy > 0 else math.inf, steering.warnings)
+
+
+def capacity(case: Case) -> float:
+    """Return how many runs a second the circuit can do at most, as its controllers leave it (1/s)."""
+    return throughput(steered(case).case)
