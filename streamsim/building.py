@@ -269,6 +269,11 @@ class _Draft:
         return insert(stations, tuple(self.feeds.values()), tuple(self.sinks), self.capacities, self.shapes)
 
 
+def _is_special(file: str) -> bool:
+    """Whether this is a terminal, /dev/null, a named pipe: none is overwritten."""
+    return Path(file).exists() and not Path(file).is_file()
+
+
 def _check_files(circuit: Circuit, directory: Path) -> None:
     """Refuse to write one file twice, to write what is being read, and to read standard input twice."""
     taken: dict[str, str] = {}
@@ -279,7 +284,7 @@ def _check_files(circuit: Circuit, directory: Path) -> None:
     for station in circuit.stations:
         copied = str(directory / station.parameters["file"]) if station.operator == "tee" else None
         for key, name in (("dead_letter", station.dead_letter), ("file", copied)):
-            if name is None:
+            if name is None or _is_special(name):
                 continue
             file = os.path.realpath(name)
             if file in taken:
@@ -288,8 +293,8 @@ def _check_files(circuit: Circuit, directory: Path) -> None:
         if copied is not None and station.parallelism > 1:
             raise ScenarioError("its servers would write one file", path=f"stations.{station.name}.parallelism")
     for sink in circuit.sinks:
-        if sink.file is None or (not Path(sink.file).is_file() and Path(sink.file).exists()):
-            continue  # a terminal, /dev/null, a socket: none is overwritten
+        if sink.file is None or _is_special(sink.file):
+            continue
         file = os.path.realpath(sink.file)
         if file in taken:
             raise ScenarioError(f"{taken[file]} that file too", path=f"sinks.{sink.name}.file")

@@ -11,6 +11,7 @@ r"""Pass the bytes on unchanged and write them to a file too.
 from __future__ import annotations
 
 import os
+from stat import S_IMODE, S_ISREG
 
 from streamsim.formats.parameters import Parameter
 from streamsim.operators.base import ByteOperator, Traits
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from streamsim.formats.base import Codec
 
 
+HANDED = "/dev/fd/"
+"""How a name begins that says which open descriptor to write."""
+
+
 class Tee(ByteOperator):
     """Pass the bytes on unchanged and write them to a file too.
 
-    The file is written as ``FILE.part`` and gets its name when the input has ended, so that what bears the name is
-    whole. A disk that is full fails the run.
+    The file is written as ``FILE.part`` and gets its name when the input has ended, in a circuit when the run has
+    succeeded, so that what bears the name is whole. Links are followed; a device or a named pipe is written as it
+    is. A disk that is full fails the run.
     """
 
     traits = Traits(one_to_one=True, state="bounded")
@@ -37,33 +43,59 @@ class Tee(ByteOperator):
         super().__init__(values, codec)
         self._handle = -1
         self._written = 0
+        self._target = ""
+        """What gets its name at the end; empty where the file is written in its place."""
 
-    @property
-    def _part(self) -> str:
-        return f"{self.values['file']}.part"
+    def _open(self) -> int:
+        file = self.values["file"]
+        if file.startswith(HANDED) and file[len(HANDED) :].isdecimal():  # to open it anew would wait for a reader
+            return os.dup(int(file[len(HANDED) :]))
+        target = os.path.realpath(file)
+        try:
+            mode = os.stat(target).st_mode  # noqa: PTH116  # pathlib would double the start of a server
+        except FileNotFoundError:
+            mode = 0
+        if mode and not S_ISREG(mode):
+            return os.open(target, os.O_WRONLY | os.O_CLOEXEC)
+        self._target = target
+        handle = os.open(f"{target}.part", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if mode:
+            os.fchmod(handle, S_IMODE(mode))
+        return handle
 
     def process(self, chunk: bytes) -> bytes:
         if self._handle < 0:
-            self._handle = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        done = os.write(self._handle, chunk)
-        while done < len(chunk):
-            done += os.write(self._handle, memoryview(chunk)[done:])
-        self._written += done
+            self._handle = self._open()
+            self._cut()
+        try:
+            done = 0
+            while done < len(chunk):
+                done += os.write(self._handle, memoryview(chunk)[done:])
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError) and not self.values["file"].startswith(HANDED):
+                error.filename = self.values["file"]
+            raise
+        self._written += len(chunk)
         return chunk
+
+    def _cut(self) -> None:
+        """Begin behind what had been written; what came later is cut off."""
+        if S_ISREG(os.fstat(self._handle).st_mode):
+            os.ftruncate(self._handle, self._written)
+            os.lseek(self._handle, 0, os.SEEK_END)
 
     def finish(self) -> bytes:
         self.process(b"")  # an empty input makes an empty file
         os.close(self._handle)
         self._handle = -1
-        os.replace(self._part, self.values["file"])  # noqa: PTH105  # pathlib would double the start of a server
+        if self._target:
+            os.replace(f"{self._target}.part", self._target)  # noqa: PTH105  # as above
         return super().finish()
 
     def _state(self) -> dict[str, Any]:
         return {"written": self._written}
 
     def _restore_state(self, state: dict[str, Any]) -> None:
-        """Go on behind what had been written; what came later is cut off."""
         self._written = state["written"]
-        self._handle = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        os.ftruncate(self._handle, self._written)
-        os.lseek(self._handle, 0, os.SEEK_END)
+        self._handle = self._open()
+        self._cut()

@@ -63,4 +63,7 @@ def _moved(part: Process, parts: Sequence[Process], writes: dict[int, Wire]) -> 
     spec["outputs"] = [places[descriptor] for descriptor in spec["outputs"] if descriptor in places]
     if "dead_letter" in spec:
         spec["dead_letter"] = places[spec["dead_letter"]]
+    if spec["operator"] == "tee":  # see plan.py
+        at = int(spec["parameters"]["file"].rpartition("/")[2])
+        spec["parameters"] = {**spec["parameters"], "file": f"/dev/fd/{places[at]}"}
     return spec

@@ -139,7 +139,12 @@ def make_plan(scenario: Scenario) -> Plan:
             and pipe.capacity_bytes == copy_pipe_bytes(len(circuit.outputs_of(name)))
         ),
         sinks={sink.name: sink.file for sink in circuit.sinks if sink.file is not None}
-        | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None},
+        | {_dead_letter(s): s.dead_letter for s in circuit.stations if s.dead_letter is not None}
+        | {
+            _copied(s): os.path.join(scenario.directory, s.parameters["file"])  # noqa: PTH118  # a name, kept as it is
+            for s in circuit.stations
+            if s.operator == "tee"
+        },
         directory=str(scenario.directory),
         growth_bytes=scenario.host.pipe_growth_bytes,
         name=scenario.name,
@@ -174,6 +179,10 @@ def _process(station: Station, circuit: Circuit, scenario: Scenario, circle: dic
     if station.dead_letter is not None:
         writes[extra] = Wire("sink", _dead_letter(station))
         spec["dead_letter"] = extra
+        extra += 1
+    if station.operator == "tee":  # so that it appears with the sinks, when the run has succeeded, or not at all
+        writes[extra] = Wire("sink", _copied(station))
+        spec["parameters"] = {**spec["parameters"], "file": f"/dev/fd/{extra}"}
     flags = ("-P",) if spec["site"] else ("-S", "-E", "-P")
     return Process(
         niceness=station.niceness,
@@ -261,6 +270,10 @@ def _command(station: Station, inputs: list[Wire], outputs: list[Wire], ports: l
         writes=writes,
         answers=(1,) if os.path.basename(words[0]) in _ANSWERING else (),  # noqa: PTH119  # a word, not a path
     )
+
+
+def _copied(station: Station) -> str:
+    return f"{station.name}.file"
 
 
 def _dead_letter(station: Station) -> str:

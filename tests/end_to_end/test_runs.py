@@ -362,3 +362,23 @@ def test_a_reference_from_elsewhere_sets_the_scale() -> None:
 def test_standard_input_cannot_be_measured(session: Session) -> None:
     with pytest.raises(ScenarioError, match="standard input"):
         session.run_once(circuit(stations={"b": {"command": "cat"}}))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_file_of_a_tee_appears_with_the_sinks_or_not_at_all(tmp_path: Path, fused: bool) -> None:
+    def circuit(end: str) -> dict[str, Any]:
+        return {
+            "sources": {"a": {"operator": "generate", "count": 3}},
+            "stations": {"copy": {"operator": "tee", "file": "copy.txt", "fuse": fused},
+                         "twice": {"operator": "map", "to": "record + record", "fuse": fused},
+                         "end": {"command": end}},
+            "sinks": {"out": {"file": "out.txt"}},
+        }  # fmt: skip
+
+    with pytest.raises(RunError):
+        run(load(circuit("sh -c 'cat; exit 3'"), file=str(tmp_path / "x.toml")))
+    assert not list(tmp_path.iterdir())
+    run(load(circuit("cat"), file=str(tmp_path / "x.toml")))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        "copy.txt": b"1\n2\n3\n", "out.txt": b"11\n22\n33\n"
+    }  # fmt: skip

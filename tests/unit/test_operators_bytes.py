@@ -10,6 +10,7 @@ import json
 import lzma
 import os
 import random
+import stat
 import subprocess
 import threading
 import time
@@ -120,6 +121,34 @@ def test_tee_gives_the_name_to_a_whole_file_only(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["copy"]  # noqa: PTH208
     with pytest.raises(OSError, match="No such file"):
         create("tee", {"file": str(tmp_path / "absent" / "copy")}).run(b"x")
+
+
+def test_tee_writes_devices_and_named_pipes_as_they_are_and_follows_links(tmp_path: Path) -> None:
+    link, target, pipe = tmp_path / "link", tmp_path / "target", tmp_path / "pipe"
+    target.write_bytes(b"old\n")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    assert create("tee", {"file": str(link)}).run(b"new\n") == b"new\n"
+    assert link.is_symlink() and target.read_bytes() == b"new\n" and target.stat().st_mode & 0o777 == 0o640
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert create("tee", {"file": str(pipe)}).run(b"piped\n") == b"piped\n"
+        assert pipe.is_fifo() and os.read(reader, 99) == b"piped\n"
+    finally:
+        os.close(reader)
+
+
+def test_tee_fails_where_its_device_is_full(tmp_path: Path) -> None:
+    full = tmp_path / "full"  # a copy: what goes wrong here must not harm the machine's own
+    try:
+        os.mknod(full, stat.S_IFCHR | 0o666, os.makedev(1, 7))
+        os.close(os.open(full, os.O_WRONLY))
+    except OSError as error:
+        pytest.skip(f"a device cannot be made or opened here: {error}")
+    with pytest.raises(OSError, match=r"No space left on device: '.*full'"):
+        create("tee", {"file": str(full)}).run(b"x")
+    assert full.is_char_device()
 
 
 def test_exec_passes_on_what_a_command_writes_and_how_it_fails() -> None:
