@@ -69,12 +69,13 @@ def finite(case: Case, *, any_load: bool = False) -> Finite | str:
     places: dict[str, tuple[int, ...]] = {}
     servers: list[Server] = []
     for name in case.order:
-        apart = 1 if case.one_queue(name) else case.servers[name]  # each server reads a pipe of its own
+        count = _at_once(case, name)
+        apart = 1 if case.one_queue(name) else count  # each server reads a pipe of its own
         visits = (case.flows[name].records_in or case.flows[name].records_out) / records
         one = Server(
             time=service_time(case, name),
             scv=case.profiles[name].service.scv,
-            servers=case.servers[name] if apart == 1 else 1,
+            servers=count if apart == 1 else 1,
             visits=visits if case.partition(name) == "copy" else visits / apart,
             merges=case.scenario.circuit.station(name).operator is not None,
             shares=_shares(case, name),
@@ -92,6 +93,17 @@ def finite(case: Case, *, any_load: bool = False) -> Finite | str:
         pipes += [Joint(upper, lower, room, each) for upper in above for lower in below]
     stations = tuple(name for name in case.order for _ in places[name])
     return Finite(tuple(servers), tuple(pipes), records, stations)
+
+
+def _at_once(case: Case, name: str) -> int:
+    """Return how many servers of a station count: on pinned cores no more than these, since more only share them.
+
+    As if independent, more would seem to stretch each other's work at times and to leave the cores idle at others.
+    """
+    most, count = case.most_cores(name), case.servers[name]
+    if most >= case.host.available_cores or case.partition(name) == "copy":
+        return count
+    return min(count, max(1, math.ceil(most - 1e-9)))
 
 
 def _wide(case: Case) -> bool:

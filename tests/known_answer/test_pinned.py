@@ -220,3 +220,11 @@ def test_one_core_carries_as_much_whatever_the_niceness(niceness: int) -> None:
     stations = {**plain.document["stations"], "a": {**plain.document["stations"]["a"], "niceness": niceness}}
     nice = load({**plain.document, "stations": stations})
     assert throughput(case_of(nice, host(1))) == pytest.approx(1 / (RECORDS * 3.4e-3), rel=1e-3)
+
+
+@pytest.mark.parametrize("demands", [[3.0, 3.0], [2.0, 2.0, 2.0], [0.7, 2.0, 0.7]])
+@pytest.mark.parametrize("servers", [2, 3, 5])
+def test_more_servers_on_one_pinned_core_carry_no_less(demands: list[float], servers: int) -> None:
+    # the core that 'b' has to itself does as much for several servers as for one, and nobody else has to do with it
+    case = case_of(line(demands, {"b": [0], "a": [1], "c": [1]}, cores=2), host(2))
+    assert throughput(case.with_servers("b", servers)) >= throughput(case) * (1 - 1e-9)
