@@ -73,10 +73,26 @@ class _Ends:
             (work / max(1.0, case.profiles[name].service.threads) + _waiting(case, name)) / case.servers[name]
             for name, work in zip(before, works, strict=True)
         ]
-        available = case.host.available_cores
-        spare = max(available - 1, available * len(before) / (len(before) + 1))
-        self.writer_s = max([*alone, sum(works) / spare], default=0.0)
-        self.share = min(1.0, available / (len(before) + 1)) if sum(works) / spare >= max(alone, default=0) else 1.0
+        fastest = max(alone, default=0.0)
+        self.writer_s, self.share = fastest, 1.0
+        for room, inside in _rooms(case):
+            work = sum(work for name, work in zip(before, works, strict=True) if name in inside)
+            count = sum(name in inside for name in before)
+            spare = max(room - 1, room * count / (count + 1)) if place in inside else room
+            if not work:
+                continue
+            self.writer_s = max(self.writer_s, work / spare)
+            if place in inside and work / spare >= fastest:
+                self.share = min(self.share, room / (count + 1))
+
+
+def _rooms(case: Case) -> list[tuple[float, frozenset[str]]]:
+    """Return how many cores there are for which stations, one set of cores inside the other where some are pinned."""
+    limits = case.limits
+    if limits is None:
+        return [(case.host.available_cores, frozenset(case.order))]
+    placement = limits.placement
+    return [(room, frozenset(placement.inside(one))) for room, one in zip(limits.rooms, placement.limits, strict=True)]
 
 
 def _waiting(case: Case, name: str) -> float:

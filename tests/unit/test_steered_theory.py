@@ -8,7 +8,9 @@ import pytest
 
 from streamsim import verbs
 from streamsim.analysis import plots
+from streamsim.analysis.case import case_of
 from streamsim.analysis.network import predict
+from streamsim.analysis.pipe_course import pipe_course
 from streamsim.loading import load
 from streamsim.models import simulate
 from streamsim.policies import make
@@ -55,6 +57,25 @@ def test_a_pipe_that_a_controller_fits_is_predicted_as_it_is_simulated() -> None
     simulated = simulate(held, known, host=HOST).runs[0].makespan_s
     assert makespan(circuit(stations), known) > 1.3 * simulated
     assert makespan(held, known) == pytest.approx(simulated, rel=0.1)
+
+
+def test_a_pipe_between_stations_on_one_core_is_predicted_as_it_is_simulated() -> None:
+    # the reader has half a core where its writer works beside it, and a whole one elsewhere
+    known = profile(
+        make2=taking(service=ServiceModel(per_byte=1e-7)),
+        pack=taking(service=ServiceModel(per_byte=1e-7), gather_bytes=1 << 18),
+    )
+    sizes = []
+    for core in (0, 1):
+        stations = {
+            "make2": {"command": "cat", "cores": [0]},
+            "pack": {"command": "sort", "cores": [core], "pipe": {"capacity": "8 KiB"}},
+        }
+        held = circuit(stations, policy="fit-pipe", station="pack", period="1 ms", looks=10)
+        simulated = simulate(held, known, host=HOST).runs[0].makespan_s
+        assert makespan(held, known) == pytest.approx(simulated, rel=0.1)
+        sizes.append(pipe_course(case_of(held, known, host=HOST), "pack", make("fit-pipe", {"station": "pack"}), 1e-3))
+    assert sizes[0] != sizes[1]
 
 
 def test_a_sampler_is_predicted_to_keep_what_its_error_needs() -> None:
