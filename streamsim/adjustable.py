@@ -6,8 +6,9 @@ while they run, theory looks for where a controller leads them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -84,6 +85,22 @@ class Passed(NamedTuple):
 
 
 Adjustable = Thinning | Filtering
+
+
+class Timed(NamedTuple):
+    """Done to a station at a time (s): ``pause``, ``resume``, or ``pipe``: its input pipes get a size (bytes)."""
+
+    time_s: float
+    station: str
+    what: Literal["pause", "resume", "pipe"]
+    size: int = 0
+
+
+class Replay(NamedTuple):
+    """What a real run was told: parameters before bytes of a station's input, and what is a matter of time."""
+
+    placed: Mapping[str, Sequence[tuple[int, dict[str, Any]]]]
+    timed: tuple[Timed, ...] = ()
 
 
 def _thinning(parameters: dict[str, Any]) -> Thinning:

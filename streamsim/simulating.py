@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from streamsim.adjustable import Replay
 from streamsim.errors import ModelError
 from streamsim.joining import joined
 from streamsim.result import Estimate, Result, estimate
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
-from streamsim.verbs import Progress, Replay, find_profile, simulate, summarise
+from streamsim.verbs import Progress, find_profile, simulate, summarise
 from streamsim.visits import response_times
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamsim.circuit import INSERTED
 from streamsim.errors import ProfileError, ScenarioError
@@ -19,6 +19,7 @@ from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, read_profile
 
 if TYPE_CHECKING:
+    from streamsim.adjustable import Replay
     from streamsim.analysis.bottleneck import Diagnosis
     from streamsim.analysis.case import Case
     from streamsim.analysis.compare import Comparison
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, float, str], None]
 """Called with (done, total, what is going on)."""
-Replay = dict[str, list[tuple[int, dict[str, Any]]]]
-"""What is set at which station before which byte of its input."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,20 +109,15 @@ def simulate(
 
 
 def replayed(path: Path) -> Replay:
-    """Read a recording of ``streamsim run --record`` as a simulation does it again: station, byte, parameters.
+    """Read a recording of ``streamsim run --record`` as a simulation does it again.
 
-    Raises ControlError naming the command that no simulation knows: it can set parameters, not replace a program.
+    Parameters are set at the bytes where they were; pauses, and the sizes of pipes, come at their times.
+
+    Raises ControlError naming the command that no simulation knows, and why.
     """
-    from streamsim.errors import ControlError
-    from streamsim.real.control.recording import by_station, read_recording
+    from streamsim.again import read_again
 
-    found: Replay = {}
-    for name, commands in by_station(read_recording(path)).items():
-        for command in commands:
-            if command["method"] != "set":
-                raise ControlError(f"{path}: {command['method']} of {name!r} cannot be simulated, only set can")
-            found.setdefault(name, []).append((command["byte"], command["parameters"]))
-    return found
+    return read_again(path)
 
 
 def predict(

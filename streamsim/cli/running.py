@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamsim.cli.failures import one_line
+from streamsim.cli.failures import UsageError, one_line
 from streamsim.cli.options import ScenarioPath, Set, Shell, one_scenario
 from streamsim.cli.output import example
 
@@ -58,19 +58,26 @@ def run(
         Path | None,
         typer.Option("--replay", metavar="FILE", help="Do again what was recorded.", show_default=False),
     ] = None,
+    timed: Annotated[
+        bool,
+        typer.Option("--timed", help="With --replay: pauses, scale, niceness, cores and pipes too, at their times."),
+    ] = False,
 ) -> None:
     """Run a scenario once as a plain pipeline, from standard input to standard output.
 
     What its controllers, or you by streamsim ctl, change while it runs can be recorded; replayed, it takes effect
-    at the same bytes of the input, so that the output is the same.
+    at the same bytes of the input, so that the output is the same. What has no place in the data (pauses, scale,
+    niceness, cores, the size of pipes) is done again only with --timed.
     """
     from streamsim.cli.output import warn
     from streamsim.real.control.recording import read_recording
     from streamsim.real.run import run as run_for_real
 
     loaded = one_scenario(scenario, shell, set_)
-    again = read_recording(replay) if replay is not None else ()
-    warn(run_for_real(loaded, record=record, replay=again))
+    if timed and replay is None:
+        raise UsageError("--timed is for --replay FILE: it says when that is done")
+    again = read_recording(replay) if replay is not None else None
+    warn(run_for_real(loaded, record=record, replay=again, timed=timed))
 
 
 def _stations(circuit: Circuit) -> Table:

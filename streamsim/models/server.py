@@ -129,6 +129,11 @@ class Server(ABC):
         self.clock.at(until, COMPLETION + self.index, self._go_on)
         return True
 
+    def rest(self) -> None:
+        """Sleep until `wake`; the server must yield then."""
+        self._enter(WAITING)
+        self.waits_for = []
+
     def starve(self, channels: list[Channel]) -> None:
         """Sleep until one of these pipes has something, or has ended; the server must yield then."""
         self._enter(STARVED)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from streamsim.adjustable import Replay
 from streamsim.errors import ModelError
 from streamsim.joining import merged
 from streamsim.models.adjusting import Adjusted
@@ -18,7 +18,7 @@ from streamsim.models.output import Stopping
 from streamsim.models.pipe import Channel
 from streamsim.models.random import stream
 from streamsim.models.sampling import Sampler
-from streamsim.models.server import BLOCKED, STARVED, Server
+from streamsim.models.server import BLOCKED, STARVED, WAITING, Server
 from streamsim.models.source import FastSource, PacedSource
 from streamsim.models.station import Station
 from streamsim.models.statistics.replications import replicate
@@ -38,7 +38,7 @@ def simulate(
     seed: int | None = None,
     workers: int = 1,
     progress: Callable[[float, float, str], None] | None = None,
-    replay: Mapping[str, Sequence[tuple[int, dict[str, Any]]]] | None = None,
+    replay: Replay | None = None,
 ) -> Trace:
     """Simulate a scenario on the services of a profile.
 
@@ -49,7 +49,7 @@ def simulate(
     seed : of all random numbers; by default the scenario's. The same seed gives the same trace, bit for bit.
     workers : processes that share the replications; how many changes nothing but the time.
     progress : called after each replication with how many are done, how many there will be at most, and a word.
-    replay : what is set at which station before which byte of its input, in the place of what controllers do.
+    replay : what a real run was told, to be done again in the place of what controllers do.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def _check_ended(servers: list[Server], channels: list[Channel]) -> None:
     stuck = [server for server in servers if server.ended_s is None]
     if not stuck:
         return
-    doing = {STARVED: "waits for data from", BLOCKED: "is blocked by the full pipe"}
+    doing = {STARVED: "waits for data from", BLOCKED: "is blocked by the full pipe", WAITING: "is paused"}
     lines = [
         f"{server.row.name!r} {doing[server.state]} {' and '.join(channel.label for channel in server.waits_for)} "
         f"after {server.bytes_in} bytes in and {server.bytes_out} out"

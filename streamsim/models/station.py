@@ -47,11 +47,24 @@ class Reader(Server):
 
     def __init__(self, row: StationRow, clock: Clock, inputs: list[Channel], outputs: list[Channel]) -> None:
         super().__init__(row, clock, inputs, outputs)
+        self.held = self.resting = False
+        """Whether it is paused: it reads nothing; and whether it sleeps for that."""
         rest = iter(inputs)
         self.ports = [Port(next(rest) if entry.pipe is not None else None, entry.total_bytes) for entry in row.inputs]
 
+    def hold(self, *, paused: bool) -> None:
+        """Read nothing more, or go on; what has been read is worked on and written."""
+        self.held = paused
+        if self.resting and not paused:
+            self.resting = False
+            self.wake()
+
     def take(self, size: int) -> int:
         """Read up to so many bytes; returns 0 where the server sleeps until some come, −1 where all inputs ended."""
+        if self.held:
+            self.resting = True
+            self.rest()
+            return 0
         while True:
             port = self._next_port()
             if port is None:

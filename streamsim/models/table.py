@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from streamsim.adjustable import Replay, Timed
 from streamsim.circuit import Circuit, Station
 from streamsim.deadlocks import Order, reading_order
 from streamsim.errors import ModelError
@@ -149,6 +150,7 @@ class Model:
     placement: Placement | None = None
     servers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     steering: tuple[Seat, ...] = ()
+    timed: tuple[Timed, ...] = ()
 
     @property
     def sources(self) -> tuple[StationRow, ...]:
@@ -177,7 +179,7 @@ def compile_model(
     profile: Profile | None,
     host: HostProfile | None = None,
     *,
-    replay: Mapping[str, Sequence[tuple[int, dict[str, Any]]]] | None = None,
+    replay: Replay | None = None,
 ) -> Model:
     """Compile a scenario and its profile to the table that the simulation runs.
 
@@ -185,8 +187,7 @@ def compile_model(
     ----------
     profile : what was measured; stations that it lacks must be declared in the scenario.
     host : the machine, where it is not to follow from the profile and the scenario's cores.
-    replay : for each station the parameters that it gets, with the byte of its input before which; the scenario's
-        controllers rest then.
+    replay : what a real run was told, to be done again; the scenario's controllers rest then.
 
     Raises
     ------

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
-from streamsim.errors import ControlError, nearest
 from streamsim.places import check_runnable
 from streamsim.real.control.conductor import conducting
-from streamsim.real.control.recording import Recorded, by_station, recorded_in, write_recording
+from streamsim.real.control.recording import Recorded, by_station, check_recording, recorded_in, write_recording
+from streamsim.real.control.repeating import repeating
 from streamsim.real.launch import Setting, launched
 from streamsim.real.place import pin_set
-from streamsim.real.plan import make_plan
+from streamsim.real.plan import Plan, make_plan
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 
@@ -24,7 +25,8 @@ def run(
     stdout: int = 1,
     cores: int | None = None,
     record: Path | None = None,
-    replay: tuple[Recorded, ...] = (),
+    replay: tuple[Recorded, ...] | None = None,
+    timed: bool = False,
 ) -> tuple[str, ...]:
     """Run the circuit once, from a descriptor to a descriptor where the scenario names no file.
 
@@ -36,37 +38,54 @@ def run(
         such ends share the one.
     record : a file for the commands that changed its servers.
     replay : the commands of an earlier run, to be done again at the same bytes; the scenario's controllers rest then.
+    timed : do also what is a matter of time (pauses, scale, niceness, cores, pipes), at its time after the start.
     cores : how many to pin the processes to; default: what the scenario says, or all where it asks for more.
 
     Raises
     ------
     ScenarioError : a file or a program is missing; nothing was started.
-    ControlError : the recording names a station that is not there; nothing was started.
+    ControlError : the recording has what cannot be done again in this circuit; nothing was started.
     RunError : a station failed, or could not be started; the rest was stopped.
     KeyboardInterrupt : Ctrl-C; all was stopped.
     """
     check_runnable(scenario.circuit, standard_input=True, file=scenario.file)
     plan = make_plan(scenario)
-    names = [name for process in plan.processes for name in (process.parts or (process.name,))]
-    for command in replay:
-        if command.station not in names:
-            raise ControlError(
-                f"the recording is of another circuit: it has station {command.station!r}"
-                f"{nearest(command.station, names)} (here are {', '.join(names)})"
-            )
+    again = replay or ()
+    check_recording(again, _programs(plan))
+    late = tuple(command for command in again if command.timed)
     setting = Setting(
         stdin=stdin,
         stdout=stdout,
         collect=False,
         cpus=pin_set(cores or scenario.host.cores, strict=False),
         own_group=not _has_terminal(),
-        replay=by_station(replay),
+        replay=by_station(again),
     )
-    with launched(plan, setting) as crew, conducting(scenario, crew, rest=bool(replay)) as conductor:
+    with (
+        launched(plan, setting) as crew,
+        conducting(scenario, crew, rest=replay is not None) as conductor,
+        repeating(crew, late if timed else (), start_s := time.monotonic()) as repeater,
+    ):
         supervise(crew, collected=False)
         if record is not None:
-            write_recording(record, recorded_in(crew.directory))
-    return (*crew.warnings, *(conductor.warnings if conductor is not None else ()))
+            write_recording(record, recorded_in(crew.directory, start_s))
+    said = [] if timed or not late else [_left_out(late)]
+    return (*crew.warnings, *said, *(text for one in (conductor, repeater) if one is not None for text in one.warnings))
+
+
+def _programs(plan: Plan) -> dict[str, str | None]:
+    """Return the operator of each station that is a server of ours, None for those that are Unix commands."""
+    found: dict[str, str | None] = {}
+    for process in plan.processes:
+        found[process.name] = None if process.spec is None else str(process.spec["operator"])
+        if process.spec is not None:
+            found.update({str(one["name"]): str(one["operator"]) for one in process.spec.get("fused", ())})
+    return found
+
+
+def _left_out(commands: tuple[Recorded, ...]) -> str:
+    methods = ", ".join(sorted({command.method for command in commands}))
+    return f"{len(commands)} recorded commands are a matter of time and were left out ({methods}); --timed does them"
 
 
 def _has_terminal() -> bool:

@@ -17,7 +17,7 @@ from streamsim.errors import ControlError
 from streamsim.loading import load
 from streamsim.real.control import runs
 from streamsim.real.control.reach import Server
-from streamsim.real.control.recording import read_recording
+from streamsim.real.control.recording import Recorded, read_recording, write_recording
 from streamsim.real.control.rescale import rescale
 from streamsim.real.control.runs import RunEntry
 from streamsim.real.measure import Session
@@ -91,12 +91,41 @@ def test_a_recorded_run_is_done_again_to_the_byte(tmp_path: Path) -> None:
 
 def test_a_recording_of_another_circuit_is_refused_before_anything_runs(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text('{"time_s":1.0,"station":"kept","method":"set","parameters":{},"byte":5}\n')
     (tmp_path / "numbers.toml").write_text(NUMBERS)
     command = [sys.executable, "-m", "streamsim", "run", str(tmp_path / "numbers.toml"), "--replay", str(log)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode != 0
-    assert (done.stdout, "of another circuit: it has station 'kept'" in done.stderr) == ("", True)
+    for station, method, byte, says in (
+        ("kept", "set", 5, "of another circuit: it has station 'kept'"),
+        ("keep", "forget", 5, "operator 'filter' of 'keep' has no 'forget'"),
+        ("last", "swap", None, "swap of 'last' cannot be done again"),
+    ):
+        write_recording(log, [Recorded(1.0, station, method, {}, byte)])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0
+        assert (done.stdout, says in done.stderr) == ("", True)
+
+
+def test_what_is_a_matter_of_time_is_recorded_and_done_again_when_asked_for(tmp_path: Path) -> None:
+    log, again = tmp_path / "log.jsonl", tmp_path / "again.jsonl"
+    with (
+        running(tmp_path, NUMBERS, "--record", str(log)) as (_, run),
+        connected(run, "keep") as keep,
+        connected(run, "last") as last,
+    ):
+        keep.call("pause")
+        last.call("set", {"pipe": "16 KiB"})
+        last.call("pause")
+        last.call("resume")
+        keep.call("resume")
+    first, told = (tmp_path / "out").read_bytes(), [(one.station, one.method) for one in read_recording(log)]
+    assert told == [("keep", "pause"), ("last", "set"), ("last", "pause"), ("last", "resume"), ("keep", "resume")]
+    slow = NUMBERS.replace('"20000 records/s"', '"10000 records/s"')  # so that it still runs, whatever starts late
+    with running(tmp_path, slow, "--replay", str(log), "--timed", "--record", str(again)):
+        pass
+    assert (tmp_path / "out").read_bytes() == first
+    assert [(one.station, one.method) for one in read_recording(again)] == told
+    with running(tmp_path, NUMBERS, "--replay", str(log), "--record", str(again)):
+        pass
+    assert read_recording(again) == ()
 
 
 def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from streamsim.adjustable import Replay, Timed
 from streamsim.errors import ControlError, ModelError
 from streamsim.loading import load
 from streamsim.models import simulate
@@ -90,10 +91,13 @@ def test_a_sampler_keeps_what_its_parameters_say_whatever_it_kept_when_it_was_me
 
 def test_what_a_real_run_was_told_is_done_again_at_the_same_bytes(tmp_path: Path) -> None:
     log = tmp_path / "commands.jsonl"
-    line = '{{"time_s":1.0,"station":"thin","method":"{}","parameters":{},"byte":{}}}\n'
+    head = '{"schema":"streamsim.recording/1"}\n'
+    line = '{{"time_s":0.0,"station":"thin","method":"{}","parameters":{},"byte":{}}}\n'
     log.write_text(
-        line.format("set", '{"probability":0.5}', 1 << 20)
+        head
+        + line.format("set", '{"probability":0.5}', 1 << 20)
         + line.format("pause", "{}", 5)
+        + line.format("resume", "{}", 5)
         + line.format("set", '{"probability":0.0}', 3 << 20)
     )
     stations = {"thin": {"operator": "sample", "probability": 1.0}, "last": {"command": "cat"}}
@@ -103,11 +107,54 @@ def test_what_a_real_run_was_told_is_done_again_at_the_same_bytes(tmp_path: Path
     assert kept == int(kept)
     assert abs(kept - records / 2) < 5 * (records / 4) ** 0.5  # each is kept by chance: five standard deviations
     assert run.commands == ()
-    log.write_text(line.format("swap", '{"operator":"copy"}', 5))
+    log.write_text(head + line.format("swap", '{"operator":"copy"}', 5))
     with pytest.raises(ControlError, match="swap of 'thin' cannot be simulated"):
         replayed(log)
     with pytest.raises(ModelError, match="what was recorded of 'last' cannot be simulated"):
-        simulate(scenario, profile(thin=taking(), last=taking()), host=HOST, replay={"last": [(1, {})]})
+        simulate(scenario, profile(thin=taking(), last=taking()), host=HOST, replay=Replay({"last": [(1, {})]}))
+
+
+def test_a_pause_adds_to_a_simulated_makespan_what_it_lasted(tmp_path: Path) -> None:
+    stations = {"first": {"command": "cat"}, "last": {"command": "cat"}}
+    scenario, known = circuit(stations), profile(first=taking(), last=taking(service=ServiceModel(per_byte=1e-6)))
+
+    def makespan(*timed: Timed) -> float:
+        return simulate(scenario, known, host=HOST, replay=Replay({}, timed)).runs[0].makespan_s
+
+    free, half = makespan(), makespan() / 2
+    paused = makespan(Timed(half, "last", "pause"), Timed(half + 7.0, "last", "resume"))
+    assert 7.0 - 65536 * 1e-6 <= paused - free <= 7.0 + 1e-9  # what it has read at the time is still worked on
+    assert makespan(Timed(half, "first", "resume")) == free
+    assert makespan(Timed(2 * free, "last", "pause")) == free
+    with pytest.raises(ModelError, match="'last' is paused"):
+        makespan(Timed(half, "last", "pause"))
+    with pytest.raises(ModelError, match="pause of 'make' cannot be simulated: it reads nothing"):
+        makespan(Timed(half, "make", "pause"))
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"time_s":1,"station":"a","method":"scale","parameters":{"servers":2}}', "scale of 'a' cannot be simulated"),
+        ('{"time_s":1,"station":"a","method":"set","parameters":{"niceness":2}}', "niceness of 'a' cannot be simul"),
+        ('{"time_s":1,"station":"a","method":"set","parameters":{"pipe":"much"}}', "set of 'a': pipe: "),
+        ('{"time_s":1,"station":"a","method":"pauze","parameters":{}}', "line 2: 'pauze' of 'a' has no byte.*'pause'"),
+        ('{"time_s":-1,"station":"a","method":"pause","parameters":{}}', "line 2: not a recorded command.*>= 0"),
+        ('{"time_s":1,"station":"a","method":"pause","parameters":{},"bite":1}', "line 2: .*unknown field `bite`"),
+        ("{", "line 2: not a recorded command"),
+    ],
+)
+def test_a_recording_is_refused_by_line_or_station_and_method(tmp_path: Path, line: str, says: str) -> None:
+    log = tmp_path / "commands.jsonl"
+    log.write_text('{"schema":"streamsim.recording/1"}\n' + line + "\n")
+    with pytest.raises(ControlError, match=says):
+        replayed(log)
+    log.write_text(line)
+    with pytest.raises(ControlError, match="line 1: no recording"):
+        replayed(log)
+    log.write_text('{"schema":"streamsim.recording/9"}')
+    with pytest.raises(ControlError, match=r"line 1: a recording of schema 'streamsim\.recording/9'"):
+        replayed(log)
 
 
 def test_a_deadlock_is_seen_although_a_controller_goes_on_looking() -> None:

@@ -9,8 +9,12 @@ from typing import Any
 from streamsim.errors import ControlError
 from streamsim.real.control.api import Api
 from streamsim.real.control.client import Client
+from streamsim.real.control.recording import note
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of
 from streamsim.real.control.tools import SYSTEM, System
+
+_CHANGES = ("pause", "resume", "set", "swap")
+"""What changes a Unix command, and is written down."""
 
 
 class Server:
@@ -20,7 +24,7 @@ class Server:
     """
 
     def __init__(self, run: RunEntry, entry: ServerEntry, *, timeout_s: float = 5.0) -> None:
-        self.entry = entry
+        self.entry, self._run = entry, run
         self._system = Api(
             entry.name, System(entry, run), lambda: System(entry, run), f"A Unix command: {entry.program}."
         )
@@ -39,11 +43,15 @@ class Server:
         if self._client is None:
             if method not in self._system.names() and method != "rpc.discover":
                 raise ControlError(System(self.entry).refusal(method))
-            return self._system.call(method, given)
+            answer = self._system.call(method, given)
+            if method in _CHANGES:
+                note(self._run, self.entry.name, method, given)
+            return answer
         if method == "set":
             system = {name: given[name] for name in given if name in SYSTEM}
             if system:
                 self._system.call("set", system)
+                note(self._run, self.entry.name, "set", system)
                 given = {name: value for name, value in given.items() if name not in SYSTEM}
                 if not given:
                     return self.parameters()

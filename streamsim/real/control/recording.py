@@ -1,48 +1,112 @@
 """The command log of a run: read, written for people to keep, and given to a second run to do the same again.
 
-A line is one command that changed a server of ours: ``{"time_s", "station", "method", "parameters", "byte"}``, with the
-byte of the station's input before which it took effect. The second run does it at that byte, so that it gives the
-same output, whatever its speed. A pause is a matter of time, not of place, so pauses are left out; so is what was done
-to Unix commands, which have no place for it.
+The first line names the schema; each other line is one command that changed something: ``{"time_s", "station",
+"method", "parameters", "byte"}``, with its time since the run began and the byte of the station's input before which it
+took effect. A second run does it at that byte, so that it gives the same output, whatever its speed. What has no place
+in the data (pauses, another number of servers, niceness, cores, the size of pipes) is a matter of time: it does not
+change the output, and is done again at its time where that is asked for.
 """
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from streamsim.errors import ControlError
+from streamsim import operators
+from streamsim.errors import ControlError, nearest
 from streamsim.files import read_within, write_whole
-from streamsim.real.control.runs import LOG
+from streamsim.real.control.runs import LOG, RunEntry, directory_of
 
-_MATTERS_OF_TIME = ("pause", "resume", "drain")
+SCHEMA = "streamsim.recording/1"
+_RESTS = ("pause", "resume", "drain")
+_SYSTEM = ("pause", "resume", "set", "scale", "swap")
+"""What can be done from outside a server, without a byte of its input."""
 
 
-class Recorded(msgspec.Struct, frozen=True):
-    """One command, where and when it took effect (``time_s`` of the monotonic clock)."""
+class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One command, when (s since the run began) and, for servers of ours, where it took effect."""
+
+    time_s: Annotated[float, msgspec.Meta(ge=0)]
+    station: str
+    method: str
+    parameters: dict[str, Any]
+    byte: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is a matter of time: it has no place in the data, and does not change the output."""
+        return self.byte is None or self.method in _RESTS
+
+
+class _Logged(msgspec.Struct, frozen=True):
+    """A line of the log inside a run's directory; times of the monotonic clock."""
 
     time_s: float
     station: str
     method: str
     parameters: dict[str, Any]
-    byte: int
+    byte: int | None = None
+    until_s: float | None = None
 
 
-def recorded_in(directory: Path) -> tuple[Recorded, ...]:
-    """Return the commands of the run whose private directory this is, in the order of time."""
+class _Header(msgspec.Struct, frozen=True):
+    schema: str
+
+
+def note(
+    run: RunEntry, station: str, method: str, parameters: Mapping[str, Any], *, since_s: float | None = None
+) -> None:
+    """Write down what was done to a run from outside its servers; ``since_s``: when it began (monotonic, s)."""
+    now = time.monotonic()
+    entry = _Logged(now if since_s is None else since_s, station, method, dict(parameters), until_s=now)
+    try:
+        descriptor = os.open(directory_of(run) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        return  # the run has ended meanwhile, and its recording is written
+    try:
+        os.write(descriptor, msgspec.json.encode(entry) + b"\n")  # in one piece: servers share the file
+    finally:
+        os.close(descriptor)
+
+
+def recorded_in(directory: Path, start_s: float) -> tuple[Recorded, ...]:
+    """Return the commands of the run whose private directory this is, in the order of time.
+
+    ``start_s``: when the run began (s of the monotonic clock).
+    """
     try:
         text = (directory / LOG).read_bytes()
     except FileNotFoundError:
         return ()
-    commands = [msgspec.json.decode(line, type=Recorded) for line in text.splitlines()]
-    return tuple(sorted(commands, key=lambda command: command.time_s))
+    logged = [msgspec.json.decode(line, type=_Logged) for line in text.splitlines()]
+    scales = [one for one in logged if one.method == "scale" and one.byte is None]
+    return tuple(
+        Recorded(max(0.0, one.time_s - start_s), one.station, one.method, one.parameters, one.byte)
+        for one in sorted(logged, key=lambda one: one.time_s)
+        if not any(_belongs(one, scale) for scale in scales)
+    )
 
 
-def write_recording(path: Path, commands: tuple[Recorded, ...]) -> None:
+def _belongs(one: _Logged, scale: _Logged) -> bool:
+    """Whether it was done by `rescale` on its way, which does it again by itself."""
+    whole, _, part = one.station.rpartition(".")
+    return (
+        whole == scale.station
+        and (part == "split" or part.isdigit())
+        and (one.method in _RESTS or (one.method == "set" and list(one.parameters) == ["active"]))
+        and scale.time_s <= one.time_s <= (scale.until_s or scale.time_s)
+    )
+
+
+def write_recording(path: Path, commands: Iterable[Recorded]) -> None:
     """Write a recording, whole or not at all."""
-    write_whole(path, b"".join(msgspec.json.encode(command) + b"\n" for command in commands))
+    lines = [msgspec.json.encode(line) for line in (_Header(SCHEMA), *commands)]
+    write_whole(path, b"".join(line + b"\n" for line in lines))
 
 
 _LARGEST = 256 << 20
@@ -55,20 +119,70 @@ def read_recording(path: Path) -> tuple[Recorded, ...]:
         lines = read_within(path, _LARGEST).splitlines()
     except OSError as error:
         raise ControlError(f"{path}: {error.strerror}; streamsim run --record writes a recording") from None
+    try:
+        schema = msgspec.json.decode(lines[0] if lines else b"", type=_Header).schema
+    except msgspec.DecodeError:
+        schema = None
+    if schema != SCHEMA:
+        raise ControlError(
+            f"{path}: line 1: {'no recording' if schema is None else f'a recording of schema {schema!r}'}: it begins "
+            f'with {{"schema":"{SCHEMA}"}}; streamsim run --record writes one'
+        )
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines[1:], start=2):
         try:
-            found.append(msgspec.json.decode(line, type=Recorded))
+            command = msgspec.json.decode(line, type=Recorded)
         except msgspec.DecodeError as error:
             raise ControlError(f"{path}: line {number}: not a recorded command: {error}") from None
+        if command.byte is None and command.method not in _SYSTEM:
+            raise ControlError(
+                f"{path}: line {number}: {command.method!r} of {command.station!r} has no byte; without one can be "
+                f"done again: {', '.join(_SYSTEM)}{nearest(command.method, _SYSTEM)}"
+            )
+        found.append(command)
     return tuple(found)
 
 
-def by_station(commands: tuple[Recorded, ...]) -> dict[str, list[dict[str, Any]]]:
+def check_recording(commands: Iterable[Recorded], programs: Mapping[str, str | None]) -> None:
+    """Refuse what cannot be done again in a run with these servers; ``programs``: the operator of each, None a command.
+
+    Raises ControlError naming the station and the method.
+    """
+    known = {name: [] if operator is None else [operator] for name, operator in programs.items()}
+    for command in commands:
+        name, method = command.station, command.method
+        if name not in programs and not (method == "scale" and f"{name}.split" in programs):
+            raise ControlError(
+                f"the recording is of another circuit: it has station {name!r}{nearest(name, tuple(programs))} "
+                f"(here are {', '.join(programs)})"
+            )
+        if command.byte is None:
+            if method == "swap":
+                raise ControlError(
+                    f"swap of {name!r} cannot be done again: at which byte one Unix command took the place of another "
+                    "is not known; take its line out of the recording"
+                )
+            continue
+        if not known[name]:
+            raise ControlError(f"{method} of {name!r} cannot be done again: it is a Unix command here, not an operator")
+        if method == "swap":
+            known[name].append(str(command.parameters.get("operator")))
+        can = [*_RESTS, "set", "swap", "restore", *(own for kind in known[name] for own in _controls(kind))]
+        if method not in can:
+            raise ControlError(f"operator '{known[name][-1]}' of {name!r} has no {method!r}{nearest(method, can)}")
+
+
+def _controls(operator: str) -> list[str]:
+    """Return the methods of its own that change an operator."""
+    kind = operators.find(operator)
+    return [name for name in dir(kind) if hasattr(getattr(kind, name), "__control__")]
+
+
+def by_station(commands: Iterable[Recorded]) -> dict[str, list[dict[str, Any]]]:
     """Return what each server is told to do again: see `appointments.expect`."""
     found: dict[str, list[dict[str, Any]]] = {}
     for command in commands:
-        if command.method not in _MATTERS_OF_TIME:
+        if not command.timed:
             entry = {"method": command.method, "parameters": command.parameters, "byte": command.byte}
             found.setdefault(command.station, []).append(entry)
     return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from streamsim.errors import ControlError
 from streamsim.real.control.pipe_levels import pipe_of
 from streamsim.real.control.reach import Server
+from streamsim.real.control.recording import note
 from streamsim.real.control.runs import RunEntry
 
 _PATIENCE_S = 30.0
@@ -35,6 +36,7 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
         raise ControlError(f"{station!r} has one server and no split: give it parallelism and partition = 'key'")
     if not 1 <= servers <= len(members):
         raise ControlError(f"{station!r} was started with {len(members)} servers: ask for 1 to {len(members)}")
+    since_s = time.monotonic()
     with ExitStack() as stack:
         split = stack.enter_context(Server(run, run.server(f"{station}.split")))
         ours = [stack.enter_context(Server(run, run.server(name))) for name in members]
@@ -47,6 +49,7 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
         finally:
             for one in (*ours, split):
                 one.call("resume")
+    note(run, station, "scale", {"servers": servers}, since_s=since_s)
     return taken
 
 

@@ -1,0 +1,62 @@
+"""Doing again, at its time, what a recording has that is a matter of time: a thread of the runner does it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from streamsim.errors import ControlError
+from streamsim.real.control.reach import Server
+from streamsim.real.control.recording import Recorded
+from streamsim.real.control.rescale import rescale
+from streamsim.real.control.runs import RunEntry, alive, find_by_directory
+from streamsim.real.launch import Crew
+
+
+class Repeater:
+    """Does commands at their times after ``start_s`` (monotonic); what cannot be done is in ``warnings``."""
+
+    def __init__(self, run: RunEntry, commands: tuple[Recorded, ...], start_s: float) -> None:
+        self._run, self._commands, self._start_s = run, commands, start_s
+        self._stop = threading.Event()
+        self.warnings: list[str] = []
+        self._thread = threading.Thread(target=self._repeat, name="streamsim-repeater", daemon=True)
+
+    def __enter__(self) -> Repeater:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _repeat(self) -> None:
+        for command in self._commands:
+            if self._stop.wait(max(0.0, self._start_s + command.time_s - time.monotonic())):
+                return
+            try:
+                self._do(command)
+            except ControlError as error:
+                self.warnings.append(f"{command.method} of {command.station!r} was not done again: {error}")
+
+    def _do(self, command: Recorded) -> Any:
+        if command.method == "scale":
+            return rescale(self._run, command.station, int(command.parameters["servers"]))
+        entry = self._run.server(command.station)
+        if not alive(entry):
+            raise ControlError("it has ended before")
+        with Server(self._run, entry) as server:
+            return server.call(command.method, command.parameters)
+
+
+@contextmanager
+def repeating(crew: Crew, commands: tuple[Recorded, ...], start_s: float) -> Iterator[Repeater | None]:
+    """Do commands of an earlier run at their times while a run goes on; None where there are none."""
+    if not commands:
+        yield None
+        return
+    with Repeater(find_by_directory(crew.directory), commands, start_s) as repeater:
+        yield repeater
