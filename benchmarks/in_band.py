@@ -30,11 +30,6 @@ MARK = b"\x01set "
 """A record that begins so is a command: no text begins with the byte 1."""
 
 
-TOOLS = (
-    *("sort", "sort -u", "grep alpha", "grep -v bravo", "uniq", "cut -c1-3", "tr a-z A-Z", "wc -l", "head -n 1000"),
-)
-
-
 class InBand(RecordOperator):
     """Keep records longer than a limit that records of the stream itself can change."""
 
