@@ -27,8 +27,9 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     sigma) and ``weibull``; the number of phases for ``erlang``; the two-phase ``(p, rate_1, rate_2)`` for
     ``hyperexponential``; the number m of phases, the initial chances and the m × m rates, row by row, for
     ``phase-type``; m, the hidden and the visible rates for ``map``; the mean length of a block for ``bootstrap``; none
-    for ``deterministic``, ``exponential`` and ``empirical``. ``quantiles`` are equally spaced quantiles (0, 1/n, …, 1)
-    of an ``empirical`` factor, ``values`` the factors of the trace that a ``bootstrap`` replays. ``ks`` is the
+    for ``deterministic``, ``exponential`` and ``empirical``. ``values`` are the factors of the file that a
+    ``bootstrap`` replays or an ``empirical`` draws from; an ``empirical`` that was fitted has equally spaced
+    ``quantiles`` (0, 1/n, …, 1) in their place. ``ks`` is the
     Kolmogorov–Smirnov distance to the data and ``samples`` their number: the goodness of fit.
     """
 

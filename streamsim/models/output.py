@@ -72,7 +72,7 @@ class Stopping:
         if self.random and reached > self.precision:
             width = f"is still {reached:.1%} of its value" if math.isfinite(reached) else "is not known"
             found.append(
-                f"the widest interval {width} after {done} replications (asked for: {self.precision:.1%}); "
+                f"the widest interval {width} after {done} replications (asked for: {100 * self.precision:.3g}%); "
                 "raise simulate.replications"
             )
         if 2 * self.unsettled > done:

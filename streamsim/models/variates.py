@@ -55,6 +55,9 @@ def drawing(distribution: Distribution, rng: np.random.Generator) -> Draw | None
             return Walk(*markov.matrices(distribution), rng).take
         case "bootstrap", (block,) if len(distribution.values) > 1 and block >= 1:
             return _replay(np.asarray(distribution.values), block, rng)
+        case "empirical", _ if len(distribution.values) > 1:
+            values = np.asarray(distribution.values)
+            return lambda count: values[rng.integers(0, len(values), count)]
         case "empirical", _ if len(distribution.quantiles) > 1:
             return _empirical(np.asarray(distribution.quantiles), rng)
     raise ModelError(

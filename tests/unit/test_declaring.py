@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streamsim.declaring import declared
 from streamsim.errors import ScenarioError
+from streamsim.models.variates import drawing
 
 
 def table(**value: Any) -> Any:
@@ -52,6 +54,16 @@ def test_a_file_of_times_says_mean_and_shape(tmp_path: Path) -> None:
         found = declared({"distribution": law}, "service.a", tmp_path).service
         assert found.per_record == 2.0
         assert found.distribution.family == family
+
+
+def test_a_file_of_few_times_keeps_their_scatter(tmp_path: Path) -> None:
+    (tmp_path / "times.txt").write_text("0.5\n" * 9 + "5.5\n")
+    for family in ("empirical", "bootstrap"):
+        found = declared({"distribution": {"family": family, "file": "times.txt"}}, "service.a", tmp_path).service
+        assert found.scv == pytest.approx((9 * 0.5**2 + 5.5**2) / 10 - 1)
+        draw = drawing(found.distribution, np.random.default_rng(1))
+        assert draw is not None
+        assert set(draw(1000).tolist()) == {0.5, 5.5}
 
 
 @pytest.mark.parametrize(

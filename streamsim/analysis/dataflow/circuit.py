@@ -162,7 +162,8 @@ def _slowest(case: Case, name: str) -> float | None:
     time = service_time(case, name)
     if time == 0 or law.family == "deterministic":
         return time
-    return time * law.quantiles[-1] if law.family == "empirical" and law.quantiles else None
+    factors = law.values or law.quantiles
+    return time * max(factors) if law.family == "empirical" and factors else None
 
 
 def _refusal(case: Case) -> str:

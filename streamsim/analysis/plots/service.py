@@ -110,6 +110,8 @@ def _fitted(axes: Axes, distribution: Distribution, edges: Array) -> None:
     curve = density(distribution, fine)
     if curve is not None:
         axes.plot(fine, curve, color=INK, linewidth=1.8)
+    elif distribution.values:
+        axes.stairs(np.histogram(distribution.values, edges, density=True)[0], edges, color=INK, linewidth=1.6)
     elif distribution.quantiles:
         levels = np.linspace(0, 1, len(distribution.quantiles))
         mass = np.diff(np.interp(edges, distribution.quantiles, levels))

@@ -203,7 +203,7 @@ class _Reader:
             width = f"is still {reached:.1%} of its value" if math.isfinite(reached) else "is not known"
             found.append(
                 f"the widest interval {width} after {len(answer.samples)} replications "
-                f"(asked for: {answer.precision:.1%}); raise simulate.replications"
+                f"(asked for: {100 * answer.precision:.3g}%); raise simulate.replications"
             )
         if answer.samples[0].correlation > CORRELATED and len(answer.samples) == 1:
             found.append("batches of the one run follow each other's ups and downs: its interval is too narrow")
