@@ -4,6 +4,7 @@ The public names load on first use, so that ``import streamsim`` costs nothing:
 
 - `load`: a scenario from a TOML file or a mapping.
 - `measure`, `simulate`, `predict`: a scenario in one of the worlds.
+- `simulate_result`: the same simulation as an answer with intervals, by chunks or record by record.
 - `fit`: a profile from a trace.
 - `compare`: all of them, against a run that the fit never saw.
 """
@@ -21,16 +22,28 @@ _HOMES = {
     "measure": "streamsim.verbs",
     "fit": "streamsim.verbs",
     "simulate": "streamsim.verbs",
+    "simulate_result": "streamsim.simulating",
     "predict": "streamsim.verbs",
     "compare": "streamsim.verbs",
     "StreamsimError": "streamsim.errors",
 }
 
-__all__ = ["StreamsimError", "__version__", "compare", "fit", "load", "measure", "predict", "simulate"]
+__all__ = [
+    "StreamsimError",
+    "__version__",
+    "compare",
+    "fit",
+    "load",
+    "measure",
+    "predict",
+    "simulate",
+    "simulate_result",
+]
 
 if TYPE_CHECKING:
     from streamsim.errors import StreamsimError
     from streamsim.loading import load
+    from streamsim.simulating import simulate_result
     from streamsim.verbs import compare, fit, measure, predict, simulate
 
 

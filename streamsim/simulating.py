@@ -59,6 +59,18 @@ def simulate_result(
     replay : what a real run was told (`verbs.replayed`), by chunks; the scenario's controllers rest.
 
     Raises ProfileError where nothing is known of a station, ModelError where the scenario cannot be simulated.
+
+    Four records go round one exponential server of 1 ms: each waits for the three others.
+
+    >>> from streamsim.loading import load
+    >>> users = {"operator": "generate", "count": 20000, "arrivals": "closed", "in_flight": 4}
+    >>> circle = load({"sources": {"users": users},
+    ...                "stations": {"desk": {"command": "cat"}},
+    ...                "service": {"users": {"bytes": "160 kB", "record_bytes": 8},
+    ...                            "desk": {"per_record": "1 ms", "scv": 1.0, "record_bytes": 8}}})
+    >>> mean = simulate_result(circle).circuit.response_time.mean
+    >>> mean.low < 0.004 < mean.high, mean.unit, round(1000 * mean.value, 1)
+    (True, 's', 4.0)
     """
     found, _ = simulate_with_values(
         scenario, profile, host=host, seed=seed, engine=engine, workers=workers, progress=progress, replay=replay

@@ -6,6 +6,7 @@ Simulation and prediction both start from here, so that they speak of the same b
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -341,11 +342,17 @@ def arrival_times(scenario: Scenario, name: str) -> NDArray[np.float64]:
     load = scenario.load_of(name)
     path = f"sources.{name}.times"
     try:
-        times = np.loadtxt(str(load.times), dtype=np.float64, ndmin=1)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="loadtxt: input contained no data")  # said below, as ours
+            times = np.loadtxt(str(load.times), dtype=np.float64, ndmin=1)
     except OSError as error:
         raise ScenarioError(f"{load.times}: {error.strerror or error}", file=scenario.file, path=path) from None
     except ValueError as error:
         raise ScenarioError(f"{load.times}: not one time a line: {error}", file=scenario.file, path=path) from None
+    if not times.size:
+        raise ScenarioError(
+            f"{load.times}: no times; write one (s since the start) a line", file=scenario.file, path=path
+        )
     if times.ndim != 1 or not np.isfinite(times).all() or (times < 0).any():
         raise ScenarioError(f"{load.times}: not one time of at least 0 s a line", file=scenario.file, path=path)
     times = np.sort(times)

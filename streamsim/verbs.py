@@ -100,6 +100,11 @@ def simulate(
 ) -> Trace:
     """Simulate a scenario by chunks with the service models of a profile (default: the one that belongs to it).
 
+    What it returns is a trace, as of a real run. `streamsim.simulate_result` answers with intervals, and takes what
+    only a simulation record by record can say (closed loads, disciplines, ``places``).
+
+    Raises ProfileError where nothing is known of a station, ModelError where it cannot be simulated by chunks.
+
     With ``replay`` (see `replayed`) what a real run was told is done again, and the controllers rest.
     """
     from streamsim.models import simulate as simulate_model
@@ -320,11 +325,15 @@ def find_profile(scenario: Scenario) -> Profile:
         if path.is_file():
             return read_profile(path)
     names = [station.name for station in scenario.circuit.stations if station.role not in INSERTED]
-    if all(name in scenario.services for name in names):
+    missing = [name for name in names if name not in scenario.services]
+    if not missing:
         return Profile(scenario=scenario.name, digest=scenario.digest, host=HostProfile(cores=scenario.host.cores,
                        available_cores=float(scenario.host.cores), speed=(1.0,) * scenario.host.cores))  # fmt: skip
     looked = " and ".join(str(path) for path in profile_places(scenario))
-    raise ProfileError(f"there is no profile of {scenario.name!r} (looked for {looked}); streamsim measure writes one")
+    by_hand = f", or declare [service.{missing[0]}] too" if len(missing) < len(names) else ""
+    raise ProfileError(
+        f"there is no profile of {scenario.name!r} (looked for {looked}); streamsim measure writes one{by_hand}"
+    )
 
 
 def profile_places(scenario: Scenario) -> tuple[Path, ...]:

@@ -9,7 +9,9 @@ import pytest
 
 from streamsim.errors import ProfileError
 from streamsim.files import to_json
+from streamsim.loading import load
 from streamsim.service import HostProfile, Profile, StationProfile, read_profile
+from streamsim.verbs import find_profile
 
 GOOD = Profile(
     scenario="x", host=HostProfile(cores=2, available_cores=2.0), stations={"a": StationProfile(bytes_in=9.0)}
@@ -39,3 +41,10 @@ def test_an_impossible_profile_is_refused_with_its_place(tmp_path: Path, change,
     path.write_text(json.dumps(document))
     with pytest.raises(ProfileError, match=said):
         read_profile(path)
+
+
+def test_what_is_declared_in_part_is_told_what_it_lacks() -> None:
+    stations = {"desk": {"command": "cat"}}
+    scenario = load({"sources": {"callers": {"command": "seq 9"}}, "stations": stations, "service": {"desk": {}}})
+    with pytest.raises(ProfileError, match=r"or declare \[service\.callers\] too"):
+        find_profile(scenario)

@@ -76,6 +76,14 @@ def test_arrival_times_that_are_no_times_are_refused(tmp_path: Path) -> None:
         totals(chain(loads={"src": Load(arrivals="trace", times=str(times))}), profiles())
 
 
+def test_a_file_without_arrival_times_is_refused_in_one_line(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    times = tmp_path / "times"
+    times.write_text("")
+    with pytest.raises(ScenarioError, match="no times; write one"):
+        totals(chain(loads={"src": Load(arrivals="trace", times=str(times))}), profiles())
+    assert not recwarn.list
+
+
 def test_a_missing_file_of_arrival_times_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"sources\.src\.times"):
         totals(chain(loads={"src": Load(arrivals="trace", times="/nowhere/times")}), profiles())
