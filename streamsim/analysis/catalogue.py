@@ -109,6 +109,16 @@ def parameters(name: str) -> dict[str, inspect.Parameter]:
     return taken
 
 
+def text(name: str) -> str:
+    """Return what is said of a model: its docstring, and that of what solves it where it only makes the question.
+
+    >>> text("Erlang B").partition(" ")[0], "most_states" in text("closed line")
+    ('Return', True)
+    """
+    parts = [find(name), *([_imported(_SOLVED_BY[name])] if name in _SOLVED_BY else [])]
+    return "\n\n".join(inspect.getdoc(part) or "" for part in parts)
+
+
 def unit(name: str, place: str) -> str:
     """Return the unit of a number of a model's answer: "s", "/s", "fraction", "records", or "" for a plain number.
 
@@ -155,7 +165,7 @@ def ask(name: str, given: Mapping[str, Any]) -> Any:
     for key, value in given.items():
         try:
             taken[key] = msgspec.convert(_quantity(key, value), hints[key], strict=False)
-        except (msgspec.ValidationError, ValueError) as error:
+        except (msgspec.ValidationError, ModelError, ValueError) as error:
             raise ModelError(f"{name}: {key}: {error}") from None
     try:
         if solve is None:

@@ -54,16 +54,8 @@ def model(
     elif name is None:
         show(_listing())
     else:
-        show(Text(_text(name)))
+        show(Text(catalogue.text(name)))
         say(f"\nIt takes {_signature(name)}.")
-
-
-def _text(name: str) -> str:
-    from inspect import cleandoc
-
-    from streamsim.analysis import catalogue
-
-    return cleandoc(catalogue.find(name).__doc__ or "")
 
 
 def _described(name: str) -> dict[str, Any]:
@@ -78,7 +70,7 @@ def _described(name: str) -> dict[str, Any]:
         else {"name": key, "required": False, "default": one.default}
         for key, one in catalogue.parameters(name).items()
     ]
-    return {"name": name, "parameters": parameters, "text": _text(name)}
+    return {"name": name, "parameters": parameters, "text": catalogue.text(name)}
 
 
 def _listing() -> Table:
@@ -87,7 +79,7 @@ def _listing() -> Table:
 
     table = plain_table("model", "what it is asked with", "what it answers")
     for name in catalogue.names():
-        table.add_row(name, ", ".join(catalogue.parameters(name)), _text(name).partition("\n")[0])
+        table.add_row(name, ", ".join(catalogue.parameters(name)), catalogue.text(name).partition("\n")[0])
     return table
 
 

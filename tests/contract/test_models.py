@@ -108,6 +108,12 @@ def test_a_model_is_asked_by_its_name(name: str, given: dict[str, object], place
         ),
         ("M/M/1", {"arrival_rate": 1, "service_time": "2 records/s"}, "durations are ns, us, ms"),
         ("M/M/c", {"arrival_rate": 1, "service_time": 1, "servers": "2 ms"}, "servers"),
+        ("network calculus", {"arrivals": {"burst": 1}, "services": []}, "arrivals: .*`rate`"),
+        (
+            "MAP/MAP/1",
+            {"arrivals": {"silent": [[1]], "eventful": [[1]]}, "services": {}},
+            "MAP/MAP/1: arrivals: silent",
+        ),
         ("M/M/c", {"arrival_rate": 1, "service_time": 1, "servers": 1.5}, "servers"),
         ("Jackson", {"arrival_rates": [1], "routing": [[1.5]], "service_times": [1]}, "1.5"),
         ("saturated line", {"service_times": [1] * 9, "waiting_places": [9] * 8, "method": "exact"}, "states"),

@@ -83,6 +83,12 @@ def line(arrivals: Bucket, services: Sequence[Service], *, packet: float = 0.0) 
     The stations together serve like one of the smallest rate and the sum of the latencies; where whole packets move,
     every station but the last adds the time that it takes for one.
 
+    Parameters
+    ----------
+    arrivals : at most `burst` + `rate`·t records (rate: 1/s) in any time t.
+    services : of each station; at least `rate`·(t − `latency`) records in a busy time t; latency in s, 0 if not given.
+    packet : what leaves at once only (1: whole records).
+
     Source: Le Boudec and Thiran (2001), theorem 1.4.6 (concatenation) and section 1.4.3 ("pay bursts only once").
 
     >>> line(Bucket(10, 2), [Service(4, 1), Service(5, 1)]).delay

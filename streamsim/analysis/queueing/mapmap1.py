@@ -29,7 +29,8 @@ def map_map_1(arrivals: MarkovProcess, services: MarkovProcess) -> Queue:
 
     Parameters
     ----------
-    arrivals, services : of at most 400 phases when multiplied.
+    arrivals, services : `silent` and `eventful` rates (1/s) between the phases, without and with an arrival or the end
+        of a service; each row of both together adds up to 0. At most 400 phases when multiplied.
 
     Raises ModelError beyond that. A load of ρ ≥ 1 is answered with `saturated`.
 

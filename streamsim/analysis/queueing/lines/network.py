@@ -136,7 +136,18 @@ def finite_network(
     service_scvs: Sequence[float] | None = None,
     blocking: NetworkBlocking = "after-service",
 ) -> FiniteNetwork:
-    """Return a checked network whose services are known by mean (s) and scv (1 where absent: exponential)."""
+    """Describe splits, merges and loops with finite places; `solve_network` answers it.
+
+    Parameters
+    ----------
+    service_times : means, s, above 0; `service_scvs` their squared coefficients of variation (1 where absent:
+        exponential).
+    places, routing, arrival_rates, saturated, population, blocking : as of `FiniteNetwork`: places of each station,
+        the one in service counts; the chance from each to each; arrivals from outside (1/s), or stations that never
+        lack records, or a number of records that go round.
+
+    Raises ModelError for what `FiniteNetwork` refuses.
+    """
     count = len(service_times)
     return FiniteNetwork(
         services=laws_of(service_times, service_scvs),
@@ -196,7 +207,7 @@ def closed_line(
     service_scvs: Sequence[float] | None = None,
     blocking: NetworkBlocking = "after-service",
 ) -> FiniteNetwork:
-    """Return a closed cyclic line: what leaves the last station enters the first again; N records go round.
+    """Describe a closed cyclic line: what leaves the last station enters the first again; N records go round.
 
     Parameters
     ----------
