@@ -15,6 +15,7 @@ from streamsim.service import Profile, ServiceModel, StationProfile
 
 MOVES = ServiceModel(setup=20e-6, per_record=0.2e-6, per_byte=1.5e-9, startup=10e-3)
 """Core-seconds of a copy, split or merge: per chunk, per record, per byte, and to start."""
+NOTE = "assumed, not measured"
 PACES = ServiceModel(setup=20e-6, per_record=1.5e-6, startup=5e-3)
 """Core-seconds of a reader that gives records at their times."""
 
@@ -81,7 +82,7 @@ def _through(service: ServiceModel, record: float) -> StationProfile:
         records_out=1 / record,
         record_bytes=record,
         source="declared",
-        note="assumed, not measured",
+        note=NOTE,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from streamsim import assumed
 from streamsim.analysis.blocking import LARGE, saturated_throughput
 from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow.circuit import service_time
@@ -291,6 +292,8 @@ def _refusal(case: Case, *, any_load: bool) -> str:
         service = profile.service
         if profile.source != "declared":
             return f"'{name}' was measured by the chunk, not by the record"
+        if profile.note == assumed.NOTE:
+            continue  # what a change of the scenario inserted takes next to nothing, however it is shared out
         if service.setup or service.per_byte or profile.barrier or service.curve:
             return f"the demand of '{name}' is not one for each record"
     if all(service_time(case, name) == 0 for name in case.order):
