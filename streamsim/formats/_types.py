@@ -74,6 +74,19 @@ def parse_columns(written: Sequence[str]) -> list[Column]:
     return columns
 
 
+def verify_columns(written: Sequence[str]) -> None:
+    """Raise ScenarioError, its path ``columns``, where a type is unknown.
+
+    >>> verify_columns(("i4", "f8"))
+    """
+    from streamsim.errors import ScenarioError
+
+    try:
+        parse_columns(written)
+    except ValueError as error:
+        raise ScenarioError(str(error), path="columns") from None
+
+
 def as_text(value: Any) -> bytes:
     """Return a value as the text of a column: a number as the shortest text that reads back as the same.
 

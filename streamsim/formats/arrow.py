@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from struct import unpack_from
 
-from streamsim.formats._types import Column, as_text, parse_columns
+from streamsim.formats._types import Column, as_text, parse_columns, verify_columns
 from streamsim.formats.base import RECORD_LIMIT, Codec
 from streamsim.formats.csv import Csv
 from streamsim.formats.parameters import Parameter
@@ -45,12 +45,7 @@ class Arrow(Codec):
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:
-        from streamsim.errors import ScenarioError
-
-        try:
-            parse_columns(values["columns"])
-        except ValueError as error:
-            raise ScenarioError(str(error), path="columns") from None
+        verify_columns(values["columns"])
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(values)

@@ -14,7 +14,7 @@ streamsim/operators/_vector.py.
 
 from __future__ import annotations
 
-from streamsim.formats._types import as_text, parse_columns
+from streamsim.formats._types import as_text, parse_columns, verify_columns
 from streamsim.formats.base import Codec
 from streamsim.formats.parameters import Parameter
 
@@ -44,10 +44,7 @@ class Rows(Codec):
 
         if (values["width"] is None) == (not values["columns"]):
             raise ScenarioError("format 'rows' needs 'width' (bytes of each record) or 'columns'", path="width")
-        try:
-            parse_columns(values["columns"])
-        except ValueError as error:
-            raise ScenarioError(str(error), path="columns") from None
+        verify_columns(values["columns"])
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(values)
