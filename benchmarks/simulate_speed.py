@@ -172,10 +172,10 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{machine()}; kernel {'compiled' if kernel_module().COMPILED else 'not compiled'}\n")
     parts = {"ratio", "stations", "records"} if options.part == "all" else {options.part}
+    records = by_records(options.most) if "records" in parts else []  # first: what the others need would hide a growth
     if "ratio" in parts:
         against_simpy(options.rounds)
     stations = by_stations() if "stations" in parts else {}
-    records = by_records(options.most) if "records" in parts else []
     if options.plot and stations and records:
         plot(stations, records, options.plot)
 
