@@ -36,13 +36,15 @@ def saturated_throughput(stations: Sequence[Server], pipes: Sequence[Joint]) -> 
     """Return the records of the circuit per second that get through, where every source gives as fast as it may.
 
     Exact for two exponential stations of one server (M/M/1/K, blocking after service), and without limit of places.
+    Infinite where no record takes any time.
 
     >>> round(saturated_throughput([Server(1.0), Server(1.0)], [Joint(0, 1, 2)]), 5)
     0.8
     >>> round(saturated_throughput([Server(1.0), Server(2.0, servers=4)], [Joint(0, 1, math.inf)]), 9)
     1.0
     """
-    return 1 / _Decomposition(stations, pipes).cycle()
+    cycle = _Decomposition(stations, pipes).cycle()
+    return 1 / cycle if cycle > 0 else math.inf
 
 
 class _Decomposition:

@@ -260,7 +260,7 @@ def counts_scatter(load: Load, rate: float) -> float:
 
 
 def _merged(streams: list[Arrivals]) -> Arrivals:
-    if len(streams) == 1:
+    if len(streams) == 1 or not any(one.rate for one in streams):  # of streams in which nothing comes, any will do
         return streams[0]
     rate = sum(one.rate for one in streams)
     scv = superpose_scv([one.rate for one in streams], [one.scv for one in streams])
