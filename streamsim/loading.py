@@ -15,7 +15,7 @@ from streamsim.errors import ScenarioError, nearest
 from streamsim.files import read_within
 from streamsim.scenario import Host, Measure, Scenario, Simulate, directory_of
 from streamsim.sections import convert, quantity
-from streamsim.steering import controller
+from streamsim.steering import controller, refuse_rivals
 from streamsim.units import parse_bytes, parse_seconds
 
 
@@ -157,6 +157,7 @@ def _assemble(
         key: controller(value, f"controllers.{key}", circuit)
         for key, value in sections.table(merged, "controllers").items()
     }
+    refuse_rivals(controllers)
     return Scenario(
         name=name,
         title=top.title,

@@ -33,3 +33,15 @@ def controller(value: Any, path: str, circuit: Circuit) -> Controller:
             where = next((key for key, given in parameters.items() if given == name), "policy")
             raise ScenarioError(f"there is no station {name!r}{nearest(name, names)}", path=f"{path}.{where}")
     return Controller(policy=section.policy, period_s=period_s, parameters=parameters)
+
+
+def refuse_rivals(controllers: dict[str, Controller]) -> None:
+    """Raise ScenarioError where two controllers set the same thing: each would undo what the other did."""
+    held: dict[tuple[str, str], str] = {}
+    for key, one in controllers.items():
+        policy = policies.make(one.policy, one.parameters)
+        if not policy.changes or not policy.watched():
+            continue
+        what = (policy.changes, policy.watched()[0])
+        if (other := held.setdefault(what, key)) != key:
+            raise ScenarioError(f"{other!r} already sets the {what[0]} of {what[1]!r}", path=f"controllers.{key}")

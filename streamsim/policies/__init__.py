@@ -59,6 +59,9 @@ def find(name: str) -> type[Policy]:
         raise ScenarioError(f"policy {name!r} cannot be imported: {error}", path="policy") from None
     if not (isinstance(found, type) and issubclass(found, Policy)):
         raise ScenarioError(f"{name!r} is no policy: it is no subclass of streamsim.policies.Policy", path="policy")
+    for method in ("watched", "decide"):
+        if getattr(found, method) is getattr(Policy, method):
+            raise ScenarioError(f"policy {name!r} has no method {method}", path="policy")
     return found
 
 

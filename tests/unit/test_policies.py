@@ -217,3 +217,31 @@ def test_a_policy_steers_a_simulated_run_as_it_steers_a_real_one() -> None:
     assert free.circuit.response_time.mean.value > 1.0
     assert held.stations["serve"].records_in.value == pytest.approx(3000, rel=0.2)
     assert held.stations["shed"].records_out.value == pytest.approx(held.stations["serve"].records_in.value)
+
+
+STEERED: dict[str, Any] = {
+    "name": "steered",
+    "sources": {"make": {"operator": "generate", "count": 10}},
+    "stations": {"shed": {"operator": "sample", "probability": 0.5}, "tool": {"command": "cat"}},
+}
+
+
+class Unfinished(policies.Policy, frozen=True, kw_only=True):
+    """It watches something and decides nothing."""
+
+    def watched(self) -> tuple[str, ...]:
+        return ("shed",)
+
+
+def test_two_controllers_do_not_set_the_same_thing() -> None:
+    one = {"policy": "hold-latency", "station": "shed", "behind": "tool", "target": "1 s"}
+    other = {"policy": "hold-error", "station": "shed", "error": 0.1, "window": 1}
+    with pytest.raises(ScenarioError, match="'one' already sets the probability of 'shed'"):
+        load({**STEERED, "controllers": {"one": one, "other": other}})
+    pipe = {"policy": "fit-pipe", "station": "shed"}
+    assert set(load({**STEERED, "controllers": {"one": one, "pipe": pipe}}).controllers) == {"one", "pipe"}
+
+
+def test_a_policy_without_a_decision_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ScenarioError, match="has no method decide"):
+        policies.find(f"{__name__}:Unfinished")

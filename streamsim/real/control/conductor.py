@@ -84,7 +84,8 @@ class Conductor:
             return False  # it ended while it was asked
         if any(sight.ended for sight in sights.values()):
             return False
-        seat.memory, commands = seat.policy.decide(seat.memory, Observation(time_s, sights))
+        decision = seat.policy.decide(seat.memory, Observation(time_s, sights))
+        seat.memory, commands = _checked(decision, seat.policy)
         for command in commands:
             try:
                 self._server(command.station).call("set", command.parameters)
@@ -140,6 +141,15 @@ class Conductor:
         if name not in self._servers:
             self._servers[name] = self._stack.enter_context(Server(self._run, self._run.server(name)))
         return self._servers[name]
+
+
+def _checked(decision: Any, policy: Policy) -> tuple[Any, tuple[Command, ...]]:
+    """Return a decision that has the form it must have; somebody's own policy may give anything."""
+    if isinstance(decision, tuple) and len(decision) == 2:
+        memory, commands = decision
+        if isinstance(commands, tuple) and all(isinstance(command, Command) for command in commands):
+            return memory, commands
+    raise ControlError(f"{type(policy).__name__}.decide gave {decision!r:.60}, not (memory, (Command, ...))")
 
 
 @contextmanager
