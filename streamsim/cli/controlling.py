@@ -13,6 +13,7 @@ from streamsim.cli.output import example
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from streamsim.real.control.reach import Server
     from streamsim.real.control.runs import RunEntry
 
 
@@ -112,11 +113,11 @@ def ctl(
         return
     with Server(found, found.server(station)) as server:
         if action is None:
-            _api(server.document(), server.parameters(), json=json)
+            _api(server, json=json)
         elif action == "watch":
-            _watch(server, given or [], every, times, json=json)
+            _watch(found, server, given or [], every, times, json=json)
         elif action == "get":
-            _print(_pick(_everything(server), given or []), json=json)
+            _print(_pick(_seen(found, server, given or [], all_of_it=True), given or []), json=json)
         else:
             _print(server.call(action, _parameters(given or [])), json=json)
 
@@ -154,8 +155,19 @@ def _parameters(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def _everything(server: Any) -> dict[str, Any]:
-    return {**server.call("metrics"), **server.call("state"), **server.parameters()}
+def _seen(run: RunEntry, server: Server, names: list[str], *, all_of_it: bool) -> dict[str, Any]:
+    """Ask a server; where it does not answer in time, look into shared memory, unless there is more to be seen."""
+    from streamsim.real.control.client import Silence
+    from streamsim.real.control.overview import counters
+
+    try:
+        values = {**server.call("metrics"), **server.call("state")}
+        return {**values, **server.parameters()} if all_of_it else values
+    except Silence:
+        values = counters(run, server.entry)
+        if any(name not in values for name in names):
+            raise
+        return values
 
 
 def _pick(values: dict[str, Any], names: list[str]) -> Any:
@@ -238,38 +250,46 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _api(document: dict[str, Any], parameters: dict[str, Any], *, json: bool) -> None:
+def _api(server: Server, *, json: bool) -> None:
     import msgspec
 
     from streamsim.cli.output import say, show
     from streamsim.cli.tables import plain_table
+    from streamsim.real.control.reach import AMONG_SERVERS
+    from streamsim.real.control.tools import SYSTEM
 
+    document = server.document()
     if json:
         say(msgspec.json.encode(document).decode())
         return
+    free = [*server.call("adjustable"), *SYSTEM] if server.entry.socket is not None else []
     info = document["info"]
     say(f"{info['title']}: {info['description'].partition(chr(10))[0]}\n")
     table = plain_table("method", "takes", "what it does")
     for method in document["methods"]:
+        if method["name"] in AMONG_SERVERS:
+            continue
         takes = ", ".join(f"{one['name']}{'' if one['required'] else '?'}" for one in method["params"])
+        if takes == "…?":  # any: of these
+            takes = ", ".join(f"{name}?" for name in free)
         table.add_row(method["name"], takes, method["summary"])
     show(table)
     say("")
-    _print(parameters, json=False)
+    _print(server.parameters(), json=False)
 
 
-def _watch(server: Any, names: list[str], every: float, times: int | None, *, json: bool) -> None:
+def _watch(run: RunEntry, server: Server, names: list[str], every: float, times: int | None, *, json: bool) -> None:
     from streamsim.cli.output import say
     from streamsim.errors import ControlError
-    from streamsim.real.control.client import Refusal
+    from streamsim.real.control.client import Refusal, Silence
 
     looks = 0
     while times is None or looks < times:
         if looks:
             time.sleep(every)
         try:
-            values = {**server.call("metrics"), **server.call("state")}
-        except Refusal:
+            values = _seen(run, server, names, all_of_it=False)
+        except (Refusal, Silence):
             raise
         except ControlError:
             if looks:

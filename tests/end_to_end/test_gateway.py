@@ -109,15 +109,18 @@ def test_stations_are_listed_read_and_called(here: Site) -> None:
         ("/stations/pass/nope", {}, 404),
         ("/stations/pass/at", {"record": "x", "method": "pause"}, 422),
         ("/stations/pass/set", {"nope": 1}, 409),
-        ("/stations/last/drain", {}, 503),
+        ("/stations/last/drain", {}, 404),
+        ("/stations/last/set", {"niceness": 20}, 422),
+        ("/stations/last/set", {"nicenes": 1}, 422),
         ("/stations/pass/pause", [1], 400),
         ("/nope", {}, 404),
+        ("/stations", {}, 405),
     ],
 )
 def test_what_cannot_be_done_has_a_status_and_a_reason(here: Site, path: str, body: Any, status: int) -> None:
     found, answer = here.ask("POST", path, body)
     assert found == status
-    assert answer
+    assert answer["error"]
 
 
 def test_prometheus_can_read_the_counters(here: Site) -> None:

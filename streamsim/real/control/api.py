@@ -57,6 +57,10 @@ class Method:
         if isinstance(given, list) and len(given) > len(self.names):
             raise BadParameters(f"{self.name} takes {len(self.names)} parameters, not {len(given)}")
         given = self.named(given)
+        for name in () if self.rest else given:
+            if name not in self.names:
+                takes = f"it takes {', '.join(self.names)}" if self.names else "it takes none"
+                raise BadParameters(f"{self.name}: there is no parameter {name!r}{nearest(name, self.names)} ({takes})")
         try:
             checked = msgspec.convert(given, self.parameters)
         except msgspec.ValidationError as error:

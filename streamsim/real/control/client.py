@@ -24,6 +24,10 @@ class Refusal(ControlError):
         super().__init__(message)
 
 
+class Silence(ControlError):
+    """The server has not answered in time: it is inside a long chunk, or stopped."""
+
+
 class Client:
     """A connection to one server.
 
@@ -54,9 +58,10 @@ class Client:
         request = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": parameters or {}}
         try:
             self._socket.sendall(_encode(request) + b"\n")
-            reply = _decode(self._line())
+            while (reply := _decode(self._line())).get("id") not in (self._number, None):
+                pass  # the answer to what was asked before, and not waited for any longer
         except TimeoutError:
-            raise ControlError(
+            raise Silence(
                 f"no answer to {method} within {self._timeout_s:g} s: the server is inside a long chunk, or stopped"
             ) from None
         except OSError as error:

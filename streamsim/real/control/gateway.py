@@ -55,6 +55,7 @@ def gateway(run: RunEntry, *, token: str, hosts: frozenset[str]) -> Starlette:
     """
     try:
         from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
         from starlette.middleware import Middleware
         from starlette.routing import Route
     except ImportError:
@@ -67,7 +68,8 @@ def gateway(run: RunEntry, *, token: str, hosts: frozenset[str]) -> Starlette:
         Route("/stations/{name}/{method}", site.call, methods=["POST"]),
         Route("/metrics", site.metrics),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(_Guard, token=token, hosts=hosts)])
+    guard = Middleware(_Guard, token=token, hosts=hosts)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: _explained})
 
 
 def serve(site: Starlette, listening: socket.socket, run: RunEntry) -> None:
@@ -215,7 +217,13 @@ _COUNTED = {
 }
 
 
-def _json(value: Any, status: int = 200) -> Response:
+def _explained(request: Request, error: Any) -> Response:
+    """Answer a path that is not there, or not for this method."""
+    reason = f"{request.method} {request.url.path}: {str(error.detail).lower()} (GET /openapi.json says what there is)"
+    return _json({"error": reason}, error.status_code, dict(error.headers or {}))
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     from starlette.responses import Response
 
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")

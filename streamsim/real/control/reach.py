@@ -6,12 +6,15 @@ import time
 from types import TracebackType
 from typing import Any
 
-from streamsim.errors import ControlError
 from streamsim.real.control.api import Api
-from streamsim.real.control.client import Client
+from streamsim.real.control.client import Client, Refusal
 from streamsim.real.control.recording import note
+from streamsim.real.control.rpc import INVALID_PARAMETERS, NO_METHOD, BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of
 from streamsim.real.control.tools import SYSTEM, System
+
+AMONG_SERVERS = ("expect_marker", "forget_marker", "turn", "hand_over", "take_over")
+"""Methods that servers and the runner call to do what somebody asked for; nobody calls them alone."""
 
 _CHANGES = ("pause", "resume", "set", "swap")
 """What changes a Unix command, and is written down."""
@@ -42,15 +45,15 @@ class Server:
         given = parameters or {}
         if self._client is None:
             if method not in self._system.names() and method != "rpc.discover":
-                raise ControlError(System(self.entry).refusal(method))
-            answer = self._system.call(method, given)
+                raise Refusal(System(self.entry).refusal(method), NO_METHOD)
+            answer = self._by_system(method, given)
             if method in _CHANGES:
                 note(self._run, self.entry.name, method, given)
             return answer
         if method == "set":
             system = {name: given[name] for name in given if name in SYSTEM}
             if system:
-                self._system.call("set", system)
+                self._by_system("set", system)
                 note(self._run, self.entry.name, "set", system)
                 given = {name: value for name, value in given.items() if name not in SYSTEM}
                 if not given:
@@ -60,6 +63,12 @@ class Server:
         if method == "parameters":
             return self.parameters()
         return self._client.call(f"{self._prefix}{method}", given)
+
+    def _by_system(self, method: str, given: dict[str, Any]) -> Any:
+        try:
+            return self._system.call(method, given)
+        except BadParameters as error:
+            raise Refusal(str(error), INVALID_PARAMETERS) from None
 
     def parameters(self) -> dict[str, Any]:
         """Return the operator's parameters and what the system knows."""

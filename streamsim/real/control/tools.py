@@ -16,12 +16,15 @@ from typing import Any, Literal
 from streamsim.errors import ControlError, ScenarioError
 from streamsim.operators.base import control, readable
 from streamsim.real.control.replace import replace
+from streamsim.real.control.rpc import BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive
 from streamsim.units import parse_bytes
 
 SYSTEM = ("niceness", "cores", "pipe")
 """What `System.set` can change of every process."""
 
+_LARGEST_PIPE = 1 << 31
+"""What the kernel takes at most (pipe(7)); an ordinary user has /proc/sys/fs/pipe-max-size."""
 
 _STATES = {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "Z": "ended"}
 
@@ -91,20 +94,23 @@ class System:
 
     @control
     def set(
-        self, niceness: int | None = None, cores: list[int] | None = None, pipe: int | str | None = None
+        self, niceness: int | None = None, cores: list[int] | int | None = None, pipe: int | str | None = None
     ) -> dict[str, Any]:
         """Change the niceness (-20 to 19), the cores, or the capacity of all input pipes (bytes, or '256 KiB')."""
         self._check()
         pid = self._server.pid
+        size = None if pipe is None else _pipe_size(pipe)
+        if niceness is not None and not -20 <= niceness <= 19:  # the kernel would take the nearest that there is
+            raise BadParameters(f"niceness: {niceness} is not from -20 to 19")
         try:
             if niceness is not None:
                 for task in Path(f"/proc/{pid}/task").iterdir():
                     os.setpriority(os.PRIO_PROCESS, int(task.name), niceness)
             if cores is not None:
                 for task in Path(f"/proc/{pid}/task").iterdir():
-                    os.sched_setaffinity(int(task.name), cores)
-            if pipe is not None:
-                self._resize(pipe)
+                    os.sched_setaffinity(int(task.name), [cores] if isinstance(cores, int) else cores)
+            if size is not None:
+                self._resize(size)
         except (OSError, ValueError, OverflowError) as error:
             if isinstance(error, OSError) and error.errno == errno.EBUSY:
                 raise Busy(f"{self._server.name}: a pipe holds more than that; read it empty first") from None
@@ -150,15 +156,11 @@ class System:
             "state, metrics, parameters, set (niceness, cores, pipe) and swap is what can be done"
         )
 
-    def _resize(self, pipe: int | str) -> None:
-        try:
-            size = parse_bytes(pipe)
-        except (ValueError, ScenarioError) as error:
-            raise ControlError(f"pipe: {error}") from None
+    def _resize(self, size: int) -> None:
         if not self._server.inputs:
             raise ControlError(f"{self._server.name!r} reads no pipe")
         for descriptor in self._server.inputs:
-            self._with_pipe(descriptor, fcntl.F_SETPIPE_SZ, int(size))
+            self._with_pipe(descriptor, fcntl.F_SETPIPE_SZ, size)
 
     def _with_pipe(self, descriptor: int, command: int, argument: int = 0) -> int:
         try:
@@ -186,3 +188,14 @@ class System:
             return Path(f"/proc/{self._server.pid}/{name}").read_text()
         except OSError as error:
             raise ControlError(f"station {self._server.name!r}: {error.strerror}") from None
+
+
+def _pipe_size(given: int | str) -> int:
+    """Return how large a pipe is to be; fcntl would cut a number off that has more than 32 bits."""
+    try:
+        size = int(parse_bytes(given))
+    except (ValueError, ScenarioError) as error:
+        raise BadParameters(f"pipe: {error}") from None
+    if not 1 <= size <= _LARGEST_PIPE:
+        raise BadParameters(f"pipe: {given!r} is not from 1 B to 2 GiB")
+    return size
