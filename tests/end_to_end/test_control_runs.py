@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -246,6 +247,15 @@ def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: 
     with running(tmp_path, KEYED) as (_, run):
         with connected(run, "count.split"):
             pass
+        with connected(run, "count.3") as third:
+            third.call("pause")
+            with pytest.raises(ControlError, match=r"'count\.3' is paused"):
+                rescale(run, "count", 2)
+            assert third.call("resume") is True
+        with ThreadPoolExecutor(6) as several:  # six at once take turns: none sees half of the keys
+            assert (
+                len([list(found) for found in several.map(lambda n: rescale(run, "count", n), (1, 4, 2, 3, 1, 4))]) == 6
+            )
         for servers in (2, 3, 1, 4):
             time.sleep(0.15)
             moved.append(sum(rescale(run, "count", servers)))

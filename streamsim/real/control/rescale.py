@@ -7,16 +7,19 @@ change hands, and all go on: no record is lost, none is counted twice, and none 
 
 from __future__ import annotations
 
+import fcntl
+import os
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from streamsim.errors import ControlError
 from streamsim.real.control.pipe_levels import pipe_of
 from streamsim.real.control.reach import Server
 from streamsim.real.control.recording import note
-from streamsim.real.control.runs import RunEntry
+from streamsim.real.control.runs import RunEntry, directory_of
 
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.002
@@ -36,12 +39,16 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
         raise ControlError(f"{station!r} has one server and no split: give it parallelism and partition = 'key'")
     if not 1 <= servers <= len(members):
         raise ControlError(f"{station!r} was started with {len(members)} servers: ask for 1 to {len(members)}")
-    since_s = time.monotonic()
     with ExitStack() as stack:
+        stack.enter_context(_alone(run, station))
+        since_s = time.monotonic()
         split = stack.enter_context(Server(run, run.server(f"{station}.split")))
         ours = [stack.enter_context(Server(run, run.server(name))) for name in members]
         if split.parameters().get("by") != "key":
             raise ControlError(f"{station!r} does not share records out by key: its servers have no keys to move")
+        for one in (split, *ours):
+            if one.call("metrics")["paused"]:
+                raise ControlError(f"{one.entry.name!r} is paused, and has to take what is on its way: resume it first")
         try:
             _come_to_rest(split, ours)
             taken = _move(ours, servers)
@@ -49,8 +56,30 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
         finally:
             for one in (*ours, split):
                 one.call("resume")
-    note(run, station, "scale", {"servers": servers}, since_s=since_s)
+        note(run, station, "scale", {"servers": servers}, since_s=since_s)
     return taken
+
+
+@contextmanager
+def _alone(run: RunEntry, station: str) -> Iterator[None]:
+    """Let nobody else move this station's keys meanwhile: two at once would each see half of them."""
+    until = time.monotonic() + _PATIENCE_S
+    try:
+        descriptor = os.open(directory_of(run) / f"{station}.scale", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        raise ControlError("the run has ended meanwhile") from None
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given up by the kernel if we are killed
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise ControlError(f"somebody else has been moving the keys of {station!r} all the time") from None
+                time.sleep(_PAUSE_S)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _come_to_rest(split: Server, servers: list[Server]) -> None:
@@ -77,12 +106,18 @@ def _wait(until: float, who: str) -> None:
 def _move(servers: list[Server], among: int) -> list[int]:
     taken = [0] * len(servers)
     with tempfile.TemporaryDirectory(prefix="streamsim-keys-") as directory:
-        for place, one in enumerate(servers):
+        for place in range(len(servers)):
             own = Path(directory) / str(place)
             own.mkdir()
-            one.call("hand_over", {"place": place, "among": among, "directory": str(own)})
-        for own in sorted(Path(directory).iterdir()):
-            for file in own.iterdir():
+        try:
+            for place, one in enumerate(servers):
+                one.call("hand_over", {"place": place, "among": among, "directory": str(Path(directory) / str(place))})
+            for file in sorted(Path(directory).glob("*/*")):
                 owner = int(file.name)
                 taken[owner] += servers[owner].call("take_over", {"file": str(file)})
+                file.unlink()
+        except ControlError:
+            for file in Path(directory).glob("*/*"):  # no key is lost: who gave it away takes it again
+                servers[int(file.parent.name)].call("take_over", {"file": str(file)})
+            raise
     return taken
