@@ -17,7 +17,7 @@ from streamsim.policies.base import Command, Observation, Policy
 from streamsim.real.control import runs
 from streamsim.real.control.client import Client, Silence
 from streamsim.real.measure import Session
-from tests.end_to_end.test_control_runs import NUMBERS, connected, running
+from tests.end_to_end.steering import NUMBERS, connected, running
 
 
 class Sevens(Policy, frozen=True, kw_only=True):

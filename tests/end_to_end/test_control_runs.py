@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,59 +12,14 @@ import pytest
 from streamsim.errors import ControlError
 from streamsim.loading import load
 from streamsim.real.control import runs
-from streamsim.real.control.reach import Server
 from streamsim.real.control.recording import Recorded, read_recording, write_recording
-from streamsim.real.control.rescale import rescale
-from streamsim.real.control.runs import RunEntry
 from streamsim.real.measure import Session
-
-NUMBERS = """
-name = "numbers"
-[sources.make]
-operator = "generate"
-count = 30000
-rate = "20000 records/s"
-[stations.keep]
-operator = "filter"
-where = "int(record) % 7 == 0"
-[stations.last]
-command = "cat"
-"""
+from tests.end_to_end.steering import NUMBERS, connected, running
 
 
 @pytest.fixture(autouse=True)
 def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
-
-
-@contextmanager
-def running(directory: Path, text: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], RunEntry]]:
-    (directory / "numbers.toml").write_text(text)
-    command = [sys.executable, "-m", "streamsim", "run", str(directory / "numbers.toml"), *arguments]
-    environment = {**os.environ, "TMPDIR": str(directory)}
-    with open(directory / "out", "wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE)
-    try:
-        until = time.monotonic() + 20
-        while not runs.runs():
-            assert time.monotonic() < until
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            time.sleep(0.005)
-        yield process, runs.find("numbers")
-        assert process.wait(30) == 0, process.stderr and process.stderr.read()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
-
-
-def connected(run: RunEntry, name: str) -> Server:
-    until = time.monotonic() + 20
-    while True:
-        try:
-            return Server(run, run.server(name))
-        except ControlError:
-            assert time.monotonic() < until
-            time.sleep(0.005)
 
 
 def test_a_recorded_run_is_done_again_to_the_byte(tmp_path: Path) -> None:
@@ -225,49 +175,6 @@ def test_a_controller_that_fails_is_stopped_and_the_run_goes_on(tmp_path: Path) 
     assert said[0].startswith("controller 'one' was stopped: parameter 'probability'")
 
 
-KEYED = """
-name = "numbers"
-[sources.make]
-operator = "generate"
-count = 60000
-rate = "15000 records/s"
-[stations.keys]
-operator = "map"
-to = "'key' + record"
-[stations.count]
-operator = "group"
-key = 1
-parallelism = 4
-partition = "key"
-"""
-
-
-def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: Path) -> None:
-    moved = []
-    with running(tmp_path, KEYED) as (_, run):
-        with connected(run, "count.split"):
-            pass
-        with connected(run, "count.3") as third:
-            third.call("pause")
-            with pytest.raises(ControlError, match=r"'count\.3' is paused"):
-                rescale(run, "count", 2)
-            assert third.call("resume") is True
-        with ThreadPoolExecutor(6) as several:  # six at once take turns: none sees half of the keys
-            assert (
-                len([list(found) for found in several.map(lambda n: rescale(run, "count", n), (1, 4, 2, 3, 1, 4))]) == 6
-            )
-        for servers in (2, 3, 1, 4):
-            time.sleep(0.15)
-            moved.append(sum(rescale(run, "count", servers)))
-        with pytest.raises(ControlError, match="ask for 1 to 4"):
-            rescale(run, "count", 5)
-        with pytest.raises(ControlError, match="has one server"):
-            rescale(run, "keys", 2)
-    counts = dict(line.split(b",") for line in (tmp_path / "out").read_bytes().split())
-    assert counts == {b"key%d" % number: b"1" for number in range(1, 60001)}
-    assert min(moved) > 0
-
-
 FUSED = """
 name = "numbers"
 [sources.make]
@@ -316,44 +223,6 @@ def test_each_of_several_operators_in_a_process_is_steered_and_done_again(tmp_pa
     with running(tmp_path, FUSED.replace('"20000', '"90000'), "--replay", str(log)):
         pass
     assert (tmp_path / "out").read_bytes() == first
-
-
-REPLACED = """
-name = "numbers"
-[sources.make]
-operator = "generate"
-count = 90000
-rate = "20000 records/s"
-[stations.keep]
-operator = "filter"
-where = "len(record) > 0"
-[stations.change]
-command = "tr 0-9 a-j"
-[stations.last]
-command = "cat"
-"""
-
-
-def test_a_unix_command_is_replaced_and_no_byte_is_lost_or_comes_twice(tmp_path: Path) -> None:
-    with running(tmp_path, REPLACED) as (_, run), connected(run, "change") as change:
-        old = change.entry.pid
-        found = change.call("swap", {"command": "sed s/^/+/"})
-        now = runs.find("numbers")
-        assert found["pid"] == now.server("change").pid != old
-        assert now.server("change").program == "sed s/^/+/"
-        with connected(now, "change") as changed:
-            with pytest.raises(ControlError, match="'sed' may know something of what it has read"):
-                changed.call("swap", {"command": "cat"})
-            with pytest.raises(ControlError, match="noSuchTool"):
-                changed.call("swap", {"command": "noSuchTool", "state": "new"})
-        with connected(now, "last") as last, pytest.raises(ControlError, match="'change', which writes to 'last'"):
-            last.call("swap", {"command": "cat"})
-    lines = (tmp_path / "out").read_bytes().splitlines()
-    place = next(number for number, line in enumerate(lines) if line.startswith(b"+"))
-    letters = bytes.maketrans(b"0123456789", b"abcdefghij")
-    numbers = [b"%d" % number for number in range(1, 90001)]
-    assert 0 < place < 90000
-    assert lines == [line.translate(letters) for line in numbers[:place]] + [b"+" + line for line in numbers[place:]]
 
 
 THROUGH = """

@@ -14,7 +14,7 @@ from streamsim.errors import ControlError
 from streamsim.formats import create
 from streamsim.real.control import runs
 from streamsim.real.control.runs import RunEntry
-from tests.end_to_end.test_control_runs import connected, running
+from tests.end_to_end.steering import connected, running
 
 EVEN, ODD = "int(column(1)) % 2 == 0", "int(column(1)) % 2 == 1"
 COUNT = 30_000
