@@ -28,8 +28,8 @@ import numpy as np
 from common import machine
 
 from streamsim.analysis.bottleneck import HOST, candidates, relieved
-from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.elasticity import elasticity, throughput
+from streamsim.analysis.prediction.case import Case, case_of
 from streamsim.expansion import servers_of
 from streamsim.loading import load
 from streamsim.models.records.compiling import Compiled, compile_table

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from line_simulation import Array, gamma_times, tandem_responses
 
-from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.network import predict_case
+from streamsim.analysis.prediction.case import Case, case_of
+from streamsim.analysis.prediction.network import predict_case
 from streamsim.loading import load
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
 

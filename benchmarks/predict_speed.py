@@ -15,9 +15,9 @@ from typing import Any
 
 from common import alternate, machine
 
-from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.elasticity import figures
-from streamsim.analysis.network import predict, predict_case
+from streamsim.analysis.prediction.case import Case, case_of
+from streamsim.analysis.prediction.network import predict, predict_case
 from streamsim.loading import load
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile

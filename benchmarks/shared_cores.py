@@ -15,7 +15,7 @@ import statistics
 import numpy as np
 from common import machine
 
-from streamsim.analysis.network import predict
+from streamsim.analysis.prediction.network import predict
 from streamsim.loading import load
 from streamsim.models.records.engine import Kernel
 from streamsim.models.records.streams import Drawn

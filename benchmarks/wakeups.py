@@ -27,7 +27,7 @@ from streamsim.loading import load
 from streamsim.real import measure
 from streamsim.real.launch import Crew
 from streamsim.real.measure import Session
-from streamsim.real.observe import Observer
+from streamsim.real.observation.observe import Observer
 from streamsim.shell import import_line
 
 LINES = {

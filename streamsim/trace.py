@@ -37,7 +37,7 @@ VISIT = np.dtype(
         ("records_out", "<i8"),
     ]
 )
-"""One chunk at one server; a worker writes exactly this layout (see real/worker.py)."""
+"""One chunk at one server; a worker writes exactly this layout (see real/worker/main.py)."""
 
 CURVES = (
     *("time_s", "bytes_in", "bytes_out", "cpu_s", "reads", "writes"),

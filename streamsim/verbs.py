@@ -21,11 +21,11 @@ from streamsim.service import HostProfile, Profile, read_profile
 if TYPE_CHECKING:
     from streamsim.adjustable import Replay
     from streamsim.analysis.bottleneck import Diagnosis
-    from streamsim.analysis.case import Case
     from streamsim.analysis.compare import Comparison
     from streamsim.analysis.curves import Knee, Scaling
     from streamsim.analysis.goal import Answer as WhatIf
     from streamsim.analysis.goal import Goal
+    from streamsim.analysis.prediction.case import Case
     from streamsim.trace import RunTrace, Trace
 
 Progress = Callable[[float, float, str], None]
@@ -83,7 +83,7 @@ def check_measurable(scenario: Scenario) -> None:
 
 def fit(trace: Trace, scenario: Scenario) -> Profile:
     """Fit the service models and selectivities of all stations from a trace of the scenario."""
-    from streamsim.analysis.fit import fit as fit_trace
+    from streamsim.analysis.fitting.fit import fit as fit_trace
 
     return fit_trace(trace, scenario)
 
@@ -132,7 +132,7 @@ def predict(
 
     ``explain``: say which method answered what, why, and what others would say.
     """
-    from streamsim.analysis.network import predict as predict_network
+    from streamsim.analysis.prediction.network import predict as predict_network
 
     models = profile if profile is not None else find_profile(scenario)
     return predict_network(scenario, models, host=host, explain=explain)
@@ -141,9 +141,9 @@ def predict(
 def pictures(scenario: Scenario, profile: Profile, predicted: Result) -> dict[str, bytes]:
     """Return what a prediction looks like, as SVG by the names of the plots: how busy the circuit is, and its curve."""
     from streamsim.analysis import plots
-    from streamsim.analysis.case import case_of
     from streamsim.analysis.curves import knee_of, scaling_of
-    from streamsim.analysis.steered import steered
+    from streamsim.analysis.prediction.case import case_of
+    from streamsim.analysis.prediction.steered import steered
 
     case = steered(case_of(scenario, profile)).case
     inputs = plots.Inputs(
@@ -159,7 +159,7 @@ def pictures(scenario: Scenario, profile: Profile, predicted: Result) -> dict[st
 def bottleneck(scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None) -> Diagnosis:
     """Say what holds a circuit back, what relief of each station would bring and what would bite next, by theory."""
     from streamsim.analysis.bottleneck import diagnose
-    from streamsim.analysis.case import case_of
+    from streamsim.analysis.prediction.case import case_of
 
     return diagnose(case_of(scenario, profile if profile is not None else find_profile(scenario), host=host))
 
@@ -213,10 +213,10 @@ def compare(
     simulation and the prediction are told what the host gave during the validation (available cores, speed), which
     says nothing about the circuit.
     """
-    from streamsim.analysis.case import case_of
     from streamsim.analysis.compare import compare_results
     from streamsim.analysis.curves import knee_of, scaling_of
-    from streamsim.analysis.steered import steered
+    from streamsim.analysis.prediction.case import case_of
+    from streamsim.analysis.prediction.steered import steered
     from streamsim.joining import joined
     from streamsim.places import check_runnable
 

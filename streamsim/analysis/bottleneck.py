@@ -9,9 +9,9 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from streamsim.analysis.case import Case
 from streamsim.analysis.elasticity import Figures, elasticity, figures, throughput
-from streamsim.analysis.steered import steered
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.steered import steered
 from streamsim.errors import ModelError
 from streamsim.placement import HOST, are_cores, labels
 from streamsim.scenario import ScenarioKey
@@ -93,7 +93,7 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
     Raises ModelError where nothing takes any time.
 
     >>> from streamsim.loading import load
-    >>> from streamsim.analysis.case import case_of
+    >>> from streamsim.analysis.prediction.case import case_of
     >>> found = diagnose(case_of(load({
     ...     "sources": {"in": {"command": "seq 9"}}, "stations": {"a": {"command": "cat"}}, "host": {"cores": 2},
     ...     "service": {"in": {"bytes": 1000}, "a": {"per_byte": "1 ms"}}}), None))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from streamsim.analysis.case import Case
 from streamsim.analysis.elasticity import throughput
-from streamsim.analysis.fluid import solve
-from streamsim.analysis.loads import spans
-from streamsim.analysis.open_load import OpenAnswer, open_load
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.fluid import solve
+from streamsim.analysis.prediction.loads import spans
+from streamsim.analysis.prediction.open_load import OpenAnswer, open_load
+from streamsim.analysis.prediction.segments import moved, segments_of
 from streamsim.analysis.queueing.gg1 import kingman
-from streamsim.analysis.segments import moved, segments_of
 
 LOADS = (*(step / 40 for step in range(2, 38)), 0.94, 0.96, 0.97, 0.98, 0.985, 0.99)
 """Loads, as parts of the largest, at which the curve is computed: denser where it bends."""

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamsim.analysis.case import Case
-from streamsim.analysis.closed_loop import closed_loop, makespan_of_loop
-from streamsim.analysis.feedback import makespan_of_loops
-from streamsim.analysis.finite import finite, seconds_needed, throughput_of
-from streamsim.analysis.fluid import FluidResult, Segment, solve
-from streamsim.analysis.open_load import open_load
-from streamsim.analysis.segments import segments_of
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.closed_loop import closed_loop, makespan_of_loop
+from streamsim.analysis.prediction.feedback import makespan_of_loops
+from streamsim.analysis.prediction.finite import finite, seconds_needed, throughput_of
+from streamsim.analysis.prediction.fluid import FluidResult, Segment, solve
+from streamsim.analysis.prediction.open_load import open_load
+from streamsim.analysis.prediction.segments import segments_of
 
 STEP = 0.02
 
@@ -81,7 +81,7 @@ def elasticity(
     step : h, relative.
 
     >>> from streamsim.loading import load
-    >>> from streamsim.analysis.case import case_of
+    >>> from streamsim.analysis.prediction.case import case_of
     >>> case = case_of(load({"sources": {"make": {"command": "seq 9"}},
     ...                      "service": {"make": {"bytes": 10, "setup": "2 s"}}}), None)
     >>> round(elasticity(case, lambda c, f: c.with_demand("make", f), throughput), 9)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from streamsim.analysis.case import Case
-from streamsim.analysis.choice import alternatives
-from streamsim.analysis.closed_loop import ClosedLoop, others
-from streamsim.analysis.finite import Finite, Paced, finite
-from streamsim.analysis.fluid import FluidResult
-from streamsim.analysis.open_load import OpenAnswer
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.choice import alternatives
+from streamsim.analysis.prediction.closed_loop import ClosedLoop, others
+from streamsim.analysis.prediction.finite import Finite, Paced, finite
+from streamsim.analysis.prediction.fluid import FluidResult
+from streamsim.analysis.prediction.open_load import OpenAnswer
 from streamsim.analysis.queueing.gg1 import kingman
 from streamsim.placement import CORES
 from streamsim.result import Alternative, Dataflow, Method

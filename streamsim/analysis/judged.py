@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from streamsim.analysis.case import Case
 from streamsim.analysis.elasticity import saturated_makespan, throughput
-from streamsim.analysis.finite import seconds_needed
-from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Goal
-from streamsim.analysis.held import answered
-from streamsim.analysis.open_load import OpenAnswer
-from streamsim.analysis.segments import segments_of
-from streamsim.analysis.steered import steered
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.finite import seconds_needed
+from streamsim.analysis.prediction.fluid import solve
+from streamsim.analysis.prediction.held import answered
+from streamsim.analysis.prediction.open_load import OpenAnswer
+from streamsim.analysis.prediction.segments import segments_of
+from streamsim.analysis.prediction.steered import steered
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streamsim.analysis.case import Case
-from streamsim.analysis.segments import reading_demand
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.segments import reading_demand
 from streamsim.units import format_seconds
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.goal import Answer, Goal, Variant
 from streamsim.analysis.judged import Found, evaluate
+from streamsim.analysis.prediction.case import Case, case_of
 from streamsim.analysis.variants import shareable
 from streamsim.analysis.whatif import checked, stable
 from streamsim.assumed import complete

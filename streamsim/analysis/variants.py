@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamsim import operators
-from streamsim.analysis.case import Case
+from streamsim.analysis.prediction.case import Case
 from streamsim.errors import ScenarioError
 from streamsim.fusion import fused_groups
 from streamsim.loading import load

@@ -12,15 +12,15 @@ import heapq
 import math
 from collections.abc import Iterable
 
-from streamsim.analysis.case import Case, case_of
-from streamsim.analysis.finite import Finite, finite
-from streamsim.analysis.fluid import solve
 from streamsim.analysis.goal import Answer, Goal, Variant
 from streamsim.analysis.judged import Found, capacity, evaluate
-from streamsim.analysis.loads import spans
 from streamsim.analysis.placing import Placed, figure, may_help, placed
-from streamsim.analysis.segments import segments_of
-from streamsim.analysis.steered import steered
+from streamsim.analysis.prediction.case import Case, case_of
+from streamsim.analysis.prediction.finite import Finite, finite
+from streamsim.analysis.prediction.fluid import solve
+from streamsim.analysis.prediction.loads import spans
+from streamsim.analysis.prediction.segments import segments_of
+from streamsim.analysis.prediction.steered import steered
 from streamsim.analysis.variants import changes_of, fusible, shareable, variant_of
 from streamsim.assumed import complete
 from streamsim.errors import ScenarioError

@@ -28,7 +28,7 @@ def run_operator(name: str, words: Sequence[str]) -> int:
         _refuse(name, "standard input is closed, and it reads that")
     rest = _inputs(name, files) | _on_error(texts)
     format = _format(texts)
-    from streamsim.real.worker import run_filter
+    from streamsim.real.worker.main import run_filter
 
     run_filter(name, operators.from_text(name, texts), format, **rest)
     return 0

@@ -10,7 +10,7 @@ from streamsim.models.server import BLOCKED, STARVED, Server, Steps
 from streamsim.models.station import Port, Station
 
 AT_EASE = 65536
-"""While more than this waits at the entry of a loop, nothing more is let in (real/worker_circle.py, as the rest)."""
+"""While more than this waits at the entry of a loop, nothing more is let in (real/worker/circle.py, as the rest)."""
 FIRST_LOOK_S, LONGEST_WAIT_S = 0.001, 0.02
 """An entry that waits looks whether the loop has ended after 1, 3, 7, 15 ms and then every 20 ms."""
 

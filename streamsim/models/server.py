@@ -119,7 +119,7 @@ class Server(ABC):
     def sleep_until(self, time_s: float) -> bool:
         """Sleep on a timer; returns whether that lies ahead. What is nearer than waking takes is overslept.
 
-        A paced source asks to be woken early by what waking takes (see real/worker_pacing.py).
+        A paced source asks to be woken early by what waking takes (see real/worker/pacing.py).
         """
         now = self.clock.now
         if time_s <= now:

@@ -15,7 +15,7 @@ class Loop(BlockOperator):
     """Begin a loop: what comes from outside and what comes back become one stream of whole records.
 
     It stands where an input of a station leads back. It never keeps anybody waiting who brings records back, and ends
-    when nothing comes from outside any more and nothing is on its way round (see real/worker_circle.py).
+    when nothing comes from outside any more and nothing is on its way round (see real/worker/circle.py).
     """
 
     traits = Traits(inputs=MANY, one_to_one=True)

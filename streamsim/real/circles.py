@@ -1,4 +1,4 @@
-"""What each server of a loop is told: which of its pipes are counted, and as what. Pure (see worker_circle.py)."""
+"""What each server of a loop is told: which of its pipes are counted, and as what. Pure (see worker/circle.py)."""
 
 from __future__ import annotations
 

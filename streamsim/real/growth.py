@@ -7,7 +7,7 @@ import os
 import select
 
 from streamsim.real.children import Child
-from streamsim.real.gauge import Holder
+from streamsim.real.observation.gauge import Holder
 from streamsim.real.pipes import Joint
 
 

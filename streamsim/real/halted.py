@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from streamsim.errors import RunError
 from streamsim.real.children import Child, descendants
-from streamsim.real.proc import opened, read
+from streamsim.real.observation.proc import opened, read
 
 PATIENCE_S = 10.0
 """After so long the run fails."""

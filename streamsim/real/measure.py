@@ -14,15 +14,15 @@ import msgspec
 from streamsim.expansion import expand, servers_of
 from streamsim.places import check_runnable
 from streamsim.pooling import by_station
-from streamsim.real.assemble import busy_cores, plain_traces, station_traces, with_stolen
 from streamsim.real.control.conductor import Conductor, conducting
-from streamsim.real.host import check_environment, left_over, stolen_rate, usage
 from streamsim.real.launch import Crew, Setting, launched
-from streamsim.real.observe import Observer
+from streamsim.real.observation.assemble import busy_cores, plain_traces, station_traces, with_stolen
+from streamsim.real.observation.host import check_environment, left_over, stolen_rate, usage
+from streamsim.real.observation.observe import Observer
+from streamsim.real.observation.probe import Probe, Speeds
+from streamsim.real.observation.speed import SpeedLog
 from streamsim.real.place import pin_set
 from streamsim.real.plan import make_plan
-from streamsim.real.probe import Probe, Speeds
-from streamsim.real.speed import SpeedLog
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile

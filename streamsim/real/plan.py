@@ -21,7 +21,7 @@ from streamsim.real.circles import circles
 from streamsim.real.fusing import fuse_processes
 from streamsim.scenario import DEFAULT_GROWTH_BYTES, Load, Scenario
 
-WORKER = str(Path(__file__).with_name("worker.py"))
+WORKER = str(Path(__file__).with_name("worker") / "main.py")
 READ_BYTES = 65536
 FIRST_EXTRA = 3
 """The first descriptor after standard input, output and error."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streamsim.real.children import Child
-from streamsim.real.proc import EPOLLING, POLLING, opened, read, state_of
+from streamsim.real.observation.proc import EPOLLING, POLLING, opened, read, state_of
 from streamsim.real.states import BLOCKED, STARVED
 
 

@@ -1,4 +1,4 @@
-"""The runner's side of the warm parent (worker_parent.py): servers are forked from one process that is ready.
+"""The runner's side of the warm parent (worker/parent.py): servers are forked from one process that is ready.
 
 A server that is started alone loads Python and the operators again: 20 ms of a core and 10 MiB. A forked one takes
 2 ms and shares what all have. The parent itself costs what one server does, so it pays from the third server on.
@@ -18,7 +18,7 @@ from typing import Any
 from streamsim.errors import RunError
 from streamsim.real.memory import keeping_memory
 from streamsim.real.plan import Process
-from streamsim.real.worker_parent import MOST_DESCRIPTORS, able
+from streamsim.real.worker.parent import MOST_DESCRIPTORS, able
 
 Action = tuple[int, int, int] | tuple[int, int, str, int, int]
 """A file action of posix_spawn: a descriptor to be put in another's place, or /dev/null to be opened."""
@@ -26,7 +26,7 @@ Action = tuple[int, int, int] | tuple[int, int, str, int, int]
 WARM_FROM = 3
 """One or two are up sooner by themselves, on cores of their own."""
 
-_PARENT = str(Path(__file__).with_name("worker_parent.py"))
+_PARENT = str(Path(__file__).with_name("worker") / "parent.py")
 _PATIENCE_S = 20.0
 
 

@@ -181,7 +181,7 @@ def test_a_server_loads_the_standard_library_and_itself() -> None:
     own = ("streamsim.operators", "streamsim.formats", "streamsim.real.worker", "streamsim.errors", "streamsim.units")
     own = (*own, "streamsim.real.control")  # what of it may load more, and when, an import contract says
     servers = [path for path in SOURCES if path.parent.name in ("operators", "formats")]
-    servers += sorted((PACKAGE / "real").glob("worker*.py"))
+    servers += sorted((PACKAGE / "real/worker").glob("*.py"))
     assert len(servers) > 20
     foreign: dict[str, set[str]] = {}
     for path in servers:

@@ -19,10 +19,10 @@ import pytest
 
 from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
-from streamsim.real import host as real_host
 from streamsim.real.children import descendants
 from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import measure
+from streamsim.real.observation import host as real_host
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise

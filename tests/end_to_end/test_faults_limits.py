@@ -25,10 +25,10 @@ from streamsim.real.measure import run_once
 from streamsim.real.pipes import Descriptors, make_joints
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
-from streamsim.real.worker_alone import Inattention
-from streamsim.real.worker_fanout import Fanout, Stage
-from streamsim.real.worker_outputs import Outputs
-from streamsim.real.worker_visits import Visits
+from streamsim.real.worker.alone import Inattention
+from streamsim.real.worker.fanout import Fanout, Stage
+from streamsim.real.worker.outputs import Outputs
+from streamsim.real.worker.visits import Visits
 from streamsim.scenario import Scenario
 from tests.end_to_end.test_faults import no_children, supervised
 

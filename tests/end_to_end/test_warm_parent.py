@@ -21,12 +21,12 @@ from streamsim.real import warm
 from streamsim.real.children import descendants
 from streamsim.real.launch import Crew, Setting, launched
 from streamsim.real.measure import run_once
+from streamsim.real.observation.proc import POLLING, state_of
 from streamsim.real.plan import make_plan
-from streamsim.real.proc import POLLING, state_of
 from streamsim.real.run import run
 from streamsim.real.states import STARVED
 from streamsim.real.supervise import supervise
-from streamsim.real.worker_parent import able
+from streamsim.real.worker.parent import able
 from tests.end_to_end.test_faults import lives, no_children, until
 
 pytestmark = pytest.mark.skipif(not able(), reason="servers are forked on Linux only")

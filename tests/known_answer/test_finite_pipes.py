@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamsim.analysis.blocking import saturated_throughput
-from streamsim.analysis.finite import Finite, records_in_pages, throughput_of
-from streamsim.analysis.network import predict
+from streamsim.analysis.prediction.blocking import saturated_throughput
+from streamsim.analysis.prediction.finite import Finite, records_in_pages, throughput_of
+from streamsim.analysis.prediction.network import predict
+from streamsim.analysis.prediction.rooms import Joint, Server
 from streamsim.analysis.queueing.lines import saturated_line
-from streamsim.analysis.rooms import Joint, Server
 from streamsim.loading import load
 from streamsim.models.pipe import SlotPipe
 from streamsim.result import Result

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from streamsim.analysis.fluid import Segment, Work, solve
+from streamsim.analysis.prediction.fluid import Segment, Work, solve
 from streamsim.errors import ModelError
 from streamsim.service import HostProfile
 

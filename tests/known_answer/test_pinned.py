@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from streamsim.analysis.bottleneck import diagnose
-from streamsim.analysis.case import case_of
 from streamsim.analysis.elasticity import throughput
-from streamsim.analysis.layers import Wants, stretches
-from streamsim.analysis.network import predict
-from streamsim.analysis.pinned import Crowd
+from streamsim.analysis.prediction.case import case_of
+from streamsim.analysis.prediction.layers import Wants, stretches
+from streamsim.analysis.prediction.network import predict
+from streamsim.analysis.prediction.pinned import Crowd
 from streamsim.analysis.variants import variant_of
 from streamsim.assumed import complete
 from streamsim.circuit import Circuit, Station

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streamsim.analysis.prediction.released import Along, chunks, released, variance_along
+from streamsim.analysis.prediction.response import gamma_quantiles
 from streamsim.analysis.queueing.mg1 import mg1
-from streamsim.analysis.released import Along, chunks, released, variance_along
-from streamsim.analysis.response import gamma_quantiles
 from streamsim.service import StationProfile
 
 

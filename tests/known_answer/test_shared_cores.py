@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamsim.analysis.layers import Wants, number_wanting, stretches, without
-from streamsim.analysis.network import predict
+from streamsim.analysis.prediction.layers import Wants, number_wanting, stretches, without
+from streamsim.analysis.prediction.network import predict
 from streamsim.loading import load
 from streamsim.models.records.engine import Kernel
 from streamsim.models.records.streams import Drawn

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 
 from streamsim.errors import RunError
 from streamsim.loading import load
-from streamsim.real import worker_fanout, worker_loop
 from streamsim.real.measure import run_once
 from streamsim.real.pipes import Descriptors
 from streamsim.real.run import run
+from streamsim.real.worker import fanout as worker_fanout
+from streamsim.real.worker import loop as worker_loop
 from streamsim.trace import VISIT
 
-WORKER = Path(worker_loop.__file__).with_name("worker.py")
+WORKER = Path(worker_loop.__file__).with_name("main.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "splice"), reason="the kernel moves no pages between pipes")
 
 

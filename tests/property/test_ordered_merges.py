@@ -14,7 +14,7 @@ from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
 from streamsim.real.measure import run_once
 from streamsim.real.run import run
-from streamsim.real.worker_batches import HEADER, Batches
+from streamsim.real.worker.batches import HEADER, Batches
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="observing needs Linux's /proc")
 

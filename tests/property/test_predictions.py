@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamsim.analysis.bottleneck import diagnose
-from streamsim.analysis.case import Case, case_of
 from streamsim.analysis.elasticity import throughput
-from streamsim.analysis.network import predict_case
+from streamsim.analysis.prediction.case import Case, case_of
+from streamsim.analysis.prediction.network import predict_case
 from streamsim.errors import ModelError, ScenarioError
 from streamsim.loading import load
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from streamsim.analysis.bottleneck import Diagnosis, diagnose
-from streamsim.analysis.case import case_of
+from streamsim.analysis.prediction.case import case_of
 from streamsim.loading import load
 from streamsim.service import HostProfile, Profile
 

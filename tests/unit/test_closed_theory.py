@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamsim.analysis.network import predict
+from streamsim.analysis.prediction.network import predict
 from streamsim.loading import load
 from streamsim.service import HostProfile, Profile
 

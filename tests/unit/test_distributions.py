@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from streamsim.analysis.distributions import density, fit_distribution
+from streamsim.analysis.fitting.distributions import density, fit_distribution
 from streamsim.families import distribution_of
 
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from streamsim.analysis.demand import demand_curve, reference_work, setup_and_slope
-from streamsim.analysis.fit import fit
-from streamsim.analysis.gather import Reading
+from streamsim.analysis.fitting.demand import demand_curve, reference_work, setup_and_slope
+from streamsim.analysis.fitting.fit import fit
+from streamsim.analysis.fitting.gather import Reading
 from streamsim.errors import ProfileError
 from streamsim.loading import load
 from streamsim.scenario import Scenario, ScenarioKey

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamsim.analysis.gather import NOTHING, Reading, gathering
+from streamsim.analysis.fitting.gather import NOTHING, Reading, gathering
 from streamsim.trace import StationTrace
 
 Array = NDArray[np.float64]

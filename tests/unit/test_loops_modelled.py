@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from streamsim.analysis.case import case_of
-from streamsim.analysis.yields import Way, yield_curve
+from streamsim.analysis.fitting.yields import Way, yield_curve
+from streamsim.analysis.prediction.case import case_of
 from streamsim.loading import load
 from streamsim.models import simulate
 from streamsim.scenario import Scenario

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from streamsim.analysis.blocking import saturated_throughput
 from streamsim.analysis.bottleneck import diagnose
-from streamsim.analysis.case import case_of
-from streamsim.analysis.network import predict
-from streamsim.analysis.rooms import Joint, Server
+from streamsim.analysis.prediction.blocking import saturated_throughput
+from streamsim.analysis.prediction.case import case_of
+from streamsim.analysis.prediction.network import predict
+from streamsim.analysis.prediction.rooms import Joint, Server
 from streamsim.assumed import complete
 from streamsim.loading import load
 from streamsim.service import HostProfile, Profile

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamsim.real.budget import Ledger, complete, threads_used
+from streamsim.real.observation.budget import Ledger, complete, threads_used
 from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
 
 
@@ -85,7 +85,7 @@ def test_threads_are_counted_over_a_window_and_not_over_a_tick() -> None:
 
 
 def test_what_the_hypervisor_stole_is_waiting_for_a_core_and_no_sleep() -> None:
-    from streamsim.real.assemble import with_stolen
+    from streamsim.real.observation.assemble import with_stolen
     from streamsim.trace import StationTrace
 
     time = np.linspace(0.0, 2.0, 5)

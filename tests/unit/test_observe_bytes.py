@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from streamsim.loading import load
-from streamsim.real.bytes_through import Seen, bytes_through
+from streamsim.real.observation.bytes_through import Seen, bytes_through
+from streamsim.real.observation.watch import COLUMNS, RCHAR, SWEEP, TIME, WCHAR
 from streamsim.real.plan import make_plan
-from streamsim.real.watch import COLUMNS, RCHAR, SWEEP, TIME, WCHAR
 from streamsim.trace import VISIT
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from streamsim.real.feed import Feed
+from streamsim.real.observation.feed import Feed
 
 LIBRARIES = 832
 READ = 100

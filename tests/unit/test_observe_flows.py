@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamsim.real.flows import Side, flow
+from streamsim.real.observation.flows import Side, flow
 
 CAPACITY = 64
 

@@ -15,12 +15,12 @@ import pytest
 from streamsim.loading import load
 from streamsim.real import measure
 from streamsim.real.endings import judge, tail_of, was_cut
-from streamsim.real.host import Usage, check_environment, left_over, usage
-from streamsim.real.observe import SHARE, period_s
+from streamsim.real.observation.host import Usage, check_environment, left_over, usage
+from streamsim.real.observation.observe import SHARE, period_s
+from streamsim.real.observation.probe import Probe, Speeds
+from streamsim.real.observation.speed import SpeedLog
 from streamsim.real.pipes import Descriptors
 from streamsim.real.plan import Process
-from streamsim.real.probe import Probe, Speeds
-from streamsim.real.speed import SpeedLog
 
 GREP = Process(name="g", program="grep x", arguments=("grep", "x"), answers=(1,))
 OTHER = Process(name="o", program="sort -z", arguments=("sort", "-z"))

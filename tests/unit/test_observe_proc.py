@@ -13,11 +13,11 @@ from contextlib import contextmanager
 import pytest
 
 from streamsim.real.children import Child
-from streamsim.real.gauge import Gauge, Holder
+from streamsim.real.observation.gauge import Gauge, Holder
+from streamsim.real.observation.proc import Process
+from streamsim.real.observation.tree import Tree
 from streamsim.real.plan import Process as Planned
-from streamsim.real.proc import Process
 from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
-from streamsim.real.tree import Tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="observing needs Linux's /proc")
 

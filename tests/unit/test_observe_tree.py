@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from streamsim.real.tree import Tree
+from streamsim.real.observation.tree import Tree
 
 
 def test_a_child_that_has_been_waited_for_since_the_last_look_counts_once() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from streamsim.analysis.case import case_of
 from streamsim.analysis.goal import Goal
 from streamsim.analysis.judged import evaluate
 from streamsim.analysis.placing import placed
+from streamsim.analysis.prediction.case import case_of
 from streamsim.analysis.variants import variant_of
 from streamsim.analysis.whatif import search
 from streamsim.loading import load

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamsim.analysis.network import predict
+from streamsim.analysis.prediction.network import predict
 from streamsim.loading import load
 from streamsim.service import HostProfile, Profile
 from tests.unit.modelled import PAGE, chain, giving, ideal_host, run, taking

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from streamsim.analysis.markovian import services_of
-from streamsim.analysis.network import predict
+from streamsim.analysis.prediction.markovian import services_of
+from streamsim.analysis.prediction.network import predict
 from streamsim.analysis.queueing.lines import closed_line, open_line, solve_network
 from streamsim.analysis.queueing.map_process import poisson
 from streamsim.analysis.queueing.mapmap1 import map_map_1

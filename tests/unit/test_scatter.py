@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamsim.analysis.distributions import fit_distribution
-from streamsim.analysis.scatter import scatter_of
+from streamsim.analysis.fitting.distributions import fit_distribution
+from streamsim.analysis.fitting.scatter import scatter_of
 from streamsim.models.random import chunk_factors
 from streamsim.service import Distribution, ServiceModel
 

@@ -8,9 +8,9 @@ import pytest
 
 from streamsim import verbs
 from streamsim.analysis import plots
-from streamsim.analysis.case import case_of
-from streamsim.analysis.network import predict
-from streamsim.analysis.pipe_course import pipe_course
+from streamsim.analysis.prediction.case import case_of
+from streamsim.analysis.prediction.network import predict
+from streamsim.analysis.prediction.pipe_course import pipe_course
 from streamsim.loading import load
 from streamsim.models import simulate
 from streamsim.policies import make

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamsim.analysis.case import case_of
 from streamsim.analysis.goal import Goal
 from streamsim.analysis.judged import evaluate
-from streamsim.analysis.network import predict
+from streamsim.analysis.prediction.case import case_of
+from streamsim.analysis.prediction.network import predict
 from streamsim.analysis.variants import variant_of
 from streamsim.analysis.whatif import search
 from streamsim.assumed import complete

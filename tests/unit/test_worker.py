@@ -15,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamsim.real import worker_loop, worker_outputs, worker_visits
-from streamsim.real.worker_pacing import Pace
-from streamsim.real.worker_spec import read_spec
+from streamsim.real.worker import loop as worker_loop
+from streamsim.real.worker import outputs as worker_outputs
+from streamsim.real.worker import visits as worker_visits
+from streamsim.real.worker.pacing import Pace
+from streamsim.real.worker.spec import read_spec
 from streamsim.trace import VISIT
 
-WORKER = Path(worker_loop.__file__).with_name("worker.py")
+WORKER = Path(worker_loop.__file__).with_name("main.py")
 LINES = b"".join(b"%d,%s\n" % (number, b"JFK" if number % 3 else b"EWR") for number in range(60_000))
 
 
@@ -301,14 +303,14 @@ def test_a_worker_runs_your_own_operator_with_other_libraries(tmp_path: Path) ->
     ],
 )
 def test_an_operator_is_a_unix_filter_too(call: str, data: bytes, out: bytes) -> None:
-    code = f"from streamsim.real.worker import run_filter; run_filter({call})"
+    code = f"from streamsim.real.worker.main import run_filter; run_filter({call})"
     found = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=False)
     assert (found.stdout, found.stderr, found.returncode) == (out, b"", 0)
 
 
 def test_a_filter_raises_what_is_wrong_and_leaves_the_talking_to_others() -> None:
     code = (
-        "from streamsim.errors import RunError\nfrom streamsim.real.worker import run_filter\n"
+        "from streamsim.errors import RunError\nfrom streamsim.real.worker.main import run_filter\n"
         "try: run_filter('map', {'to': 'int(record)'})\nexcept RunError as error: print('caught', error)"
     )
     found = subprocess.run([sys.executable, "-c", code], input=b"1\nx\n", capture_output=True, check=False)

@@ -11,9 +11,9 @@ import pytest
 
 from streamsim.errors import RunError
 from streamsim.operators import create
-from streamsim.real import worker_pacing
-from streamsim.real.worker_alone import Inattention
-from streamsim.real.worker_pacing import Alarm, Pace, pour_paced
+from streamsim.real.worker import pacing as worker_pacing
+from streamsim.real.worker.alone import Inattention
+from streamsim.real.worker.pacing import Alarm, Pace, pour_paced
 
 
 class Clock:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from streamsim.analysis.case import Case
 from streamsim.analysis.dataflow import buffers, calculus
 from streamsim.analysis.dataflow.graph import Actor, Channel, Graph, repetitions
 from streamsim.analysis.dataflow.ratio import pace
-from streamsim.analysis.segments import moved, reading_demand
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.segments import moved, reading_demand
 from streamsim.errors import ModelError
 from streamsim.result import Dataflow, StationBound, Trade
 from streamsim.traffic import arrival_times

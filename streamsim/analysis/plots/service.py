@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from streamsim.analysis.distributions import density
+from streamsim.analysis.fitting.distributions import density
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import EDGE, INK, WORLDS, legend, panels, short, styled
 from streamsim.service import Distribution, StationProfile

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from streamsim.real.control.endpoint import Answering
     from streamsim.real.control.sharing import Share
 
-_signal: Any = sys.modules.get("_signal") or __import__("signal")  # as in worker_loop.py
+_signal: Any = sys.modules.get("_signal") or __import__("signal")  # as in worker/loop.py
 
 _EVERY_S = 0.5e-3
 _RELAX_S = 5e-3
@@ -53,7 +53,7 @@ class _Nobody:
 
 
 class Attention:
-    """The eyes and ears of one server, as its specification (worker.py) says under ``control``.
+    """The eyes and ears of one server, as its specification (worker/main.py) says under ``control``.
 
     ``alert``: somebody may want something; that changes between two chunks only. ``paused``: it reads no more until it
     is resumed. ``bytes_in``, ``bytes_out``, ``chunks`` count what moved; ``unwritten`` is what of the last chunk is not

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import isfinite
 
 from streamsim.real.control.basics import Basics
-from streamsim.real.worker_spec import parse
+from streamsim.real.worker.spec import parse
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Control of the operators that share a process with the one that stands above them (real/worker_fused.py).
+"""Control of the operators that share a process with the one that stands above them (real/worker/fused.py).
 
 They have one socket. A method of the first is called by its name, one of another by ``STATION/METHOD``, also
 ``STATION/rpc.discover``. Pausing pauses the process. A command takes effect between what the part above gives; with

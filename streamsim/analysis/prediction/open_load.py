@@ -1,0 +1,383 @@
+"""Circuits with a load of their own: decomposition into single stations, each answered by the best model there is.
+
+Every station is answered alone: its arrivals are the departures of the one before, known by rate and squared
+coefficient of variation (Whitt 1983, "The Queueing Network Analyzer", Bell System Technical Journal 62(9), eq. 38 for
+departures). Where all arrivals are Poisson, all service is exponential and cores abound, that is Jackson's theorem and
+exact. Where there are fewer cores than servers the work of each is stretched by those that want a core too (`layers`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from streamsim.analysis.prediction import markovian
+from streamsim.analysis.prediction.case import Case
+from streamsim.analysis.prediction.choice import Arrivals, Choice, Kind, Station, choose
+from streamsim.analysis.prediction.finite import seconds_needed
+from streamsim.analysis.prediction.fluid import FluidResult
+from streamsim.analysis.prediction.layers import Wants, stretches
+from streamsim.analysis.prediction.loads import largest_rates, spans, too_much
+from streamsim.analysis.prediction.released import ALONE_AND_AT_ONCE, Along, Released, released, variance_along
+from streamsim.analysis.prediction.response import Law, gamma_quantiles, quantiles
+from streamsim.analysis.prediction.segments import moved, reading_demand
+from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv, superpose_scv
+from streamsim.circuit import Pipe
+from streamsim.scenario import Load
+from streamsim.traffic import shares
+
+NEARLY = 0.999
+PERCENTILES = (0.5, 0.95, 0.99)
+ALONE = 1 + 1e-9
+"""Work stretched by less shares its core with nobody."""
+
+
+@dataclass(frozen=True)
+class StationAnswer:
+    """One station under an open load; times in seconds for one record. ``choice`` is None where records wait for
+    nobody: at a source. ``released`` is what serving whole chunks adds to the response (released.py)."""
+
+    service_time_s: float
+    service_scv: float
+    utilisation: float
+    wait_s: float | None
+    response_time_s: float | None
+    asked: Station | None = None
+    choice: Choice | None = None
+    released: Released = ALONE_AND_AT_ONCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAnswer:
+    """The whole circuit under an open load; ``exact``: every station on the way is, and so is their sum. ``line``: by
+    which method it was answered as a whole, where it was."""
+
+    makespan: float
+    saturated: bool
+    stations: dict[str, StationAnswer] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+    response_mean_s: float | None = None
+    response_quantiles_s: tuple[float | None, float | None, float | None] = (None, None, None)
+    exact: bool = False
+    line: str = ""
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> OpenAnswer:
+    """Return waits and response times, or say that the load cannot be carried and the largest that could.
+
+    Parameters
+    ----------
+    needed_s : `seconds_needed`, where it is known already.
+    """
+    found = spans(case)
+    span = max(found.values(), default=0.0)
+    startup = fluid.ended.get("startup", 0.0)
+    capacity_s = seconds_needed(case, fluid) if needed_s is None else needed_s
+    if span <= 0 or capacity_s >= span * NEARLY:
+        largest = largest_rates(case, found, capacity_s)
+        return OpenAnswer(
+            makespan=max(fluid.makespan, span),
+            saturated=True,
+            stations={},
+            warnings=(f"the load cannot be carried: the circuit needs {capacity_s / span:.2f} times as long; "
+                      f"it would hold {largest}",) if span > 0 else (),
+        )  # fmt: skip
+    if case.loops:
+        from streamsim.analysis.prediction.open_loops import open_loops  # it is made of the parts of this module
+
+        return open_loops(case, span, startup)
+    return decompose(case, span, startup)
+
+
+def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
+    own = {name: wants_of(case, name, span) for name in case.order}
+    wanted = {name: wants for name, (wants, _) in own.items()}
+    stretch = stretches(wanted, max(case.host.available_cores, 1e-9), limits=case.limits)
+    leaving: dict[str, Arrivals] = {}
+    answers: dict[str, StationAnswer] = {}
+    for name in case.order:
+        wants, sleeping = own[name]
+        time = wants.work * stretch[name] + sleeping
+        profile = case.profiles[name]
+        if case.scenario.circuit.station(name).role == "source":  # records wait for nobody there
+            answers[name] = StationAnswer(
+                time, profile.service.scv, min(rate_of(case, name, span) * time, 1.0), 0.0, time
+            )
+            leaving[name] = _source(case, name, span)
+            continue
+        arrivals = _merged([_into(case, leaving[pipe.upstream], pipe) for pipe in case.inputs[name]])
+        if time == 0:
+            answers[name] = StationAnswer(0.0, 0.0, 0.0, 0.0, 0.0)
+            leaving[name] = _thinned(arrivals, case, name, span)
+            continue
+        asked = asked_of(case, name, arrivals, time, stretch[name])
+        choice = choose(asked)
+        waking = wake_s(case, name) * (1 - choice.queue.utilisation)  # a reader that slept must be woken first
+        wait = choice.queue.wait
+        late = _released(case, name, asked, choice, answers)
+        total = wait + time + waking + late.late_s if wait is not None else None
+        answers[name] = StationAnswer(
+            time, profile.service.scv, asked.arrivals.rate * time / asked.servers, wait, total, asked, choice, late
+        )
+        departures = _departures(asked, choice)
+        if asked.servers < wants.servers:
+            departures = _merged([departures] * wants.servers)
+        leaving[name] = _thinned(departures, case, name, span)
+    return _together(case, answers, stretch, span, startup)
+
+
+def _released(case: Case, name: str, asked: Station, choice: Choice, before: dict[str, StationAnswer]) -> Released:
+    """Return what serving whole chunks adds, for a station that was seen to do so."""
+    profile = case.profiles[name]
+    if profile.source != "fitted" or asked.servers > 1 or choice.queue.wait is None:
+        return ALONE_AND_AT_ONCE
+    apart = 1 if case.partition(name) == "copy" else case.servers[name]  # each server gets its part of what comes
+    above = [(before[pipe.upstream].released, _part(case, pipe) / apart) for pipe in case.inputs[name]]
+    return released(
+        profile,
+        wait_s=choice.queue.wait,
+        service_s=asked.service_time,
+        scv=asked.service_scv,
+        utilisation=choice.queue.utilisation,
+        came_together=max(1 + (one.together - 1) * part for one, part in above),
+        came_variance=max(one.variance * part**2 for one, part in above),
+    )
+
+
+def _part(case: Case, pipe: Pipe) -> float:
+    """Return how many records go into a pipe for each that its writer takes."""
+    flow, circuit, name = case.flows[pipe.upstream], case.scenario.circuit, pipe.upstream
+    part = shares(circuit, case.profiles[name], name)[pipe.label] if len(case.outputs[name]) > 1 else 1.0
+    return part * (flow.records_out / flow.records_in if flow.records_in else 1.0)
+
+
+def wants_of(case: Case, name: str, span: float) -> tuple[Wants, float]:
+    """Return what a server wants of the host, and the time without a core that a record takes besides (s)."""
+    size, records = moved(case.flows[name])
+    service, servers = case.profiles[name].service, case.servers[name]
+    sleeping = service.waiting_per_record + service.waiting_per_byte * size / max(records, 1)
+    work = reading_demand(case.profiles[name], case.flows[name]) / max(records, 1) / case.host.speed_when(1.0)
+    each = records / span / (1 if case.partition(name) == "copy" else servers)
+    return Wants(each, work, servers), sleeping
+
+
+def asked_of(case: Case, name: str, arrivals: Arrivals, time: float, stretch: float) -> Station:
+    """Return the station as the models see it; servers with pipes of their own are so many stations of one server.
+
+    Work that shares the cores takes a time that scatters less with its own demand and more with what others want: its
+    scv is drawn to 1 by the part of the time that others take (processor sharing is insensitive to the demand's law).
+    """
+    service, servers = case.profiles[name].service, case.servers[name]
+    scv, family = service.scv, service.distribution.family
+    if stretch > ALONE and family != "exponential":
+        scv, family = scv + (1 - scv) * crowded(stretch), "gamma"
+    one = Station(arrivals, time, scv, family, 1, shared=stretch > ALONE, law=service.distribution)
+    if servers == 1:
+        return one
+    if case.one_queue(name):
+        return replace(one, servers=servers)
+    match case.partition(name):
+        case "copy":
+            return one
+        case "round-robin":
+            return replace(one, arrivals=_dealt(arrivals, servers))
+        case "key":
+            return replace(one, arrivals=_drawn(arrivals, 1 / servers, "keys fall on the servers as if at random"))
+    together = replace(arrivals, why="who is least loaded is asked before, not when a server falls idle")
+    return replace(one, arrivals=together, servers=servers)
+
+
+def _dealt(stream: Arrivals, outputs: int) -> Arrivals:
+    even = stream.kind == "even"
+    why = stream.why or ("" if even else "records are dealt in turn")
+    return Arrivals(stream.rate / outputs, deal_scv(stream.scv, outputs), "even" if even else "general", why)
+
+
+def _drawn(stream: Arrivals, part: float, why: str) -> Arrivals:
+    kind: Kind = "poisson" if stream.kind == "poisson" else "general"
+    return Arrivals(stream.rate * part, split_scv(stream.scv, part), kind, stream.why or why)
+
+
+def _into(case: Case, stream: Arrivals, pipe: Pipe) -> Arrivals:
+    """Return what of a station's output goes into one of its pipes."""
+    circuit, name = case.scenario.circuit, pipe.upstream
+    part = shares(circuit, case.profiles[name], name)[pipe.label] if len(case.outputs[name]) > 1 else 1.0
+    if part == 1.0:
+        return stream
+    if circuit.station(name).parameters.get("by") == "round-robin":
+        return _dealt(stream, len(case.outputs[name]))
+    return _drawn(stream, part, "records go their ways as if at random")
+
+
+def rate_of(case: Case, name: str, span: float) -> float:
+    return moved(case.flows[name])[1] / span
+
+
+def _source(case: Case, name: str, span: float) -> Arrivals:
+    load = case.scenario.load_of(name)
+    rate = rate_of(case, name, span)
+    if load.arrivals == "even" and load.rate is not None:
+        return Arrivals(rate, 0.0, "even")
+    process = markovian.arrivals_of(load, rate) if rate > 0 else None
+    if load.arrivals in ("poisson", "bursty"):
+        return Arrivals(rate, load.scv, "poisson" if load.arrivals == "poisson" else "bursty", process=process)
+    if load.arrivals == "mmpp":
+        why = "what comes is known by the scatter of its counts"
+        return Arrivals(rate, counts_scatter(load, rate), "general", why, process)
+    return Arrivals(rate, load.scv, "general", "what comes follows a trace, of which only the moments count")
+
+
+def counts_scatter(load: Load, rate: float) -> float:
+    """Return variance over mean of the records in a long time of an MMPP that passes its states in a circle.
+
+    A renewal stream of that scv scatters as much in the long run (asymptotic method: Whitt, "Approximating a point
+    process by a renewal process, I", Operations Research 30, 1982). With D the generator and π its law, the limit is 1
+    + 2·Σπᵢrᵢ(mᵢ)/rate, m the deviation matrix times the rates: Fischer and Meier-Hellstern, "The Markov-modulated
+    Poisson process (MMPP) cookbook", Performance Evaluation 18, 1993, equation 13.
+
+    Two states of equal stay T and rates r ± d: 1 + d²T/r.
+
+    >>> from streamsim.scenario import LoadState
+    >>> two = Load(arrivals="mmpp", states=(LoadState(share=1.5, stay_s=2.0), LoadState(share=0.5, stay_s=2.0)))
+    >>> round(counts_scatter(two, rate=4.0), 9)
+    3.0
+    """
+    count = len(load.states)
+    leaving = np.array([1 / state.stay_s for state in load.states])
+    generator = np.zeros((count, count))
+    for place in range(count):
+        generator[place, place] -= leaving[place]
+        generator[place, (place + 1) % count] += leaving[place]
+    law = (1 / leaving) / (1 / leaving).sum()
+    rates = np.array([state.share for state in load.states]) * rate
+    rates *= rate / float(law @ rates)
+    deviation = np.linalg.solve(np.outer(np.ones(count), law) - generator, rates - float(law @ rates))
+    return 1 + 2 * float((law * rates) @ deviation) / rate
+
+
+def _merged(streams: list[Arrivals]) -> Arrivals:
+    if len(streams) == 1 or not any(one.rate for one in streams):  # of streams in which nothing comes, any will do
+        return streams[0]
+    rate = sum(one.rate for one in streams)
+    scv = superpose_scv([one.rate for one in streams], [one.scv for one in streams])
+    poisson = all(one.kind == "poisson" for one in streams)
+    return Arrivals(rate, scv, "poisson" if poisson else "general", "several streams come together as if independent")
+
+
+def _departures(asked: Station, choice: Choice) -> Arrivals:
+    """Return what leaves a station: Poisson again behind M/M/c (Burke 1956), else known by its moments."""
+    arrivals = asked.arrivals
+    if arrivals.kind == "poisson" and asked.family == "exponential":
+        return replace(arrivals, why=arrivals.why if not asked.shared else "the cores are shared before it")
+    scv = departure_scv(min(choice.queue.utilisation, NEARLY), arrivals.scv, asked.service_scv, asked.servers)
+    return Arrivals(arrivals.rate, scv, "general", "what comes is what another station lets out")
+
+
+def _thinned(stream: Arrivals, case: Case, name: str, span: float) -> Arrivals:
+    """Return the stream after a station's selectivity: some records taken out at random, or several for each."""
+    flow = case.flows[name]
+    factor = flow.records_out / flow.records_in if flow.records_in else 1.0
+    if abs(factor - 1) < 1e-3:
+        return stream
+    rate = flow.records_out / span
+    if factor < 1:
+        return _drawn(stream, factor, "records drop out as if at random")
+    return Arrivals(rate, factor * (1 + stream.scv) - 1, "general", "records come several at a time")
+
+
+def wake_s(case: Case, name: str) -> float:
+    """Return what it takes to wake a reader that sleeps (s): less on its writer's core, where both have only that."""
+    near = case.host.cores == 1
+    if case.placement is not None:
+        own = case.placement.of(name).cores
+        near = len(own) == 1 and all(case.placement.of(pipe.upstream).cores == own for pipe in case.inputs[name])
+    return case.host.wake_near_s if near else case.host.wake_far_s
+
+
+def crowded(stretch: float) -> float:
+    """Return the part of a station's time on the cores that others take from it: (stretch − 1) / stretch."""
+    return (stretch - 1) / stretch
+
+
+def _together(
+    case: Case, answers: dict[str, StationAnswer], stretch: dict[str, float], span: float, startup: float
+) -> OpenAnswer:
+    path = _longest(case, answers)
+    if overloaded := overloaded_in(answers):
+        warnings = too_much(case, span, overloaded)
+        return OpenAnswer(makespan=startup + span, saturated=True, stations=answers, path=path, warnings=warnings)
+    mean = sum(answers[name].response_time_s or 0.0 for name in path)
+    exact = all(choice.exact for name in path if (choice := answers[name].choice) is not None)
+    together = (
+        sum(crowded(stretch[name]) * (answers[name].response_time_s or 0.0) for name in path) / mean if mean else 0
+    )
+    chunked = any(answers[name].released.late_s > 0 for name in path)
+    if chunked:
+        variance = variance_along([_along(answers[name]) for name in path], correlation=together)
+        p50, p95, p99 = gamma_quantiles(mean, variance, PERCENTILES)
+    else:
+        p50, p95, p99 = quantiles(_laws(answers, path), PERCENTILES, correlation=together)
+    return OpenAnswer(
+        makespan=startup + span + mean,
+        saturated=False,
+        stations=answers,
+        path=path,
+        response_mean_s=mean,
+        response_quantiles_s=(p50, p95, p99),
+        exact=exact and not any(wake_s(case, name) for name in path),
+        notes=(
+            "waits: every station by itself, by the most exact model that it allows (--explain says which)",
+            "response-time quantiles: "
+            + (
+                "a gamma law; records that leave one station together wait together at the next"
+                if chunked
+                else "the times at the stations of a path, as if independent"
+            )
+            + (", but for the cores that they share" if together and not chunked else ""),
+        ),
+    )
+
+
+def overloaded_in(answers: dict[str, StationAnswer]) -> dict[str, float]:
+    """Return the stations that have no steady state, and which part of what comes to them they could carry."""
+    return {
+        name: one.choice.queue.largest_rate / one.asked.arrivals.rate
+        for name, one in answers.items()
+        if one.response_time_s is None and one.choice is not None and one.asked is not None
+    }
+
+
+def _longest(case: Case, answers: dict[str, StationAnswer]) -> tuple[str, ...]:
+    """Return the path from a start to an end that takes longest on average."""
+    best: dict[str, tuple[float, tuple[str, ...]]] = {}
+    for name in case.order:
+        above = max((best[pipe.upstream] for pipe in case.inputs[name]), default=(0.0, ()))
+        best[name] = above[0] + (answers[name].response_time_s or 0.0), (*above[1], name)
+    return max(best[name] for name in case.order if not case.outputs[name])[1]
+
+
+def _along(answer: StationAnswer) -> Along:
+    """Return a station of a path with the deviation of the time there."""
+    release = answer.released
+    if not release.deviation_s:
+        law = answer.choice.law if answer.choice is not None else None
+        law = law or Law(answer.service_time_s, answer.service_scv)
+        release = release._replace(deviation_s=math.sqrt(max(0.0, law.variance)))
+    return Along(release, answer.service_time_s, min(answer.utilisation, NEARLY))
+
+
+def _laws(answers: dict[str, StationAnswer], path: tuple[str, ...]) -> list[Law]:
+    """Return the law of the time at each station of a path, waking up included."""
+    laws = []
+    for name in path:
+        answer = answers[name]
+        law = answer.choice.law if answer.choice is not None else None
+        if law is None:
+            laws.append(Law(answer.service_time_s, answer.service_scv))
+        else:
+            laws.append(replace(law, shift=max(0.0, (answer.response_time_s or 0.0) - law.mean)))
+    return laws
