@@ -109,11 +109,28 @@ def _find_own(name: str) -> type[Base]:
     try:
         __import__(module)
         found = getattr(sys.modules[module], attribute)
+    except ModuleNotFoundError as error:
+        absent = error.name == module.partition(".")[0]
+        mend = f"; PYTHONPATH has to name the directory of {error.name}.py" if absent else ""
+        _refuse(f"operator '{name}' cannot be imported: {error}{mend}")
     except (ImportError, AttributeError, ValueError) as error:
         _refuse(f"operator '{name}' cannot be imported: {error}")
     if not (isinstance(found, type) and issubclass(found, (Operator, Source))):
         _refuse(f"'{name}' is not an operator: it is no Operator or Source of streamsim.operators")
     return found
+
+
+def _check_own(name: str, kind: type[Base]) -> None:
+    """Refuse a class that could not be made: one with an ``__init__`` of other arguments, or with methods missing."""
+    from inspect import signature  # for people, who wait for `check`; a server finds out by making it
+
+    try:
+        signature(kind).bind({}, None)
+    except TypeError as error:
+        _refuse(f"'{name}' cannot be made: {error}; its __init__ takes (self, values, codec)")
+    missing = sorted(kind.__abstractmethods__)
+    if missing:
+        _refuse(f"'{name}' cannot be made: it has no {' and no '.join(missing)}")
 
 
 def describe(name: str) -> Description:
@@ -155,6 +172,8 @@ def check(name: str, parameters: Mapping[str, Any], *, path: str | None = None, 
             wrong = "is a source: place it in [sources.NAME]" if is_source else "is no source: it needs an input"
             _refuse(f"operator '{name}' {wrong}")
         require(kind.libraries(normal(name, parameters)), f"operator '{name}'")
+        if ":" in name:
+            _check_own(name, kind)
     except ScenarioError as error:
         inside = ".".join(part for part in (path, error.path) if part)
         raise ScenarioError(error.message, file=error.file, path=inside) from None

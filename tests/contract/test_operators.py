@@ -279,3 +279,29 @@ def test_your_own_operator_is_found_by_module_and_class(tmp_path: Path, monkeypa
     for wrong in ("own_operator:Absent", "absent_module:Mirror", ":Mirror", "own_operator:thing", "json:loads"):
         with pytest.raises(ScenarioError):
             operators.find(wrong)
+    with pytest.raises(ScenarioError, match=r"PYTHONPATH has to name the directory of absent_module\.py"):
+        operators.find("absent_module:Mirror")
+
+
+def test_an_operator_of_yours_that_could_not_be_made_is_refused_by_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unmade.py").write_text(
+        "from streamsim.operators.base import RecordOperator\n"
+        "class Bare(RecordOperator):\n"
+        "    def __init__(self):\n"
+        "        self.sums = {}\n"
+        "    def process(self, records):\n"
+        "        return records\n"
+        "class Idle(RecordOperator):\n"
+        "    pass\n"
+        "class Whole(Bare):\n"
+        "    def __init__(self, values, codec):\n"
+        "        RecordOperator.__init__(self, values, codec)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    operators.check("unmade:Whole", {})
+    with pytest.raises(ScenarioError, match=r"its __init__ takes \(self, values, codec\)"):
+        operators.check("unmade:Bare", {})
+    with pytest.raises(ScenarioError, match="it has no process"):
+        operators.check("unmade:Idle", {})
