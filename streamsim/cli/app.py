@@ -106,6 +106,7 @@ def _build(*, plain: bool = False) -> typer.Typer:
                 _name(verb),
                 rich_help_panel=panel,
                 short_help=_SHORT[_name(verb)],
+                help=_flowing(verb.__doc__ or ""),
                 epilog=_examples(verb),
                 **getattr(verb, "settings", {}),
             )(verb)
@@ -114,6 +115,15 @@ def _build(*, plain: bool = False) -> typer.Typer:
 
 def _name(verb: Callable[..., None]) -> str:
     return verb.__name__.rstrip("_")
+
+
+def _flowing(text: str) -> str:
+    """Return a docstring with a line for each paragraph: typer would keep the source's line breaks but in the first.
+
+    >>> _flowing("One.\\n\\n    Two goes\\n    on.\\n    ")
+    'One.\\n\\nTwo goes on.'
+    """
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
 
 
 def _examples(verb: Callable[..., None]) -> str:
