@@ -106,7 +106,7 @@ def sentences(found: Diagnosis) -> list[str]:
         after = found.following
         how = f"the cores are {1 / after.demand:.3g} times as many"
         if not are_cores(first.station):
-            how = f"it needs {after.demand:.0%} of what it needs now"
+            how = f"{place_name(first.station)} needs {after.demand:.0%} of what it needs now"
         lines.append(f"next: {place_name(after.station)}, once {how} (throughput then {_change(after.throughput - 1)})")
     return [line.replace("%", " %").replace("  %", " %") for line in lines]
 

@@ -78,7 +78,7 @@ def test_bottleneck_names_it_and_writes_what_it_found(here: Path, run: Run, pace
     assert ran.status == 0
     assert re.search(r"bottleneck: station 'b'.*1 % more throughput", ran.out)
     assert "the largest load that holds: 500 records/s" in ran.out
-    assert re.search(r"next: station 'a', once it needs (49|50) % of what it needs now", ran.out)
+    assert re.search(r"next: station 'a', once station 'b' needs (49|50) % of what it needs now", ran.out)
     found = json.loads((here / "reports/paced/bottleneck.json").read_text())
     assert found["schema"] == "streamsim.bottleneck/1" and found["causes"][0]["station"] == "b"
     assert (here / "reports/paced/elasticity.svg").read_text().startswith("<?xml")
