@@ -117,7 +117,7 @@ def hyper_m1(arrival_rate: float, service_time: float, arrival_scv: float) -> Qu
     """
     load = Load(arrival_rate, service_time)
     if checks.positive("arrival_scv", arrival_scv) < 1:
-        raise ModelError(f"arrival_scv: {arrival_scv!r} is below 1, which no hyperexponential has; use Gamma/M/1")
+        raise ModelError(f"arrival_scv: {arrival_scv:.6g} is below 1, which no hyperexponential has; use Gamma/M/1")
     root = math.sqrt((arrival_scv - 1) / (arrival_scv + 1))
     likely = (1 + root) / 2
     rare = 1 / (arrival_scv + 1) / (1 + root)  # (1 − root)/2 without its cancellation

@@ -185,7 +185,7 @@ def hyperexponential(mean: float, scv: float) -> PhaseType:
     """
     checks.positive("mean", mean)
     if checks.positive("scv", scv) < 1:
-        raise ModelError(f"scv: {scv!r} is below 1, which no hyperexponential has")
+        raise ModelError(f"scv: {scv:.6g} is below 1, which no hyperexponential has")
     if scv == 1:
         return exponential(mean)
     root = math.sqrt((scv - 1) / (scv + 1))

@@ -193,7 +193,7 @@ class _Reader:
         little = "" if math.isnan(worst) else f"; Little's law holds to {worst:.1e}"
         return (
             f"engine {answer.engine}: {answer.why}",
-            f"{runs}, {answer.records:.3g} records in all, took {answer.seconds:.2g} s{little}",
+            f"{runs}, {answer.records:,} records in all, took {answer.seconds:.2g} s{little}",
         )
 
     def _warnings(self) -> tuple[str, ...]:
