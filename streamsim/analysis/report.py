@@ -125,7 +125,7 @@ def to_html(inputs: Inputs, comparison: Comparison, pictures: dict[str, bytes]) 
     return environment.get_template("report.html.j2").render(
         title=inputs.title or comparison.scenario.name,
         scenario=comparison.scenario,
-        verdict=verdict(comparison),
+        verdict=verdict(comparison).replace(" %", "\N{NO-BREAK SPACE}%"),
         tiles=list(_tiles(comparison)),
         facts=list(_facts(inputs, comparison)),
         cards=[_card(inputs, comparison, station) for station in _in_order(inputs.circuit)],
@@ -195,7 +195,7 @@ def _card(inputs: Inputs, comparison: Comparison, station: Station) -> _Card:
     world = next((one for one, named in comparison.bottleneck.items() if named is not None), None)
     return _Card(
         name=station.name,
-        program=station.program,
+        program=station.program.replace("\n", "\\n").replace("\t", "\\t"),
         operator=station.operator is not None,
         facts=tuple(facts),
         share=f"{format_value(known.value, '')} at work" if known is not None else "",

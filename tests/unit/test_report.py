@@ -14,7 +14,7 @@ import pytest
 
 from streamsim.analysis import plots
 from streamsim.analysis.compare import Comparison, compare_results, error_text, verdict
-from streamsim.analysis.report import write_report
+from streamsim.analysis.report import to_html, write_report
 from streamsim.analysis.wording import format_value
 from streamsim.errors import ProfileError
 from streamsim.result import read_result
@@ -142,6 +142,15 @@ def test_references_inside_the_pictures_lead_somewhere(page: str) -> None:
     wanted = set(re.findall(r'href="#([^"]+)"', page)) | set(re.findall(r"url\(#([^)]+)\)", page))
     assert wanted
     assert wanted <= set(ids)
+
+
+def test_a_command_keeps_its_line_and_a_number_its_per_cent_sign(inputs: plots.Inputs) -> None:
+    stations = [msgspec.structs.replace(one, command="tr ' ' '\n'") for one in inputs.circuit.stations]
+    changed = replace(inputs, circuit=msgspec.structs.replace(inputs.circuit, stations=stations))
+    page = to_html(changed, inputs.comparison or compare_results(inputs.measured), {})
+    assert "tr &#39; &#39; &#39;\\n&#39;</code>" in page
+    heading = page[page.index('class="verdict"') :].partition("</p>")[0]
+    assert "\N{NO-BREAK SPACE}%" in heading and " %" not in heading
 
 
 def test_pictures_have_a_name_and_a_caption_and_headers_a_scope(page: str) -> None:

@@ -30,7 +30,7 @@ class _Panel(NamedTuple):
 
 def _count_scale(largest: float) -> tuple[float, str]:
     for scale, unit in ((1e6, "million records/s"), (1e3, "thousand records/s")):
-        if largest >= 2 * scale:
+        if largest >= scale:
             return scale, unit
     return 1.0, "records/s"
 
