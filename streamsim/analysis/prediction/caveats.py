@@ -13,7 +13,7 @@ from streamsim.service import UNLIMITED
 
 MAP_ANSWERED = "MAP/MAP/1"
 FEW = 4
-"""Records in a pipe, up to which a split by key is visibly too fast (docs/decisions/0027-knots.md)."""
+"""Records in a pipe, up to which a split by key is answered less well (docs/decisions/0027-knots.md)."""
 
 
 def caveats(case: Case, answer: OpenAnswer | None, *, places_counted: bool) -> list[str]:
@@ -48,7 +48,7 @@ def out_of_turn(merges: list[str]) -> str:
 
 
 def by_key(circuit: Finite) -> list[str]:
-    """Return a warning where records go by key through pipes that hold next to nothing, which knots answer too fast."""
+    """Return a warning where records go by key through pipes that hold next to nothing: knots are less good there."""
     least = min(
         (pipe.places for pipe in circuit.pipes if circuit.servers[pipe.upstream].shares == "random"), default=math.inf
     )
@@ -56,8 +56,8 @@ def by_key(circuit: Finite) -> list[str]:
         return []
     records = "1 record" if least <= 1 else f"{least:.0f} records"
     return [
-        f"records go by key through pipes that hold {records}: such a knot is answered too fast, with 2 records by 7 % "
-        "on average of eight circuits and 12 % at worst (streamsim simulate --engine auto knows better)"
+        f"records go by key through pipes that hold {records}: this answer may be some per cent too high or too low "
+        "(streamsim simulate --engine auto knows better)"
     ]
 
 
