@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from common import machine
 
-from streamsim.analysis.case import case_of
-from streamsim.analysis.finite import finite, seconds_needed
-from streamsim.analysis.fluid import solve
-from streamsim.analysis.segments import segments_of
+from streamsim.analysis.prediction.case import case_of
+from streamsim.analysis.prediction.finite import finite, seconds_needed
+from streamsim.analysis.prediction.fluid import solve
+from streamsim.analysis.prediction.segments import segments_of
 from streamsim.loading import load
 from streamsim.models.records.compiling import compile_table
 from streamsim.models.records.runs import open_run
