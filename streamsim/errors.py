@@ -50,6 +50,10 @@ class ControlError(StreamsimError):
     """A command to a running server failed."""
 
 
+class CommandError(ControlError):
+    """A command names what there is not, or gives what does not fit: the command is wrong, whatever the run does."""
+
+
 def nearest(word: str, known: Iterable[str], *, ending: str = "") -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known word (and this ending), or an empty string.
 

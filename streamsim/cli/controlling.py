@@ -148,6 +148,8 @@ def _parameters(given: list[str]) -> dict[str, Any]:
         name, mark, text = word.partition("=")
         if not mark or not name:
             raise UsageError(f"{word!r} is not NAME=VALUE")
+        if name in found:
+            raise UsageError(f"{name!r} is given twice")
         try:
             found[name] = msgspec.json.decode(text)
         except msgspec.DecodeError:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from streamsim.errors import ControlError, RunError, StreamsimError
+from streamsim.errors import CommandError, ControlError, RunError, StreamsimError
 
 FAILED = 1
 """The run, or something that nobody foresaw, failed."""
@@ -51,7 +51,7 @@ def _describe(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, RunError):
         head, newline, tail = str(error).partition("\n")
         return f"{one_line(head)}{newline}{printable(tail)}", FAILED
-    if isinstance(error, ControlError):
+    if isinstance(error, ControlError) and not isinstance(error, CommandError):
         return one_line(str(error)), FAILED
     if isinstance(error, StreamsimError):
         return one_line(str(error)), WRONG

@@ -108,7 +108,7 @@ def test_stations_are_listed_read_and_called(here: Site) -> None:
         ("/stations/nope/pause", {}, 404),
         ("/stations/pass/nope", {}, 404),
         ("/stations/pass/at", {"record": "x", "method": "pause"}, 422),
-        ("/stations/pass/set", {"nope": 1}, 409),
+        ("/stations/pass/set", {"nope": 1}, 422),
         ("/stations/last/drain", {}, 404),
         ("/stations/last/set", {"niceness": 20}, 422),
         ("/stations/last/set", {"nicenes": 1}, 422),

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from streamsim.errors import ControlError
+from streamsim.errors import CommandError, ControlError
+from streamsim.real.control.rpc import INVALID_PARAMETERS, NO_METHOD
 
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
 
@@ -22,6 +23,16 @@ class Refusal(ControlError):
     def __init__(self, message: str, code: int) -> None:
         self.code = code
         super().__init__(message)
+
+
+class WrongRequest(Refusal, CommandError):
+    """The server has no such method, or the parameters do not fit it."""
+
+
+def refusal(message: str, code: int) -> Refusal:
+    """Return the error for what a server, or the system in its place, answered."""
+    kind = WrongRequest if code in (NO_METHOD, INVALID_PARAMETERS) else Refusal
+    return kind(message, code)
 
 
 class Silence(ControlError):
@@ -67,7 +78,7 @@ class Client:
         except OSError as error:
             raise ControlError(f"the server has gone: {error.strerror or error}") from None
         if "error" in reply:
-            raise Refusal(str(reply["error"]["message"]), int(reply["error"]["code"]))
+            raise refusal(str(reply["error"]["message"]), int(reply["error"]["code"]))
         return reply["result"]
 
     def _line(self) -> bytes:

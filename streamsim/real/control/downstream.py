@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from streamsim.errors import ControlError
+from streamsim.errors import CommandError, ControlError
 from streamsim.real.control.runs import RunEntry, ServerEntry
 
 
@@ -38,13 +38,13 @@ def way(run: RunEntry, start: str, target: str) -> list[Step]:
     """
     targets = _servers(run, target)
     if start in targets:
-        raise ControlError(f"{target!r} is this station itself; leave station out")
+        raise CommandError(f"{target!r} is this station itself; leave station out")
     links = [link for link in _links(run) if link.source not in targets]
     behind = _reached({start}, [(link.source, link.target) for link in links])
     before = _reached(targets & behind, [(link.target, link.source) for link in links])
     links = [link for link in links if link.source in behind & before and link.target in before]
     if not links:
-        raise ControlError(f"{target!r} does not stand behind {start!r}")
+        raise CommandError(f"{target!r} does not stand behind {start!r}")
     steps = []
     for name in _in_order(start, links):
         server = run.server(name)

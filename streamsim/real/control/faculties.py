@@ -11,7 +11,7 @@ from zlib import crc32
 import msgspec
 
 from streamsim import operators
-from streamsim.errors import ControlError, nearest
+from streamsim.errors import CommandError, ControlError, nearest
 from streamsim.operators.base import ByteOperator, PortedOperator, control
 from streamsim.real.control.api import Api
 from streamsim.real.control.attention import Attention
@@ -68,7 +68,7 @@ class Faculties(Basics, Positions):
         free = _adjustable(operator)
         for name in parameters:
             if name not in free:
-                raise ControlError(
+                raise CommandError(
                     f"parameter {name!r} of operator '{self._spec['operator']}' cannot be changed while it runs"
                     f"{nearest(name, free)} (those that can: {', '.join(free) or 'none'})"
                 )
@@ -194,7 +194,7 @@ class Faculties(Basics, Positions):
         values = operators.normal(name, parameters)
         fresh = operators.create(name, values, self._spec.get("format") or "lines")
         if type(fresh).traits.source != type(old).traits.source:
-            raise ControlError(f"operator {name!r} cannot stand where '{self._spec['operator']}' does")
+            raise CommandError(f"operator {name!r} cannot stand where '{self._spec['operator']}' does")
         if keep and set(fresh.saved) != set(old.saved):
             raise ControlError(
                 f"the state of '{self._spec['operator']}' ({', '.join(old.saved) or 'none'}) is not that of "
@@ -227,7 +227,7 @@ def _adjustable(operator: Any) -> tuple[str, ...]:
 
 def _write_new(file: str, data: bytes) -> None:
     if not os.path.isabs(file):  # noqa: PTH117  # a text from outside
-        raise ControlError(f"{file!r} is not an absolute path")
+        raise CommandError(f"{file!r} is not an absolute path")
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except OSError as error:

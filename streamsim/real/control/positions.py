@@ -6,7 +6,7 @@ from bisect import insort
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from streamsim.errors import ControlError
+from streamsim.errors import CommandError, ControlError
 from streamsim.operators.base import control
 from streamsim.real.control import markers
 from streamsim.real.control.appointments import Appointment, Departure
@@ -45,12 +45,12 @@ class Positions:
         by now.
         """
         if (record is None) == (byte is None):
-            raise ControlError("say either record or byte")
+            raise CommandError("say either record or byte")
         operator = self._holder.operator
         if operator.traits.source:
-            raise ControlError(f"{self.station!r} reads nothing: name the record at a station behind it")
+            raise CommandError(f"{self.station!r} reads nothing: name the record at a station behind it")
         if station is None and (method in UNRECORDED or method not in self._attention.endpoint.api.names()):
-            raise ControlError(f"{method!r} cannot be done at a position")
+            raise CommandError(f"{method!r} cannot be done at a position")
         unit: Literal["record", "byte"] = "record" if record is not None else "byte"
         number = record if record is not None else byte or 0
         operator.counting = operator.counting or self._attention.bytes_in == 0
@@ -91,7 +91,8 @@ class Positions:
                 with suppress(ControlError):
                     self._tell(run, step, "forget_marker", {"marker": marker.hex()})
             name, why = repr(told[-1].server.name), str(error)
-            raise ControlError(why if name in why else f"{name}: {why}") from None
+            kind = CommandError if isinstance(error, CommandError) else ControlError
+            raise kind(why if name in why else f"{name}: {why}") from None
         return marker, frozenset(first.outputs)
 
     def _tell(self, run: RunEntry, step: Step, method: str, parameters: dict[str, Any]) -> None:
@@ -127,7 +128,7 @@ class Positions:
         if method is None:
             self._check_passing()
         elif method in UNRECORDED or method not in self._attention.endpoint.api.names():
-            raise ControlError(f"{method!r} cannot be done at a position")
+            raise CommandError(f"{method!r} cannot be done at a position")
         self._check_several(ports, start)
         self._attention.appointments.append(
             markers.Awaited(bytes.fromhex(marker), start, ports, outputs, method, parameters)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from streamsim.real.control.api import Api
-from streamsim.real.control.client import Client, Refusal
+from streamsim.real.control.client import Client, refusal
 from streamsim.real.control.recording import note
 from streamsim.real.control.rpc import INVALID_PARAMETERS, NO_METHOD, BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of
@@ -45,7 +45,7 @@ class Server:
         given = parameters or {}
         if self._client is None:
             if method not in self._system.names() and method != "rpc.discover":
-                raise Refusal(System(self.entry).refusal(method), NO_METHOD)
+                raise refusal(System(self.entry).refusal(method), NO_METHOD)
             answer = self._by_system(method, given)
             if method in _CHANGES:
                 note(self._run, self.entry.name, method, given)
@@ -68,7 +68,7 @@ class Server:
         try:
             return self._system.call(method, given)
         except BadParameters as error:
-            raise Refusal(str(error), INVALID_PARAMETERS) from None
+            raise refusal(str(error), INVALID_PARAMETERS) from None
 
     def parameters(self) -> dict[str, Any]:
         """Return the operator's parameters and what the system knows."""

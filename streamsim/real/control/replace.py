@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from streamsim.errors import ControlError
+from streamsim.errors import CommandError, ControlError
 from streamsim.real.control.runs import RunEntry, alive, directory_of
 
 STATELESS = ("cat", "tr", "cut", "rev", "expand", "unexpand", "iconv")
@@ -31,7 +31,7 @@ def replace(run: RunEntry, station: str, command: str, *, state: str = "keep", t
     entry = run.server(station)
     tool = os.path.basename(entry.program.split()[0])  # noqa: PTH119  # a word, not a path
     if state not in ("keep", "new"):
-        raise ControlError(f"state is 'keep' or 'new', not {state!r}")
+        raise CommandError(f"state is 'keep' or 'new', not {state!r}")
     if state == "keep" and tool not in STATELESS:
         raise ControlError(
             f"{tool!r} may know something of what it has read, which nobody can hand over: it would write that as at "

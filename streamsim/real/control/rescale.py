@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from streamsim.errors import ControlError
+from streamsim.errors import CommandError, ControlError
 from streamsim.real.control.pipe_levels import pipe_of
 from streamsim.real.control.reach import Server
 from streamsim.real.control.recording import note
@@ -30,22 +30,23 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
 
     Raises
     ------
-    ControlError : the station has no split by key, or fewer servers than that, its operator does not keep its state
-        by keys, or a server did not come to rest in time. Where it raises before the keys move, all go on as before.
+    CommandError : the station has no split by key, or fewer servers than that.
+    ControlError : its operator does not keep its state by keys, or a server did not come to rest in time. Where it
+        raises before the keys move, all go on as before.
     """
     names = [server.name for server in run.servers]
     members = [name for name in names if name.rpartition(".")[0] == station and name.rpartition(".")[2].isdigit()]
     if f"{station}.split" not in names or not members:
-        raise ControlError(f"{station!r} has one server and no split: give it parallelism and partition = 'key'")
+        raise CommandError(f"{station!r} has one server and no split: give it parallelism and partition = 'key'")
     if not 1 <= servers <= len(members):
-        raise ControlError(f"{station!r} was started with {len(members)} servers: ask for 1 to {len(members)}")
+        raise CommandError(f"{station!r} was started with {len(members)} servers: ask for 1 to {len(members)}")
     with ExitStack() as stack:
         stack.enter_context(_alone(run, station))
         since_s = time.monotonic()
         split = stack.enter_context(Server(run, run.server(f"{station}.split")))
         ours = [stack.enter_context(Server(run, run.server(name))) for name in members]
         if split.parameters().get("by") != "key":
-            raise ControlError(f"{station!r} does not share records out by key: its servers have no keys to move")
+            raise CommandError(f"{station!r} does not share records out by key: its servers have no keys to move")
         for one in (split, *ours):
             if one.call("metrics")["paused"]:
                 raise ControlError(f"{one.entry.name!r} is paused, and has to take what is on its way: resume it first")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from streamsim.errors import ControlError, StreamsimError
+from streamsim.errors import CommandError, ScenarioError, StreamsimError
 
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMETERS = -32700, -32600, -32601, -32602
 REFUSED = -32000
@@ -30,11 +30,11 @@ class Request(msgspec.Struct):
     params: dict[str, Any] | list[Any] = msgspec.field(default_factory=dict)
 
 
-class BadParameters(ControlError):
+class BadParameters(CommandError):
     """The parameters do not fit the method."""
 
 
-class NoMethod(ControlError):
+class NoMethod(CommandError):
     """There is no such method."""
 
 
@@ -99,7 +99,7 @@ def _respond(request: Request, call: Callable[[str, dict[str, Any] | list[Any]],
         reply = {"jsonrpc": "2.0", "id": identity, "result": call(request.method, request.params)}
     except NoMethod as error:
         reply = _error(identity, NO_METHOD, str(error))
-    except BadParameters as error:
+    except (CommandError, ScenarioError) as error:  # also: an operator that there is not, or its parameters
         reply = _error(identity, INVALID_PARAMETERS, str(error))
     except StreamsimError as error:
         reply = _error(identity, REFUSED, str(error))

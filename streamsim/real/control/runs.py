@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from streamsim.errors import ControlError, nearest
+from streamsim.errors import CommandError, ControlError, nearest
 from streamsim.real.plan import Plan
 
 PREFIX = "streamsim-"
@@ -53,12 +53,12 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[ServerEntry, ...]
 
     def server(self, name: str) -> ServerEntry:
-        """Return the server of that name; ControlError where there is none."""
+        """Return the server of that name; CommandError where there is none."""
         for server in self.servers:
             if server.name == name:
                 return server
         names = [server.name for server in self.servers]
-        raise ControlError(f"run {self.id} has no server {name!r}{nearest(name, names)} (it has {', '.join(names)})")
+        raise CommandError(f"run {self.id} has no server {name!r}{nearest(name, names)} (it has {', '.join(names)})")
 
 
 def control_paths(directory: Path, number: int | str) -> dict[str, object]:
@@ -125,7 +125,8 @@ def find(word: str | None = None) -> RunEntry:
 
     Raises
     ------
-    ControlError : there is none, or several: names them.
+    ControlError : nothing is running.
+    CommandError : none of the runs fits, or several do: names them.
     """
     known = runs()
     if not known:
@@ -135,8 +136,8 @@ def find(word: str | None = None) -> RunEntry:
         return fitting[0]
     listed = ", ".join(f"{entry.id} ({entry.name})" for entry in fitting or known)
     if fitting:
-        raise ControlError(f"say which run: {listed}")
-    raise ControlError(f"there is no run {word!r}{nearest(str(word), [e.name for e in known])} (there are {listed})")
+        raise CommandError(f"say which run: {listed}")
+    raise CommandError(f"there is no run {word!r}{nearest(str(word), [e.name for e in known])} (there are {listed})")
 
 
 def find_by_directory(directory: Path) -> RunEntry:

@@ -1,0 +1,45 @@
+"""Commands as they are typed: `streamsim ctl` at a run that is going on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamsim.real.control import runs
+from tests.end_to_end.command_line import Run, one_line
+from tests.end_to_end.steering import NUMBERS, connected, running
+
+
+@pytest.fixture(autouse=True)
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
+
+
+WRONG = [
+    ("numbres", "there is no run 'numbres'; did you mean 'numbers'?"),
+    (". kep", "has no server 'kep'; did you mean 'keep'?"),
+    (". keep puase", "there is no method 'puase'; did you mean 'pause'?"),
+    (". last drain", "it has no drain"),
+    (". keep set were=1", "did you mean 'where'?"),
+    (". keep set where=BAD", "where"),
+    (". last set nicenes=5", "did you mean 'niceness'?"),
+    (". last set niceness=40", "niceness: 40 is not from -20 to 19"),
+    (". last set niceness=1 niceness=2", "'niceness' is given twice"),
+    (". keep set niceness", "'niceness' is not NAME=VALUE"),
+    (". keep get nothing", "there is no 'nothing'"),
+    (". keep swap operator=grup parameters={}", "did you mean 'group'?"),
+    (". keep at byte=1 record=1 method=pause", "say either record or byte"),
+    (". keep at byte=100000000 method=puase", "'puase' cannot be done at a position"),
+    (". keep scale 2", "'keep' has one server and no split"),
+]
+
+
+def test_what_names_nothing_or_does_not_fit_is_wrong_input(tmp_path: Path, run: Run) -> None:
+    with running(tmp_path, NUMBERS) as (_, going), connected(going, "keep"):
+        for words, says in WRONG:
+            ran = run("ctl", *words.split())
+            assert (words, ran.status, ran.out) == (words, 2, "")
+            assert says in one_line(ran.err)
+        assert run("ctl", ".", "last", "get", "niceness").out == "0\n"
+    assert run("ctl", ".").status == 1  # nothing is wrong with that: there is no run
