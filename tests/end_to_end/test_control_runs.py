@@ -89,14 +89,15 @@ def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path) -> 
             with pytest.raises(ControlError, match=f"is a Unix command \\(cat\\): it has no {method}"):
                 last.call(method)
         for wrong, reason in [
-            ({"cores": [9999]}, "refuses"),
+            ({"cores": [9999]}, "cores: .9999. is not from 0 to"),
+            ({"niceness": 5, "pipe": "16 KiB", "cores": []}, "the system refuses"),
             ({"niceness": 20}, "niceness: 20 is not from -20 to 19"),
             ({"pipe": "8 GiB"}, "is not from 1 B to 2 GiB"),
             ({"nicenes": 1}, "did you mean 'niceness'"),
         ]:
             with pytest.raises(ControlError, match=reason):
                 last.call("set", wrong)
-        assert last.call("set", {"cores": 0}) == found
+        assert last.call("set", {"cores": 0}) == found  # of what was refused nothing was done
         assert last.call("resume") is True
 
 

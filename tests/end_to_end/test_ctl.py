@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
 
 
+BLOCKED = NUMBERS.replace('rate = "20000 records/s"', "")
 WRONG = [
     ("numbres", "there is no run 'numbres'; did you mean 'numbers'?"),
     (". kep", "has no server 'kep'; did you mean 'keep'?"),
@@ -43,3 +45,34 @@ def test_what_names_nothing_or_does_not_fit_is_wrong_input(tmp_path: Path, run: 
             assert says in one_line(ran.err)
         assert run("ctl", ".", "last", "get", "niceness").out == "0\n"
     assert run("ctl", ".").status == 1  # nothing is wrong with that: there is no run
+
+
+def test_set_changes_all_that_it_names_or_nothing(tmp_path: Path, run: Run) -> None:
+    with running(tmp_path, NUMBERS) as (_, going), connected(going, "keep") as keep:
+        before = keep.parameters()
+        for words, says in [
+            (["where=BAD", "niceness=5"], "where"),
+            (["where=len(record) > 2", "niceness=50"], "niceness: 50"),
+            (["where=len(record) > 2", "pipe=1 XB"], "pipe"),
+            (["where=len(record) > 2", "cores=4096"], "cores: 4096"),
+            (["niceness=5", "cores=0", "wehre=len(record) > 2"], "did you mean 'where'?"),
+        ]:
+            ran = run("ctl", ".", "keep", "set", *words)
+            assert (ran.status, keep.parameters()) == (2, before)
+            assert says in one_line(ran.err)
+        assert run("ctl", ".", "keep", "set", "where=len(record) > 2", "niceness=5").status == 0
+        assert {**before, "where": "len(record) > 2", "niceness": 5} == keep.parameters()
+
+
+def test_what_was_done_is_said_where_the_system_refuses_the_rest(tmp_path: Path, run: Run) -> None:
+    with running(tmp_path, BLOCKED) as (_, going), connected(going, "keep") as keep:
+        keep.call("pause")
+        label, until = "make->keep", time.monotonic() + 20
+        while run("ctl", ".", "make", "get", "unwritten_bytes").out == "0\n":
+            assert time.monotonic() < until
+        ran = run("ctl", ".", "keep", "set", "where=len(record) > 2", "pipe=4 KiB")
+        assert ran.status == 1
+        assert one_line(ran.err).endswith("a pipe holds more than that; read it empty first (where: this has been set)")
+        assert keep.parameters()["where"] == "len(record) > 2"
+        assert keep.parameters()["pipe"][label] == 65536
+        keep.call("resume")

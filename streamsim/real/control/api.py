@@ -54,6 +54,10 @@ class Method:
         """Call it with parameters by name or by position; raises `BadParameters` where they do not fit."""
         if not given and not self.demanding:
             return self.function()
+        return self.function(**self.checked(given))
+
+    def checked(self, given: dict[str, Any] | list[Any]) -> dict[str, Any]:
+        """Return the arguments for its function; raises `BadParameters` where the parameters do not fit."""
         if isinstance(given, list) and len(given) > len(self.names):
             raise BadParameters(f"{self.name} takes {len(self.names)} parameters, not {len(given)}")
         given = self.named(given)
@@ -66,7 +70,7 @@ class Method:
         except msgspec.ValidationError as error:
             raise BadParameters(f"{self.name}: {error}") from None
         rest = {key: value for key, value in given.items() if key not in self.names} if self.rest else {}
-        return self.function(**{name: getattr(checked, name) for name in self.names}, **rest)
+        return {name: getattr(checked, name) for name in self.names} | rest
 
 
 class Api:

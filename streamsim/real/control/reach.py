@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from streamsim.errors import ControlError
 from streamsim.real.control.api import Api
 from streamsim.real.control.client import Client, refusal
 from streamsim.real.control.recording import note
@@ -50,19 +51,33 @@ class Server:
             if method in _CHANGES:
                 note(self._run, self.entry.name, method, given)
             return answer
+        if method == "set" and (system := {name: given[name] for name in given if name in SYSTEM}):
+            self._set(system, {name: value for name, value in given.items() if name not in SYSTEM})
+            return self.parameters()
         if method == "set":
-            system = {name: given[name] for name in given if name in SYSTEM}
-            if system:
-                self._by_system("set", system)
-                note(self._run, self.entry.name, "set", system)
-                given = {name: value for name, value in given.items() if name not in SYSTEM}
-                if not given:
-                    return self.parameters()
-            answer = self._client.call(f"{self._prefix}set", given)
-            return {**answer, **self._system.call("parameters", {})}
+            return {**self._client.call(f"{self._prefix}set", given), **self._system.call("parameters", {})}
         if method == "parameters":
             return self.parameters()
         return self._client.call(f"{self._prefix}{method}", given)
+
+    def _set(self, system: dict[str, Any], own: dict[str, Any]) -> None:
+        """Let the system change something, and the server ``own`` if it is more than nothing: both or none.
+
+        Only what nobody can know beforehand is an exception (a right that is missing, a pipe that is too full).
+        """
+        if own and self._client is not None:
+            try:
+                System(self.entry).verify(**self._system.methods["set"].checked(system))
+            except BadParameters as error:
+                raise refusal(str(error), INVALID_PARAMETERS) from None
+            self._client.call(f"{self._prefix}set", own)
+        try:
+            self._by_system("set", system)
+        except ControlError as error:
+            if own:
+                raise ControlError(f"{error} ({', '.join(own)}: this has been set)") from None
+            raise
+        note(self._run, self.entry.name, "set", system)
 
     def _by_system(self, method: str, given: dict[str, Any]) -> Any:
         try:

@@ -10,6 +10,9 @@ import fcntl
 import os
 import signal
 import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +28,8 @@ SYSTEM = ("niceness", "cores", "pipe")
 
 _LARGEST_PIPE = 1 << 31
 """What the kernel takes at most (pipe(7)); an ordinary user has /proc/sys/fs/pipe-max-size."""
+
+_CORES = os.sysconf("SC_NPROCESSORS_CONF")
 
 _STATES = {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "Z": "ended"}
 
@@ -97,26 +102,42 @@ class System:
         self, niceness: int | None = None, cores: list[int] | int | None = None, pipe: int | str | None = None
     ) -> dict[str, Any]:
         """Change the niceness (-20 to 19), the cores, or the capacity of all input pipes (bytes, or '256 KiB')."""
+        self.verify(niceness, cores, pipe)
+        before = self.parameters()
+        done: list[Callable[[], object]] = []
+        try:
+            if pipe is not None:
+                for descriptor, label in self._server.inputs.items():
+                    done.append(partial(self._with_pipe, descriptor, fcntl.F_SETPIPE_SZ, before["pipe"][label]))
+                    self._with_pipe(descriptor, fcntl.F_SETPIPE_SZ, _pipe_size(pipe))
+            if cores is not None:
+                done.append(partial(self._pin, before["cores"]))
+                self._pin(_cores(cores))
+            if niceness is not None:  # last: an ordinary user could not take it back
+                for task in self._tasks():
+                    os.setpriority(os.PRIO_PROCESS, task, niceness)
+        except OSError as error:
+            for undo in done:
+                with suppress(OSError, ControlError):
+                    undo()
+            if error.errno == errno.EBUSY:
+                raise Busy(f"{self._server.name}: a pipe holds more than that; read it empty first") from None
+            raise ControlError(f"{self._server.name}: the system refuses: {error.strerror}") from None
+        return self.parameters()
+
+    def verify(
+        self, niceness: int | None = None, cores: list[int] | int | None = None, pipe: int | str | None = None
+    ) -> None:
+        """Raise ControlError where `set` could not do it, as far as that is known beforehand; change nothing."""
         self._check()
-        pid = self._server.pid
-        size = None if pipe is None else _pipe_size(pipe)
         if niceness is not None and not -20 <= niceness <= 19:  # the kernel would take the nearest that there is
             raise BadParameters(f"niceness: {niceness} is not from -20 to 19")
-        try:
-            if niceness is not None:
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    os.setpriority(os.PRIO_PROCESS, int(task.name), niceness)
-            if cores is not None:
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    os.sched_setaffinity(int(task.name), [cores] if isinstance(cores, int) else cores)
-            if size is not None:
-                self._resize(size)
-        except (OSError, ValueError, OverflowError) as error:
-            if isinstance(error, OSError) and error.errno == errno.EBUSY:
-                raise Busy(f"{self._server.name}: a pipe holds more than that; read it empty first") from None
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ControlError(f"{self._server.name}: the system refuses: {reason}") from None
-        return self.parameters()
+        if cores is not None and not all(0 <= core < _CORES for core in _cores(cores)):
+            raise BadParameters(f"cores: {cores} is not from 0 to {_CORES - 1}")
+        if pipe is not None:
+            _pipe_size(pipe)
+            if not self._server.inputs:
+                raise ControlError(f"{self._server.name!r} reads no pipe")
 
     @control
     def pause(self) -> bool:
@@ -156,11 +177,12 @@ class System:
             "state, metrics, parameters, set (niceness, cores, pipe) and swap is what can be done"
         )
 
-    def _resize(self, size: int) -> None:
-        if not self._server.inputs:
-            raise ControlError(f"{self._server.name!r} reads no pipe")
-        for descriptor in self._server.inputs:
-            self._with_pipe(descriptor, fcntl.F_SETPIPE_SZ, size)
+    def _pin(self, cores: Iterable[int]) -> None:
+        for task in self._tasks():
+            os.sched_setaffinity(task, cores)
+
+    def _tasks(self) -> list[int]:
+        return [int(task.name) for task in Path(f"/proc/{self._server.pid}/task").iterdir()]
 
     def _with_pipe(self, descriptor: int, command: int, argument: int = 0) -> int:
         try:
@@ -188,6 +210,10 @@ class System:
             return Path(f"/proc/{self._server.pid}/{name}").read_text()
         except OSError as error:
             raise ControlError(f"station {self._server.name!r}: {error.strerror}") from None
+
+
+def _cores(given: list[int] | int) -> list[int]:
+    return [given] if isinstance(given, int) else given
 
 
 def _pipe_size(given: int | str) -> int:
