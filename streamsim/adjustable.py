@@ -88,12 +88,17 @@ Adjustable = Thinning | Filtering
 
 
 class Timed(NamedTuple):
-    """Done to a station at a time (s): ``pause``, ``resume``, or ``pipe``: its input pipes get a size (bytes)."""
+    """Done to a station at a time (s).
+
+    ``pause``, ``resume``; ``pipe``: its input pipes get a ``size`` (bytes); ``niceness``: ``size`` is that; ``cores``:
+    it may use these CPUs.
+    """
 
     time_s: float
     station: str
-    what: Literal["pause", "resume", "pipe"]
+    what: Literal["pause", "resume", "pipe", "niceness", "cores"]
     size: int = 0
+    cores: tuple[int, ...] = ()
 
 
 class Replay(NamedTuple):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from streamsim.adjustable import Replay, Timed
 from streamsim.errors import ControlError, ScenarioError
@@ -14,9 +16,19 @@ _WHY = {
     "swap": "what another program would need is in no profile of this circuit",
     "scale": "a simulation has the servers that the scenario says, from start to end; set parallelism there",
     "restore": "what a state from elsewhere changes is not known",
-    "niceness": "a simulation has the niceness of the scenario, from start to end",
-    "cores": "a simulation has the pins of the scenario, from start to end",
 }
+
+
+_SETS = ("niceness", "cores", "pipe")
+_Core = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Set(msgspec.Struct, frozen=True):
+    """What the system sets of a server, as it was recorded."""
+
+    niceness: Annotated[int, msgspec.Meta(ge=-20, le=19)] | None = None
+    cores: Annotated[list[_Core], msgspec.Meta(min_length=1)] | _Core | None = None
+    pipe: int | str | None = None
 
 
 def read_again(path: Path) -> Replay:
@@ -25,7 +37,7 @@ def read_again(path: Path) -> Replay:
     timed: list[Timed] = []
     for command in read_recording(path):
         if command.timed:
-            timed.append(_timed(path, command))
+            timed += _timed(path, command)
         elif command.method == "set" and command.byte is not None:
             placed.setdefault(command.station, []).append((command.byte, command.parameters))
         else:
@@ -33,21 +45,38 @@ def read_again(path: Path) -> Replay:
     return Replay(placed, tuple(timed))
 
 
-def _timed(path: Path, command: Recorded) -> Timed:
-    name, method = command.station, command.method
+def _timed(path: Path, command: Recorded) -> list[Timed]:
+    """Return what is done at the time of a command, each thing that it sets by itself."""
+    name, method, when = command.station, command.method, command.time_s
     if method in ("pause", "drain"):
-        return Timed(command.time_s, name, "pause")
+        return [Timed(when, name, "pause")]
     if method == "resume":
-        return Timed(command.time_s, name, "resume")
+        return [Timed(when, name, "resume")]
     if method != "set":
         raise _refusal(path, command, method)
     for what in command.parameters:
-        if what != "pipe":
+        if what not in _SETS:
             raise _refusal(path, command, what)
     try:
-        return Timed(command.time_s, name, "pipe", int(parse_bytes(command.parameters["pipe"])))
-    except (KeyError, ValueError, ScenarioError) as error:
-        raise ControlError(f"{path}: set of {name!r}: pipe: {error}") from None
+        given = msgspec.convert(command.parameters, _Set)
+        size = None if given.pipe is None else int(parse_bytes(given.pipe))
+    except (ValueError, ScenarioError) as error:
+        raise ControlError(f"{path}: set of {name!r}: {_where(error)}") from None
+    found = []
+    if size is not None:
+        found.append(Timed(when, name, "pipe", size))
+    if given.cores is not None:
+        cores = (given.cores,) if isinstance(given.cores, int) else tuple(sorted(set(given.cores)))
+        found.append(Timed(when, name, "cores", cores=cores))
+    if given.niceness is not None:
+        found.append(Timed(when, name, "niceness", given.niceness))
+    return found
+
+
+def _where(error: Exception) -> str:
+    """Return what is wrong with a parameter, its name first."""
+    text, _, place = str(error).partition(" - at `$.")
+    return f"{place.rstrip('`') or 'pipe'}: {text}"
 
 
 def _refusal(path: Path, command: Recorded, what: str) -> ControlError:

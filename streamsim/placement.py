@@ -23,8 +23,12 @@ CORES = "cores "
 MOST_LIMITS = 4096
 FULL = 1e-12
 
-WEIGHTS = (1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15)
-"""What a niceness of 0 … 19 weighs (Linux, kernel/sched/core.c, ``sched_prio_to_weight``)."""
+WEIGHTS = (
+    *(88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916),
+    *(9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277),
+    *(1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15),
+)
+"""What a niceness of -20 … 19 weighs (Linux, kernel/sched/core.c, ``sched_prio_to_weight``)."""
 
 
 def label_of(cores: Iterable[int]) -> str:
@@ -41,6 +45,18 @@ class Group(NamedTuple):
 
     cores: frozenset[int]
     weight: float
+
+
+class Place(NamedTuple):
+    """Where a station is put while it runs: the CPUs that it may use (none: all), and its niceness (-20 to 19)."""
+
+    station: str
+    cores: tuple[int, ...]
+    niceness: int
+
+    def group(self, everywhere: frozenset[int]) -> Group:
+        """Return what it shares cores by; niceness 0 weighs 1."""
+        return Group(frozenset(self.cores) or everywhere, WEIGHTS[self.niceness + 20] / WEIGHTS[20])
 
 
 class Limit(NamedTuple):
@@ -83,6 +99,10 @@ class Placement:
         """Return the group of a station."""
         return self.groups[self.group[station]]
 
+    def at(self, place: Place) -> int:
+        """Return the group of a station at a place that was among those that this was made for."""
+        return self.groups.index(place.group(frozenset(self.cores)))
+
     def inside(self, limit: Limit) -> tuple[str, ...]:
         """Return the stations that may use no core but those of a limit."""
         return tuple(name for name, place in self.group.items() if place in limit.groups)
@@ -124,12 +144,19 @@ class Limits:
         return labels(self.placement)[place] or self.placement.inside(self.placement.limits[place])[0]
 
 
-def placement_of(circuit: Circuit, cores: int, pins: Mapping[str, Sequence[int]] | None = None) -> Placement | None:
+def placement_of(
+    circuit: Circuit,
+    cores: int,
+    pins: Mapping[str, Sequence[int]] | None = None,
+    *,
+    later: Sequence[Place] = (),
+) -> Placement | None:
     """Return who may use which of so many cores; None where all stations share all of them alike.
 
     Parameters
     ----------
     pins : the CPUs of stations, in the place of what the circuit says of them; none: all.
+    later : where stations are put while they run.
 
     The numbers of CPUs tell cores apart and mean nothing else: cores that no pin names get the lowest numbers left.
 
@@ -143,12 +170,14 @@ def placement_of(circuit: Circuit, cores: int, pins: Mapping[str, Sequence[int]]
     >>> placement_of(line, 1) is None
     True
     """
-    wanted = {one.name: tuple(one.cores if pins is None else pins.get(one.name, ())) for one in circuit.stations}
-    weights = {one.name: WEIGHTS[one.niceness] / WEIGHTS[0] for one in circuit.stations}
-    numbers = _numbers(wanted, cores)
+    first = [
+        Place(one.name, tuple(one.cores if pins is None else pins.get(one.name, ())), one.niceness)
+        for one in circuit.stations
+    ]
+    numbers = _numbers([*first, *later], cores)
     everywhere = frozenset(numbers)
-    asked = {name: Group(frozenset(some) or everywhere, weights[name]) for name, some in wanted.items()}
-    groups = tuple(dict.fromkeys(asked.values()))
+    asked = {one.station: one.group(everywhere) for one in first}
+    groups = tuple(dict.fromkeys([*asked.values(), *(one.group(everywhere) for one in later)]))
     if len({group.weight for group in groups}) <= 1 and all(group.cores == everywhere for group in groups):
         return None
     limits = _limits(groups, everywhere)
@@ -156,11 +185,11 @@ def placement_of(circuit: Circuit, cores: int, pins: Mapping[str, Sequence[int]]
     return Placement(numbers, groups, place, limits, {one.name: one.parallelism for one in circuit.stations})
 
 
-def _numbers(wanted: Mapping[str, Sequence[int]], cores: int) -> tuple[int, ...]:
+def _numbers(wanted: Sequence[Place], cores: int) -> tuple[int, ...]:
     """Return the numbers of the CPUs: those that pins name, and the lowest others."""
-    named = {number for some in wanted.values() for number in some}
+    named = {number for one in wanted for number in one.cores}
     if len(named) > cores:
-        names = ", ".join(name for name, some in wanted.items() if some)
+        names = ", ".join(dict.fromkeys(one.station for one in wanted if one.cores))
         count = f"{cores} core{'s' if cores != 1 else ''}"
         raise ModelError(
             f"the host has {count}, and {names} are pinned to CPUs {', '.join(map(str, sorted(named)))}: "

@@ -116,7 +116,7 @@ def simulate(
 def replayed(path: Path) -> Replay:
     """Read a recording of ``streamsim run --record`` as a simulation does it again.
 
-    Parameters are set at the bytes where they were; pauses, and the sizes of pipes, come at their times.
+    Parameters are set at the bytes where they were; pauses, sizes of pipes, niceness and cores come at their times.
 
     Raises ControlError naming the command that no simulation knows, and why.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from simpy.events import Event
@@ -77,6 +77,20 @@ class Cores:
         server.kind, server.running_from, server.cores_from = kind, kind.running_s, kind.cores_s
         self._demanded += threads
         self.changed = True
+
+    def move(self, server: Server, group: int) -> None:
+        """Let a server go on in another group of the placement, with what is left of its work."""
+        kind = server.kind
+        if kind is not None:
+            self._advance()
+            left = next(tag for tag, _, one in kind.tasks if one is server) - kind.served
+            kind.tasks = [task for task in kind.tasks if task[2] is not server]
+            heapify(kind.tasks)
+            self._demanded -= kind.threads
+            server.worked()
+        server.group = group
+        if kind is not None:
+            self.start(server, max(0.0, left), kind.threads)
 
     def wake_delay(self, sleeper: int = 0, waker: int | None = None, *, by_timer: bool = False) -> float:
         """Return how long a sleeping server takes to run: far, if a core is idle beside that of whoever wakes it.

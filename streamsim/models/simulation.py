@@ -17,6 +17,7 @@ from streamsim.models.host import Cores
 from streamsim.models.output import Stopping
 from streamsim.models.pipe import Channel
 from streamsim.models.random import stream
+from streamsim.models.repeating import repeat
 from streamsim.models.sampling import Sampler
 from streamsim.models.server import BLOCKED, STARVED, WAITING, Server
 from streamsim.models.source import FastSource, PacedSource
@@ -117,6 +118,7 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
             server.circle = circle
     sampler = Sampler(clock, servers, channels, _first_step(model))
     steering = Steering(model, clock, servers)
+    repeat(model, clock, servers)
     clock.ready.extend(servers)
     clock.hand_over()
     clock.run()

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from simpy.events import Event
 
-from streamsim.adjustable import Replay, Timed, adjustable
+from streamsim.adjustable import Replay, adjustable
 from streamsim.errors import ModelError
 from streamsim.models.adjusting import Adjusted
 from streamsim.models.clock import Clock
+from streamsim.models.repeating import told
 from streamsim.models.server import Server
-from streamsim.models.station import Reader, Station
+from streamsim.models.station import Station
 from streamsim.models.table import Model
 from streamsim.policies import make
 from streamsim.policies.base import Observation, Policy, Sight
@@ -75,27 +75,12 @@ def steered(
     for name in again:
         if can.get(name) is None:
             raise ModelError(f"what was recorded of {name!r} cannot be simulated: it is no 'sample' and no 'cascade'")
-    timed = replay.timed if replay is not None else ()
-    _check_timed(timed, model)
     rows = tuple(
         replace(row, adjustable=can.get(row.name), appointments=tuple(again.get(row.name, ())))
         for row in model.stations
     )
-    return replace(model, stations=rows, steering=seats, timed=timed)
-
-
-def _check_timed(timed: Sequence[Timed], model: Model) -> None:
-    rows = {row.name: row for row in model.stations}
-    for one in timed:
-        row = rows.get(one.station)
-        if row is None:
-            raise ModelError(
-                f"the recording has a {one.what} of {one.station!r}, which no server of this simulation is called "
-                f"(there are {', '.join(rows)})"
-            )
-        if not row.inputs or row.back or row.loop is not None:
-            what = "reads nothing" if not row.inputs else "stands in a loop"
-            raise ModelError(f"{one.what} of {one.station!r} cannot be simulated: it {what}")
+    model = replace(model, stations=rows, steering=seats)
+    return model if replay is None else told(model, scenario.circuit, replay.timed)
 
 
 class Steering:
@@ -106,18 +91,6 @@ class Steering:
         self._servers = {server.row.name: server for server in servers}
         for seat in model.steering:
             _Seated(self, seat)
-        for one in model.timed:
-            clock.at(one.time_s, 0, partial(self._again, one))
-
-    def _again(self, one: Timed, event: Event) -> None:
-        """Do what a real run was told at a time."""
-        server = self._servers[one.station]
-        if one.what == "pipe":
-            for channel in server.inputs:
-                channel.resize(one.size)  # as in a real run: what is full cannot shrink
-        elif isinstance(server, Reader) and server.ended_s is None:
-            server.hold(paused=one.what == "pause")
-        self.clock.hand_over()
 
     def look(self, name: str, *, asks: bool) -> Sight:
         """Return what is seen of a station."""

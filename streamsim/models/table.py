@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from streamsim.adjustable import Replay, Timed
+from streamsim.adjustable import Replay
 from streamsim.circuit import Circuit, Station
 from streamsim.deadlocks import Order, reading_order
 from streamsim.errors import ModelError
@@ -36,6 +36,7 @@ from streamsim.traffic import (
 
 if TYPE_CHECKING:
     from streamsim.adjustable import Adjustable
+    from streamsim.models.repeating import Told
     from streamsim.models.steering import Seat
 
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
@@ -150,7 +151,7 @@ class Model:
     placement: Placement | None = None
     servers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     steering: tuple[Seat, ...] = ()
-    timed: tuple[Timed, ...] = ()
+    told: tuple[Told, ...] = ()
 
     @property
     def sources(self) -> tuple[StationRow, ...]:

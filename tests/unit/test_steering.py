@@ -136,7 +136,10 @@ def test_a_pause_adds_to_a_simulated_makespan_what_it_lasted(tmp_path: Path) -> 
     ("line", "says"),
     [
         ('{"time_s":1,"station":"a","method":"scale","parameters":{"servers":2}}', "scale of 'a' cannot be simulated"),
-        ('{"time_s":1,"station":"a","method":"set","parameters":{"niceness":2}}', "niceness of 'a' cannot be simul"),
+        ('{"time_s":1,"station":"a","method":"set","parameters":{"where":"1"}}', "where of 'a' cannot be simulated"),
+        ('{"time_s":1,"station":"a","method":"set","parameters":{"niceness":20}}', "set of 'a': niceness: .* <= 19"),
+        ('{"time_s":1,"station":"a","method":"set","parameters":{"cores":[-1]}}', "set of 'a': cores.*: .* >= 0"),
+        ('{"time_s":1,"station":"a","method":"set","parameters":{"cores":[]}}', "set of 'a': cores: .*length >= 1"),
         ('{"time_s":1,"station":"a","method":"set","parameters":{"pipe":"much"}}', "set of 'a': pipe: "),
         ('{"time_s":1,"station":"a","method":"pauze","parameters":{}}', "line 2: 'pauze' of 'a' has no byte.*'pause'"),
         ('{"time_s":-1,"station":"a","method":"pause","parameters":{}}', "line 2: not a recorded command.*>= 0"),

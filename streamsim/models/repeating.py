@@ -1,0 +1,85 @@
+"""What a real run was told at a time, done again in a simulation: pauses, sizes of pipes, niceness and cores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from simpy.events import Event
+
+from streamsim.adjustable import Timed
+from streamsim.circuit import Circuit
+from streamsim.errors import ModelError
+from streamsim.models.clock import Clock
+from streamsim.models.server import Server
+from streamsim.models.station import Reader
+from streamsim.models.table import Model, StationRow
+from streamsim.placement import Place, placement_of
+
+_READS = ("pause", "resume", "pipe")
+"""What is done to a station that reads."""
+
+
+class Told(NamedTuple):
+    """One command and whom it is for, by the place in the table; ``group``: whose cores it shares from then on."""
+
+    command: Timed
+    row: int
+    group: int = 0
+
+
+def told(model: Model, circuit: Circuit, timed: Sequence[Timed]) -> Model:
+    """Return the model in which a real run's commands are done again, each at its time.
+
+    Raises ModelError naming the station that is not there, or to which that cannot be done in a simulation.
+    """
+    found = [Told(one, _row_of(one, model).index) for one in timed]
+    places: list[Place] = []
+    now = {one.name: Place(one.name, one.cores, one.niceness) for one in circuit.stations}
+    for command, row, _ in found:
+        name = model.stations[row].name
+        if command.what == "niceness":
+            now[name] = now[name]._replace(niceness=command.size)
+        elif command.what == "cores":
+            now[name] = now[name]._replace(cores=command.cores)
+        places.append(now[name])
+    placement = placement_of(circuit, model.host.cores, later=places)
+    if placement is None:
+        return replace(model, told=tuple(found))
+    rows = tuple(replace(row, group=placement.group[row.name]) for row in model.stations)
+    moved = tuple(one._replace(group=placement.at(place)) for one, place in zip(found, places, strict=True))
+    return replace(model, stations=rows, placement=placement, told=moved)
+
+
+def _row_of(one: Timed, model: Model) -> StationRow:
+    """Return whom it is for: of stations that share a process, that process."""
+    row = next((row for row in model.stations if one.station in (row.name, *row.name.split("+"))), None)
+    if row is None:
+        raise ModelError(
+            f"the recording has a {one.what} of {one.station!r}, which no server of this simulation is called "
+            f"(there are {', '.join(row.name for row in model.stations)})"
+        )
+    if one.what in _READS and (not row.inputs or row.back or row.loop is not None):
+        what = "reads nothing" if not row.inputs else "stands in a loop"
+        raise ModelError(f"{one.what} of {one.station!r} cannot be simulated: it {what}")
+    return row
+
+
+def repeat(model: Model, clock: Clock, servers: Sequence[Server]) -> None:
+    """Have all that the run was told be done at its time, before whatever else happens at that instant."""
+    for one in model.told:
+        clock.at(one.command.time_s, 0, partial(_do, one, servers[one.row]))
+
+
+def _do(one: Told, server: Server, event: Event) -> None:
+    what = one.command.what
+    if what == "pipe":
+        for channel in server.inputs:
+            channel.resize(one.command.size)  # as in a real run: what is full cannot shrink
+    elif what in ("niceness", "cores"):
+        server.clock.cores.move(server, one.group)
+    elif isinstance(server, Reader) and server.ended_s is None:
+        server.hold(paused=what == "pause")
+    server.clock.hand_over()

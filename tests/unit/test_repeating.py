@@ -1,0 +1,134 @@
+"""What a real run was told, done again in a simulation by chunks: its effect is known beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamsim.adjustable import Replay, Timed
+from streamsim.errors import ModelError
+from streamsim.loading import load
+from streamsim.models import simulate
+from streamsim.service import HostProfile
+from streamsim.trace import RunTrace
+from streamsim.verbs import replayed
+
+SIZE = 1 << 20
+PARTS = ("starved", "running", "runnable", "waiting", "blocked")
+
+
+def host(cores: int) -> HostProfile:
+    return HostProfile(cores=cores, available_cores=float(cores), wake_near_s=0.0, wake_far_s=0.0)
+
+
+def pair(*timed: Timed, cores: int = 1, **table: Any) -> RunTrace:
+    """Two stations that need a second of a core each, both from the start on, from sources that need none."""
+    document = {
+        "sources": {"make-a": {"command": "seq 9"}, "make-b": {"command": "seq 9"}},
+        "stations": {"a": {"command": "cat", "input": "make-a"}, "b": {"command": "cat", "input": "make-b"}},
+        "service": {
+            **{f"make-{name}": {"bytes": SIZE} for name in "ab"},
+            **{name: {"per_byte": 1 / SIZE} for name in "ab"},
+        },
+        **table,
+    }
+    return simulate(load(document), host=host(cores), replay=Replay({}, timed)).runs[0]
+
+
+def end(run: RunTrace, name: str) -> float:
+    return float(run.stations[name].time_s[-1])
+
+
+def test_from_niceness_19_on_a_station_gets_what_the_kernels_weights_leave_it() -> None:
+    run = pair(Timed(1.0, "a", "niceness", 19))
+    # Each has had half a core for a second. Then b has 1024 parts of 1039, until its other half is done.
+    assert end(run, "b") == pytest.approx(1.0 + 0.5 * (1024 + 15) / 1024, abs=1e-6)
+    assert run.makespan_s == pytest.approx(2.0, abs=1e-6)
+    raised = pair(Timed(1.0, "a", "niceness", 19), Timed(1.25, "a", "niceness", -20))
+    left_a, left_b = 0.5 - 0.25 * 15 / 1039, 0.5 - 0.25 * 1024 / 1039
+    assert end(raised, "a") == pytest.approx(1.25 + left_a * (88761 + 1024) / 88761, abs=1e-6)
+    assert left_b < left_a
+    assert raised.makespan_s == pytest.approx(2.0, abs=1e-6)
+
+
+def test_niceness_changes_nothing_while_there_are_cores_enough() -> None:
+    assert pair(Timed(0.5, "a", "niceness", 19), cores=2).makespan_s == pytest.approx(1.0, abs=1e-6)
+
+
+def test_two_stations_that_are_put_on_one_core_take_twice_as_long_from_then_on() -> None:
+    both = Timed(0.5, "a", "cores", cores=(1,)), Timed(0.5, "b", "cores", cores=(1,))
+    assert pair(*both, cores=2).makespan_s == pytest.approx(0.5 + 2 * 0.5, abs=1e-6)
+    apart = Timed(0.75, "b", "cores", cores=(0, 1))
+    assert pair(*both, apart, cores=2).makespan_s == pytest.approx(0.5 + 0.25 + 0.375, abs=1e-6)
+    weighed = pair(*both, Timed(0.5, "a", "niceness", 5), cores=2)
+    assert end(weighed, "b") == pytest.approx(0.5 + 0.5 * (1024 + 335) / 1024, abs=1e-6)
+
+
+def test_the_cores_of_the_scenario_hold_until_others_are_set() -> None:
+    free: dict[str, dict[str, Any]] = {name: {"command": "cat", "input": f"make-{name}"} for name in "ab"}
+    both = {name: {**station, "cores": [0]} for name, station in free.items()}
+    assert pair(cores=2, stations=both).makespan_s == pytest.approx(2.0, abs=1e-6)
+    freed = pair(Timed(1.0, "a", "cores", cores=(1,)), cores=2, stations=both)
+    assert freed.makespan_s == pytest.approx(1.5, abs=1e-6)
+    with pytest.raises(ModelError, match=r"the host has 2 cores, and b, a are pinned to CPUs 0, 5, 6: set host\.cores"):
+        pair(Timed(1.0, "a", "cores", cores=(5, 6)), cores=2, stations={**both, "a": free["a"]})
+
+
+def test_budgets_add_up_and_bytes_are_conserved_whatever_is_told_and_the_same_seed_gives_the_same_trace() -> None:
+    rng = np.random.default_rng(5)
+    timed = [Timed(0.1, "make-a", "niceness", 3)]
+    for when in sorted(rng.uniform(0.0, 3.0, 60)):
+        name, place, number = "ab"[int(rng.integers(2))], int(rng.integers(3)), int(rng.integers(-20, 20))
+        timed.append(
+            (
+                Timed(float(when), name, "pipe", 4096 << (number + 20) // 5),
+                Timed(float(when), name, "niceness", number),
+                Timed(float(when), name, "cores", cores=((0,), (1,), (0, 1))[number % 3]),
+            )[place]
+        )
+    table = {"service": {**{f"make-{name}": {"bytes": SIZE} for name in "ab"},
+                         **{name: {"per_byte": "1 us", "scv": 1.0} for name in "ab"}}}  # fmt: skip
+    run, again = (pair(*timed, cores=2, simulate={"replications": 1}, **table) for _ in range(2))
+    for name in "ab":
+        trace, other = run.stations[name], again.stations[name]
+        assert trace.bytes_in[-1] == trace.bytes_out[-1] == SIZE
+        spent = sum(
+            getattr(trace, f"{part}_s")[-1] for part in ("starved", "running", "runnable", "waiting", "blocked")
+        )
+        assert spent == pytest.approx(end(run, name), rel=1e-9)
+        assert np.array_equal(trace.cpu_s, other.cpu_s)
+        assert np.array_equal(trace.time_s, other.time_s)
+
+
+def test_a_recorded_set_of_several_things_is_done_again(tmp_path: Path) -> None:
+    log = tmp_path / "commands.jsonl"
+    log.write_text(
+        '{"schema":"streamsim.recording/1"}\n'
+        '{"time_s":0.5,"station":"a","method":"set","parameters":{"niceness":19,"cores":1,"pipe":"16 KiB"}}\n'
+        '{"time_s":0.5,"station":"b","method":"set","parameters":{"cores":[1,1]}}\n'
+    )
+    again = replayed(log)
+    assert [(one.what, one.size, one.cores) for one in again.timed] == [
+        ("pipe", 16384, ()),
+        ("cores", 0, (1,)),
+        ("niceness", 19, ()),
+        ("cores", 0, (1,)),
+    ]
+    run = pair(*again.timed, cores=2)
+    assert end(run, "b") == pytest.approx(0.5 + 0.5 * (1024 + 15) / 1024, abs=1e-6)
+
+
+def test_what_is_told_to_an_operator_that_shares_a_process_is_told_to_the_process() -> None:
+    document = {
+        "sources": {"make": {"command": "seq 9"}},
+        "stations": {"keep": {"operator": "copy"}, "last": {"operator": "copy", "fuse": True}},
+        "service": {"make": {"bytes": 65536}, "keep": {"per_byte": "1 us"}, "last": {}},
+    }
+    for name in ("keep", "last"):
+        timed = Timed(0.0, name, "pause"), Timed(5.0, name, "resume")
+        assert simulate(load(document), replay=Replay({}, timed)).runs[0].makespan_s > 5.0
+    with pytest.raises(ModelError, match=r"a niceness of 'lost', which no server .* \(there are make, keep\+last\)"):
+        simulate(load(document), replay=Replay({}, (Timed(0.0, "lost", "niceness", 1),)))
