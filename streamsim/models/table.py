@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from streamsim.models.steering import Seat
 
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
-
-
 Split = Literal["turns", "least", "shares"]
 
 
