@@ -119,6 +119,10 @@ class Base(ABC):
         """Take note where the next block stands in a stream of which others work on parts too: for messages."""
         return
 
+    def abandon(self) -> None:
+        """Take away what would be left half done: the input will not come to its end."""
+        return
+
     def between_records(self) -> bool:
         """Return whether all that was taken were whole records."""
         return not any(codec.inside() for codec in self._all_codecs())

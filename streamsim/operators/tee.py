@@ -32,8 +32,9 @@ class Tee(ByteOperator):
     """Pass the bytes on unchanged and write them to a file too.
 
     The file is written as ``FILE.part`` and gets its name when the input has ended, in a circuit when the run has
-    succeeded, so that what bears the name is whole. Links are followed; a device or a named pipe is written as it
-    is. A disk that is full fails the run.
+    succeeded, so that what bears the name is whole; where the input does not come to its end, or nobody reads the
+    output any more, the part is removed. Links are followed; a device or a named pipe is written as it is. A disk
+    that is full fails the run.
     """
 
     traits = Traits(one_to_one=True, state="bounded")
@@ -91,6 +92,14 @@ class Tee(ByteOperator):
         if self._target:
             os.replace(f"{self._target}.part", self._target)  # noqa: PTH105  # as above
         return super().finish()
+
+    def abandon(self) -> None:
+        if self._handle < 0 or not self._target:
+            return
+        try:  # contextlib would double the start of a server too
+            os.unlink(f"{self._target}.part")  # noqa: PTH108
+        except OSError:
+            return  # somebody has taken it away; why we end matters more
 
     def _state(self) -> dict[str, Any]:
         return {"written": self._written}

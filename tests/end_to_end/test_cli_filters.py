@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +54,28 @@ def test_a_filter_refuses_what_it_does_not_know(words: list[str], said: str, run
     ran = run("op", *words)
     assert (ran.status, ran.out) == (2, "")
     assert said in one_line(ran.err)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_tee_that_is_ended_midway_leaves_no_part(end: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "copy").write_bytes(b"old\n")
+    call = [sys.executable, "-m", "streamsim", "op", "tee", "--file", str(tmp_path / "copy")]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tee:
+        assert tee.stdin is not None and tee.stdout is not None
+        tee.stdin.write(b"one\n")
+        tee.stdin.flush()
+        assert tee.stdout.readline() == b"one\n"
+        tee.send_signal(end)
+        assert tee.wait(20) == -end
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("copy", b"old\n")]
+
+
+def test_a_tee_that_nobody_reads_any_more_leaves_no_part(tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "streamsim", "op", "tee", "--file", str(tmp_path / "copy")]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tee:
+        assert tee.stdin is not None and tee.stdout is not None
+        tee.stdout.close()
+        tee.stdin.write(b"one\n")
+        tee.stdin.flush()
+        assert tee.wait(20) == -signal.SIGPIPE
+    assert list(tmp_path.iterdir()) == []

@@ -27,7 +27,7 @@ _signal: Any = sys.modules.get("_signal") or __import__("signal")
 
 
 class Terminated(BaseException):
-    """SIGTERM came."""
+    """A signal came that asks to end: its argument."""
 
 
 class Server:
@@ -143,8 +143,8 @@ def run(spec: Mapping[str, Any]) -> None:
         _die(_signal.SIGPIPE, visits)
     except KeyboardInterrupt:
         _die(_signal.SIGINT, visits)
-    except Terminated:
-        _die(_signal.SIGTERM, visits)
+    except Terminated as asked:
+        _die(asked.args[0], visits)
     except OSError as error:
         from streamsim.errors import RunError
 
@@ -167,6 +167,7 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
     descriptors: Sequence[int] = spec.get("outputs", (1,))
     attention = _listen(spec, inputs, descriptors) if spec.get("control") else Inattention()
     outputs = _outputs(spec, Outputs(descriptors, attention), visits)
+    holder: Server | Fixed | None = None
     try:
         holder = (
             _server(operator, outputs, visits, attention, spec) if isinstance(operator, Operator) else Fixed(operator)
@@ -186,6 +187,9 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
         if operator.course and visits.wanted:
             report_course(operator.course, spec)
         outputs.close()
+    except BaseException:
+        (operator if holder is None else holder.operator).abandon()
+        raise
     finally:
         attention.close()
 
@@ -283,8 +287,15 @@ def _message(error: Exception) -> str:
     return str(error) if isinstance(error, StreamsimError) else f"{type(error).__name__}: {error}"
 
 
+def end_tidily() -> None:
+    """Let SIGTERM, and the end of the terminal, find this process ready to take away what is half done."""
+    for number in (_signal.SIGTERM, _signal.SIGHUP):
+        if _signal.getsignal(number) is _signal.SIG_DFL:  # ignored, as by nohup, it stays
+            _signal.signal(number, _terminate)
+
+
 def _terminate(number: int, frame: object) -> None:
-    raise Terminated
+    raise Terminated(number)
 
 
 def _die(number: int, visits: Visits) -> None:

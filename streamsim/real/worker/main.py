@@ -48,10 +48,11 @@ def run_filter(
     ``rest`` are further keys of SPEC, such as ``on_error`` or ``inputs``.
 
     Raises ScenarioError for a wrong operator or parameter and RunError for a record it cannot work on. Where
-    nobody reads the output any more, this process ends by SIGPIPE.
+    nobody reads the output any more, this process ends by SIGPIPE. To be called in the main thread: it takes SIGTERM.
     """
-    from streamsim.real.worker.loop import run
+    from streamsim.real.worker.loop import end_tidily, run
 
+    end_tidily()
     run({"operator": name, "parameters": dict(parameters), "format": format, **rest})
 
 
