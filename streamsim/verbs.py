@@ -50,17 +50,32 @@ class Outcome:
     calibration: Trace | None = None
 
 
-def measure(scenario: Scenario, *, repetitions: int | None = None, progress: Progress | None = None) -> Trace:
+def measure(
+    scenario: Scenario,
+    *,
+    repetitions: int | None = None,
+    progress: Progress | None = None,
+    replay: Path | None = None,
+) -> Trace:
     """Run a scenario for real, several times, and return what the runs left behind.
 
-    Raises RunError where a station fails, ScenarioError where a file or program is missing.
+    With ``replay`` what ``streamsim run --record`` wrote down is done again in each, at its bytes and times, and the
+    controllers rest.
+
+    Raises RunError where a station fails, ScenarioError where a file or program is missing, ControlError where the
+    recording is wrong, or of another circuit.
     """
     from streamsim.places import check_runnable
     from streamsim.real.measure import measure as measure_for_real
 
     check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
     check_measurable(scenario)
-    return measure_for_real(scenario, repetitions=repetitions, progress=progress)
+    again = None
+    if replay is not None:
+        from streamsim.real.control.recording import read_recording
+
+        again = read_recording(replay)
+    return measure_for_real(scenario, repetitions=repetitions, progress=progress, replay=again)
 
 
 def check_measurable(scenario: Scenario) -> None:

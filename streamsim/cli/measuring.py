@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @example(
     "streamsim measure scenarios/top-words.toml",
     "streamsim measure scenarios/top-words.toml --set host.cores=1 --repetitions 5",
+    "streamsim measure scenarios/shed-load.toml --replay commands.jsonl",
     "streamsim measure --shell 'zcat access.log.gz | sort | uniq -c' --json",
 )
 def measure(
@@ -35,6 +36,15 @@ def measure(
     shell: Shell = None,
     set_: Set = None,
     repetitions: Repetitions = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="Do again what run --record wrote down, at its bytes and times; writes no profile.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = None,
     json: Json = False,
 ) -> None:
@@ -50,9 +60,10 @@ def measure(
     loaded = one_scenario(scenario, shell, set_)
     directory = directory_of(loaded, output)
     with ProgressLine() as progress:
-        trace = verbs.measure(loaded, repetitions=repetitions, progress=progress)
+        trace = verbs.measure(loaded, repetitions=repetitions, progress=progress, replay=replay)
     write_trace_of(directory, loaded, trace)
-    write_whole(directory / "profile.json", to_json(verbs.fit(trace, loaded)))
+    if replay is None:  # a run that was told to change says nothing of how it is without
+        write_whole(directory / "profile.json", to_json(verbs.fit(trace, loaded)))
     result = verbs.summarise(trace, loaded)
     file = write_whole(directory / "measured.json", to_json(result))
     print_result(result, json=json, written=file)

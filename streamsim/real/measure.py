@@ -15,6 +15,8 @@ from streamsim.expansion import expand, servers_of
 from streamsim.places import check_runnable
 from streamsim.pooling import by_station
 from streamsim.real.control.conductor import Conductor, conducting
+from streamsim.real.control.recording import Recorded, by_server
+from streamsim.real.control.repeating import check_again, repeating
 from streamsim.real.launch import Crew, Setting, launched
 from streamsim.real.observation.assemble import busy_cores, plain_traces, station_traces, with_stolen
 from streamsim.real.observation.host import check_environment, left_over, stolen_rate, usage
@@ -94,13 +96,20 @@ class Session:
         self._log.add(speeds)
         return speeds
 
-    def run_once(self, scenario: Scenario, *, observe: bool = True) -> RunTrace:
+    def run_once(
+        self, scenario: Scenario, *, observe: bool = True, replay: tuple[Recorded, ...] | None = None
+    ) -> RunTrace:
         """Run a scenario once and return what the run left behind.
 
-        Raises RunError where a station fails, ScenarioError where a file or a program is missing.
+        ``replay``: the commands of an earlier run, done again at their bytes and times; the controllers rest then.
+
+        Raises RunError where a station fails, ScenarioError where a file or a program is missing, ControlError where
+        the recording has what cannot be done again in this circuit.
         """
         check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
         plan = make_plan(_drawn(scenario, self._runs))
+        again = replay or ()
+        check_again(again, plan)
         self._runs += 1
         cpus = pin_set(scenario.host.cores, strict=True) or frozenset()
         before = self._last
@@ -108,11 +117,13 @@ class Session:
             before = self._read()
         # Of the run alone: what others did while the probes or the files were looked at is no matter of the run.
         began, own = {cpu: usage(cpu) for cpu in cpus}, time.process_time()
-        setting = Setting(cpus=cpus, visits=observe)
+        setting = Setting(cpus=cpus, visits=observe, replay=by_server(again))
+        late = tuple(command for command in again if command.timed)
         with (
             _kept_off(cpus) as shared,
             launched(plan, setting) as crew,
-            conducting(scenario, crew) as conductor,
+            conducting(scenario, crew, rest=replay is not None) as conductor,
+            repeating(crew, late, time.monotonic()) as repeater,
         ):
             seen = _observed(crew, shared=shared) if observe else _unobserved(crew)
             own = (time.process_time() - own if shared else 0.0) + crew.overhead_s
@@ -145,7 +156,10 @@ class Session:
             background_cores=left.background_cores,
             busy_time_s=busy[0],
             busy_cores=busy[1],
-            warnings=tuple(crew.warnings + seen.warnings + (conductor.warnings if conductor else [])),
+            warnings=(
+                *(crew.warnings + seen.warnings),
+                *(text for one in (conductor, repeater) if one is not None for text in one.warnings),
+            ),
             commands=_done(conductor),
         )
 
@@ -204,6 +218,7 @@ def measure(
     progress: Progress | None = None,
     repetitions: int | None = None,
     reference_rate: float | None = None,
+    replay: tuple[Recorded, ...] | None = None,
 ) -> Trace:
     """Run a scenario as often as it says, after its warm-up runs, and return what the runs left behind.
 
@@ -212,9 +227,11 @@ def measure(
     observe : whether to watch the stations; without, only their lives and CPU times are known.
     repetitions : how many runs count; default: what the scenario says.
     reference_rate : see `Session`.
+    replay : the commands of an earlier run, done again in each; the scenario's controllers rest then.
 
     Raises
     ------
+    ControlError : the recording has what cannot be done again in this circuit.
     RunError : a station failed, the machine has fewer cores than the scenario wants, or this is not Linux.
     ScenarioError : a file or a program is missing; nothing was started.
     """
@@ -226,7 +243,7 @@ def measure(
         for number in range(warmups + count):
             if progress is not None:
                 progress(number, warmups + count, "warming up" if number < warmups else "measuring")
-            run = session.run_once(scenario, observe=observe)
+            run = session.run_once(scenario, observe=observe, replay=replay)
             if number >= warmups:
                 runs.append(run)
     if progress is not None:

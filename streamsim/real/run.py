@@ -9,11 +9,11 @@ from pathlib import Path
 
 from streamsim.places import check_runnable
 from streamsim.real.control.conductor import conducting
-from streamsim.real.control.recording import Recorded, by_station, check_recording, recorded_in, write_recording
-from streamsim.real.control.repeating import repeating
+from streamsim.real.control.recording import Recorded, by_server, recorded_in, write_recording
+from streamsim.real.control.repeating import check_again, repeating
 from streamsim.real.launch import Setting, launched
 from streamsim.real.place import pin_set
-from streamsim.real.plan import Plan, make_plan
+from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 
@@ -51,7 +51,7 @@ def run(
     check_runnable(scenario.circuit, standard_input=True, file=scenario.file)
     plan = make_plan(scenario)
     again = replay or ()
-    check_recording(again, _programs(plan))
+    check_again(again, plan)
     late = tuple(command for command in again if command.timed)
     setting = Setting(
         stdin=stdin,
@@ -59,7 +59,7 @@ def run(
         collect=False,
         cpus=pin_set(cores or scenario.host.cores, strict=False),
         own_group=not _has_terminal(),
-        replay=by_station(again),
+        replay=by_server(again),
     )
     with (
         launched(plan, setting) as crew,
@@ -71,16 +71,6 @@ def run(
             write_recording(record, recorded_in(crew.directory, start_s))
     said = [] if timed or not late else [_left_out(late)]
     return (*crew.warnings, *said, *(text for one in (conductor, repeater) if one is not None for text in one.warnings))
-
-
-def _programs(plan: Plan) -> dict[str, str | None]:
-    """Return the operator of each station that is a server of ours, None for those that are Unix commands."""
-    found: dict[str, str | None] = {}
-    for process in plan.processes:
-        found[process.name] = None if process.spec is None else str(process.spec["operator"])
-        if process.spec is not None:
-            found.update({str(one["name"]): str(one["operator"]) for one in process.spec.get("fused", ())})
-    return found
 
 
 def _left_out(commands: tuple[Recorded, ...]) -> str:

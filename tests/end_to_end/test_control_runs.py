@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -272,3 +273,25 @@ def test_a_command_takes_effect_downstream_at_the_record_that_it_names_upstream(
     assert (tmp_path / "out").read_bytes().splitlines() == [
         line + (b"a" if place < first else b"b") for place, line in enumerate(even)
     ]
+
+
+def test_a_measurement_does_again_what_was_recorded_in_each_of_its_runs(tmp_path: Path) -> None:
+    log, text = tmp_path / "log.jsonl", NUMBERS.replace('rate = "20000 records/s"', "")
+    (tmp_path / "numbers.toml").write_text(text)
+    half = sum(len(b"%d\n" % number) for number in range(1, 15001))
+    write_recording(
+        log,
+        [
+            Recorded(0.0, "last", "set", {"niceness": 1, "cores": [0]}),
+            Recorded(0.1, "keep", "set", {"where": "int(record) % 3 == 0"}, half),
+            Recorded(0.1, "keep", "swap", {"operator": "copy", "parameters": {}, "state": "new"}, half + 6 * 3000),
+        ],
+    )
+    command = [sys.executable, "-m", "streamsim", "measure", str(tmp_path / "numbers.toml"), "--replay", str(log)]
+    command += ["--set", "host.cores=1", "--repetitions", "2", "--output", str(tmp_path / "here"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    kept = [*range(7, 15001, 7), *range(15003, 18001, 3), *range(18001, 30001)]
+    found = json.loads((tmp_path / "here" / "measured.json").read_bytes())["stations"]
+    assert found["last"]["bytes_in"]["value"] == sum(len(b"%d\n" % number) for number in kept)
+    assert not (tmp_path / "here" / "profile.json").exists()

@@ -178,7 +178,7 @@ def _controls(operator: str) -> list[str]:
     return [name for name in dir(kind) if hasattr(getattr(kind, name), "__control__")]
 
 
-def by_station(commands: Iterable[Recorded]) -> dict[str, list[dict[str, Any]]]:
+def by_server(commands: Iterable[Recorded]) -> dict[str, list[dict[str, Any]]]:
     """Return what each server is told to do again: see `appointments.expect`."""
     found: dict[str, list[dict[str, Any]]] = {}
     for command in commands:

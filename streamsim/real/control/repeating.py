@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from streamsim.errors import ControlError
 from streamsim.real.control.reach import Server
-from streamsim.real.control.recording import Recorded
+from streamsim.real.control.recording import Recorded, check_recording
 from streamsim.real.control.rescale import rescale
 from streamsim.real.control.runs import RunEntry, alive, find_by_directory
 from streamsim.real.launch import Crew
+from streamsim.real.plan import Plan
 
 
 class Repeater:
@@ -50,6 +51,16 @@ class Repeater:
             raise ControlError("it has ended before")
         with Server(self._run, entry) as server:
             return server.call(command.method, command.parameters)
+
+
+def check_again(commands: Iterable[Recorded], plan: Plan) -> None:
+    """Raise ControlError where commands of an earlier run cannot be done again in a run of this plan."""
+    programs: dict[str, str | None] = {}
+    for process in plan.processes:
+        programs[process.name] = None if process.spec is None else str(process.spec["operator"])
+        if process.spec is not None:
+            programs.update({str(one["name"]): str(one["operator"]) for one in process.spec.get("fused", ())})
+    check_recording(commands, programs)
 
 
 @contextmanager

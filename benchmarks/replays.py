@@ -1,0 +1,106 @@
+"""How well a simulation does again what a real run was told: niceness, cores, pauses, other programs, other servers.
+
+Two lines share the cores. Each case is measured with its commands (``measure --replay``) and simulated with them
+(``simulate --replay``) from the profile of runs without any; the cases are measured in turn.
+
+    python benchmarks/replays.py [--rounds 5] [--megabytes 6] [--cases none niceness cores pause]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common import machine
+
+from streamsim import verbs
+from streamsim.loading import load
+from streamsim.real.control.recording import Recorded, write_recording
+from streamsim.real.measure import Session, trace_of
+from streamsim.scenario import Scenario
+from streamsim.trace import RunTrace
+
+
+class Case(NamedTuple):
+    """A scenario and what it is told while it runs, once the profile of the scenario is known."""
+
+    scenario: Scenario
+    commands: tuple[Recorded, ...]
+
+
+def lines(directory: Path, **station: Any) -> Scenario:
+    """Two compressors, each of a file of words of its own."""
+    document = {
+        "name": "replays",
+        "sources": {"words-a": {"file": "a.txt"}, "words-b": {"file": "b.txt"}},
+        "stations": {
+            "a": {"command": "gzip -6", "input": "words-a", **station},
+            "b": {"command": "gzip -6", "input": "words-b", **station},
+        },
+        "sinks": {"at-a": {"input": "a"}, "at-b": {"input": "b"}},
+        "host": {"cores": 2},
+    }
+    return load(document, file=str(directory / "replays.toml"))
+
+
+def cases(directory: Path) -> dict[str, Case]:
+    """All cases, by their names."""
+    one, two = lines(directory, cores=[0]), lines(directory)
+    return {
+        "none, one core": Case(one, ()),
+        "niceness": Case(one, (Recorded(0.5, "a", "set", {"niceness": 19}),)),
+        "none, two cores": Case(two, ()),
+        "cores": Case(two, tuple(Recorded(0.3, name, "set", {"cores": [0]}) for name in "ab")),
+        "pause": Case(two, (Recorded(0.3, "a", "pause", {}), Recorded(1.3, "a", "resume", {}))),
+    }
+
+
+def ends(run: RunTrace) -> dict[str, float]:
+    """Return when each station ended (s)."""
+    return {name: float(run.stations[name].time_s[-1]) for name in run.stations}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--megabytes", type=float, default=6.0)
+    parser.add_argument("--cases", nargs="+")
+    given = parser.parse_args()
+    print(machine())
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        for seed, file in enumerate("ab"):
+            rng = random.Random(seed)
+            words = (
+                "".join(rng.choices("abcdefghij", k=rng.randint(3, 9))) for _ in range(int(given.megabytes * 1.4e5))
+            )
+            (directory / f"{file}.txt").write_text("\n".join(words) + "\n")
+        known = {key: case for key, case in cases(directory).items() if not given.cases or key in given.cases}
+        measured: dict[str, list[RunTrace]] = {key: [] for key in known}
+        with Session(cores=2) as session:
+            for _ in range(given.rounds):
+                for key, case in known.items():
+                    measured[key].append(session.run_once(case.scenario, replay=case.commands))
+        profiles = {
+            id(case.scenario): verbs.fit(trace_of(case.scenario, measured[key]), case.scenario)
+            for key, case in known.items()
+            if not case.commands
+        }
+        print(f"{'case':18} {'station':8} {'measured, s':>24} {'simulated, s':>13} {'error':>8}")
+        for key, case in known.items():
+            log = directory / "commands.jsonl"
+            write_recording(log, case.commands)
+            run = verbs.simulate(case.scenario, profiles[id(case.scenario)], replay=verbs.replayed(log)).runs[0]
+            for station, end in ends(run).items():
+                times = sorted(ends(one)[station] for one in measured[key])
+                middle = statistics.median(times)
+                spread = f"{middle:.3f} ({times[0]:.3f} to {times[-1]:.3f})"
+                print(f"{key:18} {station:8} {spread:>24} {end:13.3f} {end / middle - 1:+8.1%}")
+
+
+if __name__ == "__main__":
+    main()
