@@ -16,7 +16,8 @@ from streamsim.loading import load
 from streamsim.real import measure
 from streamsim.real.endings import judge, tail_of, was_cut
 from streamsim.real.observation.host import Usage, check_environment, left_over, usage
-from streamsim.real.observation.observe import SHARE, period_s
+from streamsim.real.observation.observe import SHARE
+from streamsim.real.observation.pace import LONGEST_S, Switching, period_s
 from streamsim.real.observation.probe import Probe, Speeds
 from streamsim.real.observation.speed import SpeedLog
 from streamsim.real.pipes import Descriptors
@@ -129,6 +130,29 @@ def test_looking_costs_less_than_a_hundredth_of_a_core() -> None:
     assert SHARE <= 0.01
     periods = [period_s(elapsed) for elapsed in (0.0, 1.0, 30.0, 1000.0)]
     assert periods == sorted(periods)
+
+
+def test_the_faster_processes_take_turns_the_less_often_they_are_looked_at() -> None:
+    for elapsed in (0.0, 1.0, 30.0, 1000.0):
+        periods = [period_s(elapsed, rate) for rate in (0.0, 12e3, 20e3, 50e3, 1e6)]
+        assert periods == sorted(periods)
+        assert periods[0] == periods[1] == period_s(elapsed)
+        assert periods[-1] <= LONGEST_S
+
+
+def test_switches_are_averaged_over_bursts_and_forgotten_soon() -> None:
+    switching, count = Switching(0.0), 0
+    rates = []
+    for step in range(1, 201):  # bursts of 5 ms in 20
+        count += 200 if step % 4 == 0 else 0
+        switching.note(step * 0.005, count)
+        rates.append(switching.per_s)
+    assert all(5e3 < rate < 16e3 for rate in rates[100:])
+    assert sum(rates[100:]) / 100 == pytest.approx(10e3, rel=0.05)
+    switching.note(2.0, count)
+    assert switching.per_s < 1.0
+    switching.note(1.0, count + 1000)  # the clock cannot go back, and what is counted twice counts once
+    assert switching.per_s < 1.0
 
 
 def test_importing_the_runtime_starts_nothing() -> None:

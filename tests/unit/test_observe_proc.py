@@ -87,6 +87,20 @@ def test_a_process_that_sleeps_on_is_seen_without_being_read_again() -> None:
         assert not process.look()
 
 
+def test_every_time_that_it_is_put_on_a_core_counts() -> None:
+    with started("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child, watched(child.pid) as process:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert sees(process, STARVED)
+        before = process.switches
+        for _ in range(20):
+            child.stdin.write(b"x")
+            child.stdin.flush()
+            child.stdout.read(1)
+        assert sees(process, STARVED)
+        assert before + 20 <= process.switches <= before + 100  # more where others want its core
+
+
 def test_the_counters_of_a_zombie_are_final() -> None:
     words = ("sh", "-c", "head -c 100000 /dev/zero")
     with started(*words, stdout=subprocess.DEVNULL) as child, watched(child.pid) as process:

@@ -1,4 +1,4 @@
-"""The observer: looks at every station up to a few hundred times a second, for at most 1 % of a core."""
+"""The observer: looks at every station up to a few hundred times a second, for at most 1 % of a core (pace.py)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from streamsim.real.children import Child
 from streamsim.real.launch import Crew
 from streamsim.real.observation.feed import Feed
 from streamsim.real.observation.gauge import Gauge, Holder
+from streamsim.real.observation.pace import Switching, period_s, sparing
 from streamsim.real.observation.spin import rate_now
 from streamsim.real.observation.watch import Watch
 
@@ -26,6 +27,9 @@ _ROWS_EVERY = 2
 _AGAIN_S = 0.8e-3
 """How long after a row those that starved in it are looked at again (`Watch.again`): some ten reads later."""
 
+_AGAIN_BELOW = 2.0
+"""Not where they switch so often that looks are spared (`sparing`): nothing there stands still over a full buffer."""
+
 _GAUGE_EVERY = 2
 """Every so many sweeps the levels of the pipes are read."""
 
@@ -34,20 +38,6 @@ _FILES_EVERY_S = 0.25
 
 _SPIN_EVERY_S = 0.2
 """The speed of the cores is sampled so often, for 0.3 ms. It stays the same for 50 ms about (see speed.py)."""
-
-
-def period_s(elapsed: float) -> float:
-    """Return how long to sleep between sweeps when so much of a run has passed, cost permitting.
-
-    Short runs need short periods; a minute has enough samples anyway.
-
-    >>> [period_s(elapsed) for elapsed in (0.1, 5.0, 60.0, 600.0)]
-    [0.002, 0.005, 0.01, 0.02]
-    """
-    for until, period in ((0.2, 0.002), (20.0, 0.005), (120.0, 0.01)):
-        if elapsed < until:
-            return period
-    return 0.02
 
 
 class Observer:
@@ -71,6 +61,7 @@ class Observer:
         self.cost_s = 0.0
         self._sweep_cost = 0.0
         self._glances = -1
+        self._switching = Switching(self._began)
         self._files_due = self._began + _FILES_EVERY_S
         self._spin_due = self._began + _SPIN_EVERY_S if spin else float("inf")
         self.rates: list[float] = []
@@ -98,7 +89,7 @@ class Observer:
         self.cost_s += spent
         elapsed = time.monotonic() - self._began
         self._sweep_cost = spent if not self._sweep_cost else 0.9 * self._sweep_cost + 0.1 * spent
-        period = period_s(elapsed)
+        period = period_s(elapsed, self._switching.per_s)
         if self.cost_s > ALLOWANCE_S + SHARE * elapsed:
             period = max(period, self._sweep_cost / SHARE)
         return period * self._random.uniform(0.6, 1.4)
@@ -115,11 +106,14 @@ class Observer:
         if self._glances % _ROWS_EVERY:
             for watch in self._alive:
                 watch.glance(now)
+            self._note_switches(now)
             return
         self.sweeps += 1
         for watch in self._alive:
             watch.look(self.sweeps, now)
-        self._hungry = [watch for watch in self._alive if watch.hungry]
+        self._note_switches(now)
+        if sparing(self._switching.per_s) < _AGAIN_BELOW:
+            self._hungry = [watch for watch in self._alive if watch.hungry]
         if self.sweeps % _GAUGE_EVERY == 0:
             for gauge in self._gauges:
                 level = gauge.level()
@@ -133,6 +127,9 @@ class Observer:
             watch = self._alive[self.sweeps % len(self._alive)]
             watch.look_for_temporaries(self._temporaries)
             watch.child.trim_stderr()
+
+    def _note_switches(self, now: float) -> None:
+        self._switching.note(now, sum([watch.tree.switches for watch in self.watches]))
 
     def _spin(self) -> None:
         before = time.thread_time()

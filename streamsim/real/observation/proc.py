@@ -71,15 +71,15 @@ def is_splice(wchan: bytes) -> bool:
 
 
 class Task:
-    """One thread: its time on a core and waiting for one (ns), and what it was last seen doing."""
+    """One thread: its ns on a core and waiting for one, how often it got one, and what it was last seen doing."""
 
-    __slots__ = ("_last", "_schedstat", "_wchan", "cpu", "delay", "spliced", "state")
+    __slots__ = ("_last", "_schedstat", "_wchan", "cpu", "delay", "spliced", "state", "switches")
 
     def __init__(self, pid: int, tid: int) -> None:
         base = f"/proc/{pid}/task/{tid}"
         self._schedstat, self._wchan = opened(f"{base}/schedstat"), opened(f"{base}/wchan")
         self._last = b""
-        self.cpu = self.delay = 0
+        self.cpu = self.delay = self.switches = 0
         self.state, self.spliced = ACTIVE, False
 
     def look(self) -> bool:
@@ -101,7 +101,7 @@ class Task:
         if data != self._last:
             self._last = data
             words = data.split()
-            self.cpu, self.delay = int(words[0]), int(words[1])
+            self.cpu, self.delay, self.switches = int(words[0]), int(words[1]), int(words[2])
             if state and is_splice(wchan):
                 self.spliced = True
         return True
@@ -124,7 +124,7 @@ class Process:
         self._children = opened(f"/proc/{pid}/task/{pid}/children")
         self._directory = f"/proc/{pid}/task"
         self._links = 0
-        self._gone_delay = 0
+        self._gone_delay = self._gone_switches = 0
         self.first = Task(pid, pid)
         self.tasks: dict[int, Task] = {pid: self.first}
         self.cpu = 0
@@ -171,6 +171,7 @@ class Process:
         for tid in self.tasks.keys() - now - {self.pid}:
             gone = self.tasks.pop(tid)
             self._gone_delay += gone.delay
+            self._gone_switches += gone.switches
             gone.close()
 
     def look_at_io(self) -> None:
@@ -190,6 +191,13 @@ class Process:
         if len(self.tasks) == 1:
             return self.first.delay + self._gone_delay
         return sum(task.delay for task in self.tasks.values()) + self._gone_delay
+
+    @property
+    def switches(self) -> int:
+        """How often its threads were put on a core."""
+        if len(self.tasks) == 1:
+            return self.first.switches + self._gone_switches
+        return sum(task.switches for task in self.tasks.values()) + self._gone_switches
 
     @property
     def state(self) -> int:

@@ -33,7 +33,7 @@ class Tree:
         self.family = False
         self._stat = opened(f"/proc/{pid}/stat")
         self._most_cpu_s = 0.0
-        self._gone_delay = 0
+        self._gone_delay = self._gone_switches = 0
 
     def look(self) -> bool:
         """Bring states and times up to date; return whether anything has happened since."""
@@ -84,6 +84,14 @@ class Tree:
             delay += sum(process.delay for process in self._children.values())
         return delay / 1e9
 
+    @property
+    def switches(self) -> int:
+        """How often its threads were put on a core."""
+        switches = self.root.switches + self._gone_switches
+        if self._children:
+            switches += sum(process.switches for process in self._children.values())
+        return switches
+
     def cpu_s(self) -> float:
         """Return the core-seconds of it, of its children, and of those it has waited for (known by ticks of 10 ms)."""
         cpu = self.root.cpu / 1e9
@@ -114,6 +122,7 @@ class Tree:
         for pid in known.keys() - found:
             gone = known.pop(pid)
             self._gone_delay += gone.delay
+            self._gone_switches += gone.switches
             gone.close()
         self.family = self.family or bool(found)
 

@@ -25,6 +25,9 @@ COLUMNS = 13
 
 _MOST_ROWS = 16384
 
+_ENOUGH_BITES = 32
+"""So many of a run tell what a bite costs; each takes one more waking of the observer."""
+
 
 class _Sleep(NamedTuple):
     """A sweep that found it as the sweep before had, asleep."""
@@ -123,7 +126,8 @@ class Watch:
 
     @property
     def _hungry(self) -> bool:
-        return self._state == STARVED and self._settled and not self.tree.several and self.child.process.spec is None
+        tool = self.child.process.spec is None and not self.tree.several
+        return tool and self._state == STARVED and self._settled and len(self.bites) < 2 * _ENOUGH_BITES
 
     def again(self, now: float) -> None:
         """Look a second time, and note what a tool took and used in between if it is asleep for want of input again.
