@@ -4,11 +4,12 @@ It leads the process group of the stations and reads a pipe whose only writer is
 runner, SIGKILL included, closes that pipe; the guardian then kills the stations, their descendants and its group, and
 removes the unfinished files.
 
-Why so: PR_SET_PDEATHSIG would need code between fork and exec in every station (slow, and unsafe once the runner
-has threads), does not reach grandchildren, and is lost on exec of a set-user-id program. Why a shell: dash is up
-after 1 ms, a Python after 10 ms of a core that the circuit needs. Why a roll of process ids as well: a station may
-leave the group (``timeout`` and ``setsid`` do). Why no gap while starting: a starting station holds its inherited copy
-of the pipe's write end until its exec, and by then it is in the group.
+Why so: PR_SET_PDEATHSIG would need code between fork and exec in every station (slow, and unsafe once the runner has
+threads), does not reach grandchildren, and is lost on exec of a set-user-id program. Why a shell: dash is up after 1
+ms, a Python after 10 ms of a core that the circuit needs. Why a roll of process ids as well: a station may leave the
+group (``timeout`` and ``setsid`` do). Why the mark (marks.py): a daemon leaves its parents as well. Why no gap while
+starting: a starting station holds its inherited copy of the pipe's write end until its exec, and by then it is in the
+group.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ from contextlib import suppress
 from types import TracebackType
 
 from streamsim.errors import RunError
+from streamsim.real.marks import VARIABLE, kill_marked
 from streamsim.real.pipes import Descriptors
 
 # A stopped process forks no more, so the search for descendants ends; SIGKILL works on stopped ones too.
 _SCRIPT = """
+mark=$1
+shift
+marked() {
+  grep -lzxFe "$mark" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
+}
 alive=
 while read -r sign pid; do
   rest=
@@ -33,7 +40,7 @@ while read -r sign pid; do
   [ "$sign" = + ] && alive="$alive $pid"
 done
 found=
-next=$alive
+next="$alive $(marked)"
 while :; do
   case $next in *[0-9]*) ;; *) break ;; esac
   found="$found $next"
@@ -49,6 +56,7 @@ while :; do
   next=$new
 done
 [ -n "$found" ] && kill -KILL $found
+for one in $(marked); do kill -KILL "$one"; done
 rm -rf -- "$@"
 kill -KILL 0
 """
@@ -59,12 +67,13 @@ _DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal
 class Guardian:
     """The guardian of one run; leaving the block kills its group and reaps it.
 
-    ``files`` are removed should the runner be killed. ``group`` is the process group that stations join; ``roll`` the
+    ``directory`` is the run's, whose name marks its processes; it and ``files`` are removed should the runner be
+    killed. ``group`` is the process group that stations join; ``roll`` the
     descriptor on which it is told of them.
     """
 
-    def __init__(self, files: Sequence[str], descriptors: Descriptors) -> None:
-        self._descriptors = descriptors
+    def __init__(self, directory: str, files: Sequence[str], descriptors: Descriptors) -> None:
+        self._directory, self._descriptors = directory, descriptors
         shell = shutil.which("sh")
         if shell is None:
             raise RunError("there is no 'sh' on the PATH to guard the run with")
@@ -72,7 +81,7 @@ class Guardian:
         try:
             self._pid = os.posix_spawn(
                 shell,
-                ["sh", "-c", _SCRIPT, "streamsim-guardian", *files],
+                ["sh", "-c", _SCRIPT, "streamsim-guardian", f"{VARIABLE}={directory}", directory, *files],
                 os.environ,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, read, 0),
@@ -108,4 +117,5 @@ class Guardian:
             os.killpg(self.group, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
+        kill_marked(self._directory)
         self._descriptors.close(self.roll)

@@ -20,6 +20,7 @@ from streamsim.errors import RunError
 from streamsim.real.children import Child, descendants, kill_all, uninterrupted
 from streamsim.real.control.runs import control_paths, publish
 from streamsim.real.guardian import Guardian
+from streamsim.real.marks import VARIABLE
 from streamsim.real.memory import keeping_memory
 from streamsim.real.pipes import Descriptors, Joint, make_joints
 from streamsim.real.place import Place, find_program, is_named_pipe, opening_itself, run_directory, settle
@@ -95,12 +96,16 @@ class Crew:
         processes = self.plan.processes
         with ExitStack() as stack:
             if worth_it(processes):
-                parent = WarmParent(processes, self._group, self._guardian.roll, _DEFAULT_SIGNALS)
+                parent = WarmParent(processes, self._group, self._guardian.roll, _DEFAULT_SIGNALS, self._environment)
                 self._parent = stack.enter_context(parent)
             for number, process in enumerate(processes):
                 self._start(number, process)
         if self._parent is not None:
             self.overhead_s, self._parent = self._parent.cpu_s, None
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, VARIABLE: str(self.directory)}
 
     @property
     def _group(self) -> int:
@@ -186,7 +191,7 @@ class Crew:
         return [*process.arguments, f"@{path}"]
 
     def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:
-        environment = {**os.environ, **process.environment}
+        environment = {**self._environment, **process.environment}
         environment = environment if process.spec is None else keeping_memory(environment)
         program = find_program(arguments[0], environment, self.plan.directory, process.name)
 
@@ -310,7 +315,7 @@ def launched(plan: Plan, setting: Setting) -> Iterator[Crew]:
             descriptors = stack.enter_context(Descriptors(plan.floor))
             sinks = stack.enter_context(Sinks(plan.sinks, descriptors))
             directory = stack.enter_context(run_directory())
-            guardian = stack.enter_context(Guardian([str(directory), *sinks.unfinished], descriptors))
+            guardian = stack.enter_context(Guardian(str(directory), sinks.unfinished, descriptors))
             crew = stack.enter_context(Crew(plan, setting, directory, sinks, descriptors, guardian))
             crew.start()
         yield crew

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,20 @@ class WarmParent:
     processes : those of the plan; the operators of the forkable ones are loaded beforehand.
     group : the process group that it, and so every server, joins.
     roll : the descriptor on which the guardian is told of processes.
+    signals : those that a server must not ignore.
+    environment : that of every server.
 
     Raises RunError where it does not come up.
     """
 
-    def __init__(self, processes: Sequence[Process], group: int, roll: int, signals: Sequence[int]) -> None:
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        group: int,
+        roll: int,
+        signals: Sequence[int],
+        environment: Mapping[str, str],
+    ) -> None:
         specs = [process.spec for process in processes if process.spec is not None and forkable(process)]
         names = dict.fromkeys(str(one["operator"]) for spec in specs for one in (spec, *spec.get("fused", ())))
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -88,7 +97,7 @@ class WarmParent:
                 (os.POSIX_SPAWN_DUP2, roll, 1),
             ]
             arguments = [sys.executable, "-S", "-E", "-P", _PARENT, *names, *_shared(specs)]
-            self._pid = os.posix_spawn(sys.executable, arguments, keeping_memory(os.environ), file_actions=actions,
+            self._pid = os.posix_spawn(sys.executable, arguments, keeping_memory(environment), file_actions=actions,
                                        setpgroup=group, setsigmask=(), setsigdef=signals)  # fmt: skip
 
     def __enter__(self) -> WarmParent:

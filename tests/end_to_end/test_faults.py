@@ -384,10 +384,3 @@ def test_a_station_that_ignores_termination_is_killed() -> None:
     with pytest.raises(RunError, match="station 'b': exited with status 9"):
         supervised(scenario)
     assert no_children()
-
-
-def test_what_a_station_left_in_the_background_ends_with_the_run(tmp_path: Path) -> None:
-    scenario = load({"stations": {"a": {"command": f"sh -c 'sleep 3600 & echo $! > {tmp_path}/pid'"}}})
-    supervised(scenario)
-    pid = int((tmp_path / "pid").read_text())
-    assert until(lambda: name_of(pid) != "sleep" or not lives(pid, Path(f"/proc/{pid}/stat").read_text().split()[21]))

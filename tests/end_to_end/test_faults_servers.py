@@ -15,13 +15,13 @@ import pytest
 
 from streamsim.errors import RunError
 from streamsim.loading import load
-from streamsim.real import halted, leftovers
+from streamsim.real import halted
 from streamsim.real.launch import Crew, Setting, launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
-from tests.end_to_end.test_faults import lives, no_children, until
+from tests.end_to_end.test_faults import no_children, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 
@@ -168,29 +168,6 @@ def test_one_that_closes_its_output_early_ends_what_is_below_it(tmp_path: Path) 
                      "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
     run_once(scenario)
     assert (tmp_path / "out").read_bytes() == b"2 4\n"
-
-
-def test_what_a_station_leaves_behind_may_finish_its_output(tmp_path: Path) -> None:
-    scenario = load({"stations": {"a": {"command": "bash -c '(sleep 0.5; echo late) & echo early'"},
-                                  "b": {"operator": "copy"}},
-                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
-    with launched(make_plan(scenario), Setting()) as crew:
-        supervise(crew)
-    assert (tmp_path / "out").read_bytes() == b"early\nlate\n"
-
-
-def test_what_a_station_leaves_behind_and_never_ends_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "PATIENCE_S", 0.5)
-    scenario = load({"stations": {"a": {"command": f"bash -c 'sleep 3600 & echo $! > {tmp_path}/pid; echo early'"},
-                                  "b": {"operator": "copy"}},
-                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
-    with pytest.raises(RunError) as caught, launched(make_plan(scenario), Setting()) as crew:
-        supervise(crew)
-    pid = int((tmp_path / "pid").read_text())
-    assert caught.value.station == "a"
-    assert f"it has ended, but process {pid} (sleep), which it left behind, holds its output open" in str(caught.value)
-    assert not (tmp_path / "out").exists()
-    assert until(lambda: not lives(pid, born_of(pid)))
 
 
 def born_of(pid: int) -> str:
