@@ -16,7 +16,7 @@ from streamsim.operators._traits import Traits as Traits
 
 TYPE_CHECKING = False  # not from typing: importing that would double the time a server takes to start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, ClassVar, TypeVar
 
     from streamsim.formats.base import Codec
@@ -114,6 +114,14 @@ class Base(ABC):
         self._restore_codecs(predecessor._codec_states())
         if keep:
             self.__dict__.update(predecessor._state())
+
+    def exchange_keys(self, gone: Iterable[bytes], come: Mapping[bytes, Any]) -> None:
+        """Give up the state of some keys and take that of others, where it is kept by keys (`keyed`)."""
+        keys = getattr(self, str(self.keyed))
+        for key in gone:
+            del keys[key]
+        keys.update(come)
+        self._restore_state(self._state())
 
     def stand(self, records: int, offset: int) -> None:
         """Take note where the next block stands in a stream of which others work on parts too: for messages."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from streamsim.errors import RunError
 from streamsim.real.children import Child
+from streamsim.real.control.rescale import Stranded
 from streamsim.real.endings import judge
 from streamsim.real.halted import Halted
 from streamsim.real.launch import Crew
@@ -50,6 +51,7 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
 def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, collected: bool) -> list[str]:
     warnings: list[str] = []
     standstill, halted, leftovers, rousing = Standstill(crew), Halted(), Leftovers(crew.joints), Rousing()
+    stranded = Stranded(crew.directory)
     while crew.running:
         pause = watcher.sleep_s() if watcher is not None else _LOOK_S
         gone = crew.ended(min(pause, standstill.wait_s()))
@@ -61,6 +63,7 @@ def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, col
             _judge(child, warnings)
             replacing.ended(child)
         replacing.look()
+        stranded.look()
         standstill.look()
         halted.look(crew.children)
         leftovers.look(crew.children)

@@ -6,7 +6,6 @@ import os
 import stat
 from time import monotonic
 from typing import Any, Literal
-from zlib import crc32
 
 import msgspec
 
@@ -16,12 +15,15 @@ from streamsim.operators.base import ByteOperator, PortedOperator, control
 from streamsim.real.control.api import Api
 from streamsim.real.control.attention import Attention
 from streamsim.real.control.basics import Basics
+from streamsim.real.control.keys import METHODS as MOVES
+from streamsim.real.control.keys import Keys
+from streamsim.real.control.own_files import bytes_of, stat_own, write_new
 from streamsim.real.control.positions import UNRECORDED, Positions
 from streamsim.real.control.sharing import Share
 
 _UNRECORDED = (
     *("state", "metrics", "parameters", "adjustable", "snapshot", "rpc.discover"),
-    *("hand_over", "take_over", "turn"),
+    *("turn", *MOVES),
     *UNRECORDED,
 )
 """Methods that leave a server as it was, do something later, or move keys between servers."""
@@ -34,7 +36,7 @@ def make_api(attention: Attention | Share, holder: Any) -> Api:
     return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip(), faculties.log)
 
 
-class Faculties(Basics, Positions):
+class Faculties(Basics, Positions, Keys):
     """The common methods of a server; `api` has these and the operator's own."""
 
     def log(self, method: str, parameters: dict[str, Any]) -> None:
@@ -84,6 +86,7 @@ class Faculties(Basics, Positions):
     @control
     def resume(self) -> bool:
         """Go on reading. Returns whether it was paused."""
+        self._stay()
         before, self._attention.paused = self._attention.paused, False
         return before
 
@@ -97,17 +100,17 @@ class Faculties(Basics, Positions):
     def snapshot(self, file: str) -> int:
         """Write the operator's state to a file that does not exist yet; returns its size in bytes."""
         data = self._holder.operator.snapshot()
-        _write_new(file, data)
+        write_new(file, data)
         return len(data)
 
     @control
     def restore(self, file: str) -> dict[str, int]:
         """Take the state from a file that `snapshot` of a server with the same operator wrote."""
-        found = _stat_own(file)
+        found = stat_own(file)
         operator = self._holder.operator
         fresh = operators.create(self._spec["operator"], operator.values, self._spec.get("format") or "lines")
         try:
-            fresh.restore(_bytes_of(file))
+            fresh.restore(bytes_of(file))
         except Exception as error:  # a pickle of something else can raise anything
             raise ControlError(
                 f"{file} ({found} bytes) is no snapshot of operator '{self._spec['operator']}': {error}"
@@ -149,45 +152,6 @@ class Faculties(Basics, Positions):
             raise ControlError(f"{file}: is no pipe")
         return self._attention.turn(descriptor, fresh)
 
-    @control
-    def hand_over(self, place: int, among: int, directory: str) -> list[int]:
-        """Give away the keys that another of so many servers is to have: one file for each of them, named by its place.
-
-        A key belongs to the place that its CRC-32 modulo their number says, as for the operator ``partition``.
-        Returns how many keys each place gets. Only for operators that keep their state by keys.
-        """
-        from pickle import dumps
-
-        state = self._keys()
-        parts: list[dict[bytes, Any]] = [{} for _ in range(among)]
-        for key in list(state):
-            owner = crc32(key) % among
-            if owner != place:
-                parts[owner][key] = state.pop(key)
-        for owner, part in enumerate(parts):
-            if part:
-                _write_new(f"{directory}/{owner}", dumps(part))
-        return [len(part) for part in parts]
-
-    @control
-    def take_over(self, file: str) -> int:
-        """Take the keys that another server gave away into a file; returns how many."""
-        from pickle import loads
-
-        _stat_own(file)
-        state, part = self._keys(), loads(_bytes_of(file))
-        if common := state.keys() & part.keys():
-            raise ControlError(f"{len(common)} keys of {file} are here already, such as {min(common)!r}")
-        state.update(part)
-        return len(part)
-
-    def _keys(self) -> dict[bytes, Any]:
-        operator = self._holder.operator
-        if operator.keyed is None:
-            raise ControlError(f"operator '{self._spec['operator']}' does not keep its state by keys")
-        found: dict[bytes, Any] = getattr(operator, operator.keyed)
-        return found
-
     def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True) -> None:
         """Put another operator in the place of the one that is there; nothing has changed where this raises."""
         old = self._holder.operator
@@ -215,6 +179,7 @@ class Faculties(Basics, Positions):
         return bool(self._attention.bytes_in) and not (known and operator.between_records())
 
     def _place(self, operator: Any) -> None:
+        self._stay()
         self._holder.operator = operator
 
 
@@ -223,30 +188,3 @@ def _adjustable(operator: Any) -> tuple[str, ...]:
     if operator.adjustable is not None:
         return tuple(operator.adjustable)
     return tuple(operator.values) if operator.traits.state == "none" and not operator.traits.source else ()
-
-
-def _write_new(file: str, data: bytes) -> None:
-    if not os.path.isabs(file):  # noqa: PTH117  # a text from outside
-        raise CommandError(f"{file!r} is not an absolute path")
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise ControlError(f"{file}: {error.strerror}") from None
-    with open(descriptor, "wb") as stream:
-        stream.write(data)
-
-
-def _bytes_of(file: str) -> bytes:
-    with open(file, "rb") as stream:
-        return stream.read()
-
-
-def _stat_own(file: str) -> int:
-    """Return the size of a file that belongs to this user: a snapshot is a pickle, which can run anything."""
-    try:
-        found = os.lstat(file)
-    except OSError as error:
-        raise ControlError(f"{file}: {error.strerror}") from None
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise ControlError(f"{file}: others can write it; a snapshot is read from a file of your own only")
-    return found.st_size

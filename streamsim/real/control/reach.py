@@ -9,12 +9,13 @@ from typing import Any
 from streamsim.errors import ControlError
 from streamsim.real.control.api import Api
 from streamsim.real.control.client import Client, refusal
+from streamsim.real.control.keys import METHODS as MOVES
 from streamsim.real.control.recording import note
 from streamsim.real.control.rpc import INVALID_PARAMETERS, NO_METHOD, BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of
 from streamsim.real.control.tools import SYSTEM, System
 
-AMONG_SERVERS = ("expect_marker", "forget_marker", "turn", "hand_over", "take_over")
+AMONG_SERVERS = ("expect_marker", "forget_marker", "turn", *MOVES)
 """Methods that servers and the runner call to do what somebody asked for; nobody calls them alone."""
 
 _CHANGES = ("pause", "resume", "set", "swap")

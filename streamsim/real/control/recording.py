@@ -98,7 +98,7 @@ def _belongs(one: _Logged, scale: _Logged) -> bool:
     return (
         whole == scale.station
         and (part == "split" or part.isdigit())
-        and (one.method in _RESTS or (one.method == "set" and list(one.parameters) == ["active"]))
+        and one.method in _RESTS
         and scale.time_s <= one.time_s <= (scale.until_s or scale.time_s)
     )
 

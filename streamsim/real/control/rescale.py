@@ -2,27 +2,35 @@
 
 The servers that a station was started with are all there is; of these the first so many take part. The split is
 paused and drained, then every server that has taken all that was on its way is paused between two chunks, the keys
-change hands, and all go on: no record is lost, none is counted twice, and none overtakes another of its key.
+change hands, and all go on: no record is lost, none is counted twice, and none overtakes another of its key. Whoever
+does it may be killed meanwhile: the keys are then where they were, or where they should go (keys.py), and the runner,
+or who moves keys next, lets the servers go on.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from streamsim.errors import CommandError, ControlError
+from streamsim.real.control.keys import DONE
 from streamsim.real.control.pipe_levels import pipe_of
 from streamsim.real.control.reach import Server
 from streamsim.real.control.recording import note
-from streamsim.real.control.runs import RunEntry, directory_of
+from streamsim.real.control.runs import RunEntry, alive, directory_of, find_by_directory
 
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.002
+_EVERY_S = 1.0
+_MOVING = ".keys"
+"""How the directory ends, in that of the run, that is there while keys move."""
 
 
 def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
@@ -31,40 +39,110 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
     Raises
     ------
     CommandError : the station has no split by key, or fewer servers than that.
-    ControlError : its operator does not keep its state by keys, or a server did not come to rest in time. Where it
-        raises before the keys move, all go on as before.
+    ControlError : its operator does not keep its state by keys, or a server did not come to rest in time; then all go
+        on as before.
     """
-    names = [server.name for server in run.servers]
-    members = [name for name in names if name.rpartition(".")[0] == station and name.rpartition(".")[2].isdigit()]
-    if f"{station}.split" not in names or not members:
+    members = _members(run, station)
+    if not members:
         raise CommandError(f"{station!r} has one server and no split: give it parallelism and partition = 'key'")
     if not 1 <= servers <= len(members):
         raise CommandError(f"{station!r} was started with {len(members)} servers: ask for 1 to {len(members)}")
+    directory = _directory(run, station)
     with ExitStack() as stack:
         stack.enter_context(_alone(run, station))
+        if directory.exists():
+            _go_on(run, station)
         since_s = time.monotonic()
-        split = stack.enter_context(Server(run, run.server(f"{station}.split")))
-        ours = [stack.enter_context(Server(run, run.server(name))) for name in members]
+        split = stack.enter_context(Server(run, run.server(f"{station}.split"), timeout_s=_PATIENCE_S))
+        ours = [stack.enter_context(Server(run, run.server(name), timeout_s=_PATIENCE_S)) for name in members]
         if split.parameters().get("by") != "key":
             raise CommandError(f"{station!r} does not share records out by key: its servers have no keys to move")
         for one in (split, *ours):
             if one.call("metrics")["paused"]:
                 raise ControlError(f"{one.entry.name!r} is paused, and has to take what is on its way: resume it first")
+        directory.mkdir(mode=0o700)
         try:
-            _come_to_rest(split, ours)
-            taken = _move(ours, servers)
-            split.call("set", {"active": servers})
+            _drain(split)
+            split.call("agree", {"directory": str(directory), "parameters": {"active": servers}})
+            for one in ours:
+                _come_to_rest(one)
+            taken = _move(ours, servers, directory)
+            _decide(directory, _Decision(servers, since_s))
         finally:
-            for one in (*ours, split):
-                one.call("resume")
-        note(run, station, "scale", {"servers": servers}, since_s=since_s)
+            _go_on(run, station)
     return taken
 
 
+class Stranded:
+    """Looks once a second whether somebody was killed while moving keys; lets the servers go on that wait for that."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._due = directory, time.monotonic() + _EVERY_S
+
+    def look(self) -> None:
+        """Let them go on, their keys moved or as before; not while who moves them is alive."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _EVERY_S
+        for directory in self._directory.glob(f"*{_MOVING}"):
+            station = directory.name.removesuffix(_MOVING)
+            with suppress(ControlError):
+                run = find_by_directory(self._directory)
+                with _alone(run, station, patience_s=0.0):
+                    if directory.exists():
+                        _go_on(run, station)
+
+
+class _Decision(msgspec.Struct):
+    """What is in `keys.DONE`: how many servers take part from now on, and when the move began (monotonic, s)."""
+
+    servers: int
+    since_s: float
+
+
+def _decide(directory: Path, decision: _Decision) -> None:
+    """Make the move happen, at one stroke: whoever is killed before has changed nothing."""
+    aside = directory / "deciding"
+    aside.write_bytes(msgspec.json.encode(decision))
+    aside.rename(directory / DONE)
+
+
+def _go_on(run: RunEntry, station: str) -> None:
+    """Let all servers of a station do their part of a move, or forget it, and go on; write down that it was done."""
+    directory = _directory(run, station)
+    failed = []
+    for name in (*_members(run, station), f"{station}.split"):
+        try:
+            with Server(run, run.server(name)) as one:
+                one.call("settle")
+                one.call("resume")
+        except ControlError as error:
+            if alive(run.server(name)):
+                failed.append(error)
+    if failed:
+        raise failed[0]
+    with suppress(FileNotFoundError):
+        decision = msgspec.json.decode((directory / DONE).read_bytes(), type=_Decision)
+        note(run, station, "scale", {"servers": decision.servers}, since_s=decision.since_s)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _members(run: RunEntry, station: str) -> list[str]:
+    """Return the servers among which a split shares records out; none where there is no split."""
+    names = [server.name for server in run.servers]
+    if f"{station}.split" not in names:
+        return []
+    return [name for name in names if name.rpartition(".")[0] == station and name.rpartition(".")[2].isdigit()]
+
+
+def _directory(run: RunEntry, station: str) -> Path:
+    return directory_of(run) / f"{station}{_MOVING}"
+
+
 @contextmanager
-def _alone(run: RunEntry, station: str) -> Iterator[None]:
+def _alone(run: RunEntry, station: str, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     """Let nobody else move this station's keys meanwhile: two at once would each see half of them."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + patience_s
     try:
         descriptor = os.open(directory_of(run) / f"{station}.scale", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
@@ -83,19 +161,22 @@ def _alone(run: RunEntry, station: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _come_to_rest(split: Server, servers: list[Server]) -> None:
+def _drain(split: Server) -> None:
     until = time.monotonic() + _PATIENCE_S
     while split.call("drain"):
         _wait(until, "the split")
-    for one in servers:
-        while True:
-            one.call("pause")  # it answers between two chunks: what it has read is worked on
-            if not one.call("drain") and not any(
-                pipe_of(one.entry.pid, descriptor)[0] for descriptor in one.entry.inputs
-            ):
-                break
-            one.call("resume")
-            _wait(until, one.entry.name)
+
+
+def _come_to_rest(server: Server) -> None:
+    """Pause it when it has taken all that was on its way; nothing more comes, as the split is drained."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        server.call("pause")  # it answers between two chunks: what it has read is worked on
+        inputs = server.entry.inputs
+        if not server.call("drain") and not any(pipe_of(server.entry.pid, number)[0] for number in inputs):
+            return
+        server.call("resume")
+        _wait(until, server.entry.name)
 
 
 def _wait(until: float, who: str) -> None:
@@ -104,21 +185,11 @@ def _wait(until: float, who: str) -> None:
     time.sleep(_PAUSE_S)
 
 
-def _move(servers: list[Server], among: int) -> list[int]:
+def _move(servers: list[Server], among: int, directory: Path) -> list[int]:
+    for place, one in enumerate(servers):
+        one.call("hand_over", {"place": place, "among": among, "directory": str(directory)})
     taken = [0] * len(servers)
-    with tempfile.TemporaryDirectory(prefix="streamsim-keys-") as directory:
-        for place in range(len(servers)):
-            own = Path(directory) / str(place)
-            own.mkdir()
-        try:
-            for place, one in enumerate(servers):
-                one.call("hand_over", {"place": place, "among": among, "directory": str(Path(directory) / str(place))})
-            for file in sorted(Path(directory).glob("*/*")):
-                owner = int(file.name)
-                taken[owner] += servers[owner].call("take_over", {"file": str(file)})
-                file.unlink()
-        except ControlError:
-            for file in Path(directory).glob("*/*"):  # no key is lost: who gave it away takes it again
-                servers[int(file.parent.name)].call("take_over", {"file": str(file)})
-            raise
+    for file in sorted(directory.glob("*/*")):
+        owner = int(file.name)
+        taken[owner] += servers[owner].call("take_over", {"file": str(file)})
     return taken
