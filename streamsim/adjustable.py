@@ -84,7 +84,34 @@ class Passed(NamedTuple):
     cost_s: list[float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Passing:
+    """Any other program: so many bytes it ``gives`` for each that it takes."""
+
+    gives: float
+
+    def changed(self, parameters: dict[str, Any]) -> Passing:
+        """Refuse: what its parameters change is in no profile."""
+        raise ModelError(f"what {', '.join(parameters)} changes is not known")
+
+
 Adjustable = Thinning | Filtering
+Program = Thinning | Filtering | Passing
+
+
+class Change(NamedTuple):
+    """Done to a station before a byte of its input: ``parameters`` are set, or those of an ``operator`` put there."""
+
+    byte: int
+    parameters: dict[str, Any]
+    operator: str | None = None
+
+
+class Known(NamedTuple):
+    """A station of some circuit, and what was measured of it: so its program is known wherever it is put."""
+
+    station: Placed
+    profile: StationProfile
 
 
 class Timed(NamedTuple):
@@ -102,10 +129,14 @@ class Timed(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """What a real run was told: parameters before bytes of a station's input, and what is a matter of time."""
+    """What a real run was told: what is done before bytes of a station's input, and what is a matter of time.
 
-    placed: Mapping[str, Sequence[tuple[int, dict[str, Any]]]]
+    ``known``: programs beside those of the scenario's own stations.
+    """
+
+    placed: Mapping[str, Sequence[Change]]
     timed: tuple[Timed, ...] = ()
+    known: tuple[Known, ...] = ()
 
 
 def _thinning(parameters: dict[str, Any]) -> Thinning:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from streamsim.adjustable import Replay, Timed
+from streamsim import operators
+from streamsim.adjustable import Change, Known, Replay, Timed
 from streamsim.errors import ControlError, ScenarioError
 from streamsim.real.control.recording import Recorded, read_recording
 from streamsim.units import parse_bytes
 
 _WHY = {
-    "swap": "what another program would need is in no profile of this circuit",
     "scale": "a simulation has the servers that the scenario says, from start to end; set parallelism there",
     "restore": "what a state from elsewhere changes is not known",
 }
@@ -31,18 +32,40 @@ class _Set(msgspec.Struct, frozen=True):
     pipe: int | str | None = None
 
 
-def read_again(path: Path) -> Replay:
-    """Read a recording; raises ControlError naming the line's station and method where that cannot be simulated."""
-    placed: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+class _Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another operator in the place of one, as it was recorded."""
+
+    operator: str
+    parameters: dict[str, Any]
+    state: Literal["keep", "new"] = "keep"
+
+
+def read_again(path: Path, known: Iterable[Known] = ()) -> Replay:
+    """Read a recording; ``known``: programs that are measured elsewhere.
+
+    Raises ControlError naming the line's station and method where that cannot be simulated.
+    """
+    placed: dict[str, list[Change]] = {}
     timed: list[Timed] = []
     for command in read_recording(path):
         if command.timed:
             timed += _timed(path, command)
         elif command.method == "set" and command.byte is not None:
-            placed.setdefault(command.station, []).append((command.byte, command.parameters))
+            placed.setdefault(command.station, []).append(Change(command.byte, command.parameters))
+        elif command.method == "swap" and command.byte is not None:
+            placed.setdefault(command.station, []).append(_swap(path, command, command.byte))
         else:
             raise _refusal(path, command, command.method)
-    return Replay(placed, tuple(timed))
+    return Replay(placed, tuple(timed), tuple(known))
+
+
+def _swap(path: Path, command: Recorded, byte: int) -> Change:
+    try:
+        given = msgspec.convert(command.parameters, _Swap)
+        operators.check(given.operator, given.parameters)
+    except (msgspec.ValidationError, ScenarioError) as error:
+        raise ControlError(f"{path}: swap of {command.station!r}: {error}") from None
+    return Change(byte, given.parameters, given.operator)
 
 
 def _timed(path: Path, command: Recorded) -> list[Timed]:

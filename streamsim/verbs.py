@@ -7,7 +7,7 @@ scenario.toml ─load→ Scenario ─┬ measure  → Trace ┬→ Result ┐
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,16 +128,27 @@ def simulate(
     return simulate_model(scenario, profile, host=host, seed=seed, workers=workers, progress=progress, replay=replay)
 
 
-def replayed(path: Path) -> Replay:
+def replayed(path: Path, programs: Iterable[Scenario] = ()) -> Replay:
     """Read a recording of ``streamsim run --record`` as a simulation does it again.
 
     Parameters are set at the bytes where they were; pauses, sizes of pipes, niceness and cores come at their times.
 
+    programs : scenarios whose profiles know what stations become; what the simulated one's own run is known.
+
     Raises ControlError naming the command that no simulation knows, and why.
     """
+    from streamsim.adjustable import Known
     from streamsim.again import read_again
 
-    return read_again(path)
+    known = []
+    for scenario in programs:
+        profiles = find_profile(scenario).stations
+        for station in scenario.circuit.stations:
+            if station.name in profiles:
+                known.append(Known(station, profiles[station.name]))
+            elif station.name in scenario.services:
+                known.append(Known(station, scenario.services[station.name]))
+    return read_again(path, known)
 
 
 def predict(

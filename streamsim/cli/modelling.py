@@ -57,6 +57,15 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    programs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--programs",
+            metavar="SCENARIO",
+            help="With --replay: its profile knows what stations become; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     over: Annotated[
         str | None,
         typer.Option(
@@ -83,15 +92,19 @@ def simulate(
 
     It ends when every interval is as narrow as simulate.precision asks for, and says what that took.
     """
+    from streamsim.cli.failures import UsageError
     from streamsim.cli.progress import ProgressLine
     from streamsim.cli.tables import print_result
     from streamsim.files import to_json, write_whole
+    from streamsim.loading import load
     from streamsim.simulating import simulate_result
     from streamsim.verbs import replayed
 
     over_s = _seconds(over, step, replay)
     loaded = one_scenario(scenario, shell, set_)
-    again = replayed(replay) if replay is not None else None
+    if programs and replay is None:
+        raise UsageError("--programs is for --replay FILE: it says what stations become there")
+    again = replayed(replay, [load(path) for path in programs or ()]) if replay is not None else None
     models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
     curves = None
     with ProgressLine() as progress:

@@ -1,15 +1,15 @@
-"""What a real run was told at a time, done again in a simulation: pauses, sizes of pipes, niceness and cores."""
+"""What a real run was told, done again in a simulation: other parameters and programs at bytes, the rest at times."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from simpy.events import Event
 
-from streamsim.adjustable import Timed
+from streamsim.adjustable import Known, Passing, Replay, Timed
 from streamsim.circuit import Circuit
 from streamsim.errors import ModelError
 from streamsim.models.clock import Clock
@@ -17,6 +17,8 @@ from streamsim.models.server import Server
 from streamsim.models.station import Reader
 from streamsim.models.table import Model, StationRow
 from streamsim.placement import Place, placement_of
+from streamsim.programs import appointments
+from streamsim.service import StationProfile
 
 _READS = ("pause", "resume", "pipe")
 """What is done to a station that reads."""
@@ -28,6 +30,35 @@ class Told(NamedTuple):
     command: Timed
     row: int
     group: int = 0
+
+
+def changing(
+    rows: Sequence[StationRow], circuit: Circuit, profiles: Mapping[str, StationProfile], replay: Replay
+) -> tuple[StationRow, ...]:
+    """Return the rows with what changes of each at bytes of its input.
+
+    Raises ModelError naming the station that is not there, or of whose new program nothing is known.
+    """
+    own = [Known(circuit.station(row.name), profiles[row.name]) for row in rows if row.name in profiles]
+    found = list(rows)
+    for name, changes in replay.placed.items():
+        index = next((row.index for row in rows if row.name == name), None)
+        if index is None:
+            joint = next((row.name for row in rows if name in row.name.split("+")), None)
+            why = f"it shares the process {joint!r}" if joint else f"there is no such station ({_names(rows)})"
+            raise ModelError(f"what was recorded of {name!r} cannot be simulated: {why}")
+        row = rows[index]
+        if row.pace is not None or not row.inputs or row.back or row.loop is not None:
+            what = "stands in a loop" if row.loop is not None else "is a source"
+            raise ModelError(f"what was recorded of {name!r} cannot be simulated: it {what}")
+        due = appointments(circuit.station(name), profiles[name], changes, [*own, *replay.known])
+        can = row.adjustable or Passing(gives=row.flow.bytes_out / row.flow.bytes_in if row.flow.bytes_in else 1.0)
+        found[index] = replace(row, adjustable=can, appointments=due)
+    return tuple(found)
+
+
+def _names(rows: Sequence[StationRow]) -> str:
+    return f"there are {', '.join(row.name for row in rows)}"
 
 
 def told(model: Model, circuit: Circuit, timed: Sequence[Timed]) -> Model:
@@ -59,7 +90,7 @@ def _row_of(one: Timed, model: Model) -> StationRow:
     if row is None:
         raise ModelError(
             f"the recording has a {one.what} of {one.station!r}, which no server of this simulation is called "
-            f"(there are {', '.join(row.name for row in model.stations)})"
+            f"({_names(model.stations)})"
         )
     if one.what in _READS and (not row.inputs or row.back or row.loop is not None):
         what = "reads nothing" if not row.inputs else "stands in a loop"

@@ -107,6 +107,7 @@ class Station(Reader):
     ) -> None:
         super().__init__(row, clock, inputs, outputs)
         service, flow = row.service, row.flow
+        self.service = service
         self.factor = chunk_factors(service, rng)
         self.threads = max(1.0, service.threads)
         spread = service.per_byte * flow.bytes_in + service.per_record * flow.records_in
@@ -121,10 +122,10 @@ class Station(Reader):
 
     def steps(self) -> Steps:
         """Start up; read, work, write, until the input ends; then finish, and write the rest."""
-        row, service, clock = self.row, self.row.service, self.clock
-        if self.work(service.startup):
+        row, clock = self.row, self.clock
+        if self.work(self.service.startup):
             yield
-        if self.pause(service.startup_waiting):
+        if self.pause(self.service.startup_waiting):
             yield
         while clock.now < self.stop_s and (want := self._want()):
             self._ask()
@@ -141,9 +142,10 @@ class Station(Reader):
                 if self.work(demand if self.factor is None else demand * self.factor(records), self.threads):
                     yield
             else:
-                for demand, threads in [(service.setup, 1.0), *self.curve.up_to(self.bytes_in)]:
+                for demand, threads in [(self.service.setup, 1.0), *self.curve.up_to(self.bytes_in)]:
                     if self.work(demand, threads):
                         yield
+            service = self.service
             if self.pause(service.waiting_per_record * records + service.waiting_per_byte * size):
                 yield
             self._served = clock.now
@@ -154,7 +156,7 @@ class Station(Reader):
 
     def demand_of(self, size: int) -> float:
         """Return the mean work of the chunk of so many bytes that was read last."""
-        service = self.row.service
+        service = self.service
         per_byte = service.per_byte - service.filling_per_byte
         return service.setup + service.per_record * (size / self.row.record_bytes) + per_byte * size
 
@@ -166,7 +168,7 @@ class Station(Reader):
 
     def _gather(self, size: int) -> Generator[None, None, int]:
         """Read on until the buffer is full or nothing more comes, and return how much is in it."""
-        row, filling, got = self.row, self.row.service.filling_per_byte, size
+        row, filling, got = self.row, self.service.filling_per_byte, size
         while True:
             if self.work(filling * got):
                 yield
@@ -189,7 +191,7 @@ class Station(Reader):
             yield from self.put_many(self.row.write_bytes, pending // self.row.write_bytes)
 
     def _finish(self) -> Steps:
-        service = self.row.service
+        service = self.service
         self._ask()
         self._got = self.clock.now
         if self.work(service.finish, max(1.0, service.finish_threads)):
@@ -203,7 +205,7 @@ class Station(Reader):
 
     def _write_rest(self) -> Steps:
         """Write what is left in buffers of `write_bytes`; a barrier makes them as it goes, a page together if small."""
-        service, row = self.row.service, self.row
+        service, row = self.service, self.row
         pending = self._produced(self.bytes_in) - self.bytes_out
         while pending > 0:
             size = min(pending, row.write_bytes * max(1, PAGE // row.write_bytes))

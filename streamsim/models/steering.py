@@ -16,7 +16,7 @@ from streamsim.adjustable import Replay, adjustable
 from streamsim.errors import ModelError
 from streamsim.models.adjusting import Adjusted
 from streamsim.models.clock import Clock
-from streamsim.models.repeating import told
+from streamsim.models.repeating import changing, told
 from streamsim.models.server import Server
 from streamsim.models.station import Station
 from streamsim.models.table import Model
@@ -49,7 +49,6 @@ def steered(
 
     Raises ModelError naming the controller, or the station, where what changes has no counterpart in a simulation.
     """
-    again = replay.placed if replay is not None else {}
     controllers = scenario.controllers if replay is None else {}
     seats = tuple(
         Seat(name=name, policy=make(one.policy, one.parameters), period_s=one.period_s)
@@ -72,13 +71,9 @@ def steered(
                 raise ModelError(
                     f"controller {seat.name!r}: station {name!r} has several servers, which no policy sees"
                 )
-    for name in again:
-        if can.get(name) is None:
-            raise ModelError(f"what was recorded of {name!r} cannot be simulated: it is no 'sample' and no 'cascade'")
-    rows = tuple(
-        replace(row, adjustable=can.get(row.name), appointments=tuple(again.get(row.name, ())))
-        for row in model.stations
-    )
+    rows = tuple(replace(row, adjustable=can.get(row.name)) for row in model.stations)
+    if replay is not None:
+        rows = changing(rows, scenario.circuit, profiles, replay)
     model = replace(model, stations=rows, steering=seats)
     return model if replay is None else told(model, scenario.circuit, replay.timed)
 

@@ -35,9 +35,10 @@ from streamsim.traffic import (
 )
 
 if TYPE_CHECKING:
-    from streamsim.adjustable import Adjustable
+    from streamsim.adjustable import Program
     from streamsim.models.repeating import Told
     from streamsim.models.steering import Seat
+    from streamsim.programs import Behaviour
 
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
 Split = Literal["turns", "least", "shares"]
@@ -120,8 +121,8 @@ class StationRow:
     sinks: int = 0
     split: Split | None = None
     shares: tuple[float, ...] = ()
-    adjustable: Adjustable | None = None
-    appointments: tuple[tuple[int, dict[str, Any]], ...] = ()
+    adjustable: Program | None = None
+    appointments: tuple[tuple[int, dict[str, Any] | Behaviour], ...] = ()
 
     def records_in(self, taken: int) -> int:
         """Return how many whole records the first so many bytes read are."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from streamsim.adjustable import Replay, Timed
-from streamsim.errors import ModelError
+from streamsim.adjustable import Change, Known, Replay, Timed
+from streamsim.errors import ControlError, ModelError
 from streamsim.loading import load
 from streamsim.models import simulate
-from streamsim.service import HostProfile
+from streamsim.service import Distribution, HostProfile, ServiceModel, StationProfile
 from streamsim.trace import RunTrace
 from streamsim.verbs import replayed
 
@@ -132,3 +133,127 @@ def test_what_is_told_to_an_operator_that_shares_a_process_is_told_to_the_proces
         assert simulate(load(document), replay=Replay({}, timed)).runs[0].makespan_s > 5.0
     with pytest.raises(ModelError, match=r"a niceness of 'lost', which no server .* \(there are make, keep\+last\)"):
         simulate(load(document), replay=Replay({}, (Timed(0.0, "lost", "niceness", 1),)))
+
+
+KEEP = {"operator": "filter", "where": "int(record) % 2 == 0"}
+
+
+def changed(*changes: Change, known: tuple[Known, ...] = ()) -> RunTrace:
+    """A filter that needs 1 us a byte and lets half through; elsewhere a map that needs 3 us and gives twice that."""
+    document = {
+        "sources": {"make": {"command": "seq 9"}, "other": {"command": "seq 9"}},
+        "stations": {
+            "keep": {**KEEP, "input": "make"},
+            "twice": {"operator": "map", "to": "record + record", "input": "other"},
+            "pick": {"operator": "sample", "every": 4, "input": "make"},
+            "first": {"operator": "copy", "input": "keep"},
+            "second": {"operator": "copy", "input": "twice"},
+        },
+        "service": {
+            **{name: {"bytes": SIZE, "record_bytes": 16} for name in ("make", "other")},
+            "keep": {"per_byte": "1 us", "selectivity": 0.5, "record_bytes": 16},
+            "twice": {"per_byte": "3 us", "selectivity": 2.0, "record_bytes": 16},
+            "pick": {"per_byte": "1 us", "selectivity": 0.25, "record_bytes": 16},
+            **{name: {"record_bytes": 16} for name in ("first", "second")},
+        },
+    }
+    by_station: dict[str, list[Change]] = {"keep": list(changes)}
+    return simulate(load(document), host=host(8), replay=Replay(by_station, (), known)).runs[0]
+
+
+def test_from_its_byte_on_a_station_needs_and_gives_what_the_program_that_is_put_there_does() -> None:
+    quarter = SIZE // 4
+    run = changed(Change(quarter, {"to": "record + record"}, "map"))
+    assert run.stations["keep"].cpu_s[-1] == pytest.approx(1e-6 * (quarter + 3 * 3 * quarter), rel=1e-9)
+    assert run.stations["first"].bytes_in[-1] == quarter // 2 + 3 * quarter * 2
+    again = Change(3 * quarter, {"where": KEEP["where"]}, "filter")
+    back = changed(Change(quarter, {"to": "record + record"}, "map"), again)
+    assert back.stations["keep"].cpu_s[-1] == pytest.approx(1e-6 * (2 + 3 * 2) * quarter, rel=1e-9)
+    assert back.stations["first"].bytes_in[-1] == quarter + 4 * quarter
+    assert changed().stations["keep"].cpu_s[-1] == pytest.approx(1e-6 * SIZE, rel=1e-9)
+
+
+def test_a_byte_past_the_end_of_the_input_changes_nothing_and_byte_0_changes_all() -> None:
+    late, free = changed(Change(SIZE, {"to": "record + record"}, "map")), changed()
+    assert (late.makespan_s, late.stations["first"].bytes_in[-1]) == (free.makespan_s, SIZE // 2)
+    first = changed(Change(0, {"to": "record + record"}, "map"))
+    assert first.stations["first"].bytes_in[-1] == 2 * SIZE
+    assert first.stations["keep"].cpu_s[-1] == pytest.approx(3e-6 * SIZE, rel=1e-9)
+
+
+def test_a_filter_becomes_a_sampler_which_keeps_what_its_parameters_say_then_and_when_they_are_set() -> None:
+    half = SIZE // 2
+    run = changed(Change(0, {"every": 4}, "sample"), Change(half, {"every": 8}))
+    assert run.stations["first"].bytes_in[-1] == half // 4 + half // 8
+
+
+def elsewhere(service: ServiceModel, **station: Any) -> Known:
+    """A station of another circuit that gives what it takes."""
+    scenario = load({"sources": {"a": {"command": "seq 9"}}, "stations": {"b": station}})
+    return Known(scenario.circuit.station("b"), StationProfile(service=service, bytes_in=9.0, bytes_out=9.0))
+
+
+def test_parameters_of_any_operator_are_set_where_a_profile_has_them() -> None:
+    longer = Change(0, {"where": "len(record) > 3"})
+    says = r"'keep' becomes 'filter' \(where = 'len\(record\) > 3'\) in the recording, and no profile .*--programs"
+    with pytest.raises(ModelError, match=says):
+        changed(longer)
+    known = elsewhere(ServiceModel(per_byte=7e-6), operator="filter", where="len(record) > 3")
+    run = changed(longer, known=(known,))
+    assert run.stations["keep"].cpu_s[-1] == pytest.approx(7e-6 * SIZE, rel=1e-9)
+    assert run.stations["first"].bytes_in[-1] == SIZE
+    with pytest.raises(ModelError, match="'keep' becomes 'filter'"):  # on records of another format
+        changed(longer, known=(Known(msgspec.structs.replace(known.station, format="rows"), known.profile),))
+
+
+def test_random_services_change_with_the_program_and_the_same_seed_gives_the_same_trace() -> None:
+    law = Distribution(family="exponential", scv=1.0)
+    known = elsewhere(ServiceModel(per_byte=2e-6, scv=1.0, distribution=law), operator="map", to="record")
+    runs = [changed(Change(SIZE // 2, {"to": "record"}, "map"), known=(known,)) for _ in range(2)]
+    assert np.array_equal(runs[0].stations["keep"].cpu_s, runs[1].stations["keep"].cpu_s)
+    work = runs[0].stations["keep"].cpu_s[-1]
+    assert work != pytest.approx(1e-6 * SIZE * 1.5, rel=1e-6)
+    assert work == pytest.approx(1e-6 * SIZE * 1.5, rel=1.0)
+
+
+@pytest.mark.parametrize(
+    ("station", "change", "says"),
+    [
+        ("keep", Change(0, {}, "top"), "'keep' changes from or to 'top', which gathers before it works"),
+        ("make", Change(0, {}, "copy"), "what was recorded of 'make' cannot be simulated: it is a source"),
+        ("tool", Change(0, {}, "copy"), "what was recorded of 'tool' cannot be simulated: it is a Unix command here"),
+        ("kept", Change(0, {}, "copy"), r"of 'kept' cannot be simulated: there is no such station \(there are make, "),
+        ("last", Change(0, {}, "copy"), r"of 'last' cannot be simulated: it shares the process 'one\+last'"),
+    ],
+)
+def test_what_cannot_change_is_refused_by_name(station: str, change: Change, says: str) -> None:
+    document = {
+        "sources": {"make": {"command": "seq 9"}},
+        "stations": {
+            "keep": KEEP,
+            "tool": {"command": "cat"},
+            "one": {"operator": "copy"},
+            "last": {"operator": "copy", "fuse": True},
+        },
+        "service": {"make": {"bytes": 1000}, "keep": {}, "tool": {}, "one": {}, "last": {}},
+    }
+    scenario = load({"sources": {"a": {"command": "seq 9"}}, "stations": {"b": {"operator": "top"}}})
+    gathers = Known(scenario.circuit.station("b"), StationProfile(barrier=True))
+    with pytest.raises(ModelError, match=says):
+        simulate(load(document), replay=Replay({station: [change]}, (), (gathers,)))
+
+
+def test_a_recorded_swap_is_checked_before_anything_is_simulated(tmp_path: Path) -> None:
+    log = tmp_path / "commands.jsonl"
+    for parameters, says in (
+        ('{"parameters":{}}', "swap of 'a': .*missing required field `operator`"),
+        ('{"operator":"fillter","parameters":{}}', "swap of 'a': .*unknown operator 'fillter'.*'filter'"),
+        ('{"operator":"filter","parameters":{"were":"1"}}', "swap of 'a': .*were"),
+        ('{"operator":"copy","parameters":{},"state":"old"}', "swap of 'a': .*'old'"),
+    ):
+        log.write_text(
+            '{"schema":"streamsim.recording/1"}\n'
+            f'{{"time_s":1,"station":"a","method":"swap","parameters":{parameters},"byte":5}}\n'
+        )
+        with pytest.raises(ControlError, match=says):
+            replayed(log)
