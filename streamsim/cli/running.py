@@ -69,7 +69,7 @@ def run(
     at the same bytes of the input, so that the output is the same. What has no place in the data (pauses, scale,
     niceness, cores, the size of pipes) is done again only with --timed.
     """
-    from streamsim.cli.output import warn
+    from streamsim.cli.output import note, warn
     from streamsim.real.control.recording import read_recording
     from streamsim.real.run import run as run_for_real
 
@@ -77,7 +77,7 @@ def run(
     if timed and replay is None:
         raise UsageError("--timed is for --replay FILE: it says when that is done")
     again = read_recording(replay) if replay is not None else None
-    warn(run_for_real(loaded, record=record, replay=again, timed=timed))
+    warn(run_for_real(loaded, record=record, replay=again, timed=timed, say=note))
 
 
 def _stations(circuit: Circuit) -> Table:

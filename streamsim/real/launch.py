@@ -8,7 +8,7 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class Setting:
     standard error goes to files whose tails the errors show, instead of the runner's own. ``control``: servers of
     ours open a control channel, and do again what ``replay`` has for their station (see control/recording.py). ``cpus``
     is what the stations are pinned to. ``own_group``: the stations are a process group of their own, away from the
-    terminal's.
+    terminal's. ``say`` is told what the run waits for, where that is nothing of its own.
     """
 
     stdin: int | None = None
@@ -54,6 +54,7 @@ class Setting:
     replay: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     cpus: frozenset[int] | None = None
     own_group: bool = True
+    say: Callable[[str], None] | None = None
 
 
 class Crew:
@@ -68,7 +69,7 @@ class Crew:
         self.warnings: list[str] = []
         self.feeds: dict[str, int] = {}
         """Our own descriptors to the files on the standard input of commands that are observed (feed.py)."""
-        self._setting, self._descriptors, self._guardian = setting, descriptors, guardian
+        self.setting, self._descriptors, self._guardian = setting, descriptors, guardian
         self._standard: dict[int, int] = {}
         self._poller = select.poll()
         self._asking = True
@@ -79,16 +80,16 @@ class Crew:
 
     def start(self) -> None:
         """Start all processes, upstream first, and let go of every descriptor that is theirs."""
-        for stream, given in ((0, self._setting.stdin), (1, self._setting.stdout)):
+        for stream, given in ((0, self.setting.stdin), (1, self.setting.stdout)):
             if given is not None:
                 self._standard[stream] = self._descriptors.keep(os.dup(given))
         self.joints, self.warnings = make_joints(self.plan, self._descriptors)
-        with Place(self.plan.directory, self._setting.cpus) as place:
+        with Place(self.plan.directory, self.setting.cpus) as place:
             place.call(self._start_all)
         self._descriptors.close(*self._standard.values(), *self.sinks.descriptors.values())
         for child in self.children:
             child.open_pidfd(self._poller)
-        if self._setting.control:
+        if self.setting.control:
             publish(self.directory, self.plan, [child.pid for child in self.children])
         self._asking = any(child.pidfd < 0 for child in self.children)
 
@@ -109,7 +110,7 @@ class Crew:
 
     @property
     def _group(self) -> int:
-        return self._guardian.group if self._setting.own_group else os.getpgrp()
+        return self._guardian.group if self.setting.own_group else os.getpgrp()
 
     def _start(self, number: int, process: Process) -> None:
         mine: list[int] = []
@@ -117,10 +118,10 @@ class Crew:
         try:
             for descriptor, wire in (*process.reads.items(), *process.writes.items()):
                 actions.append(self._action(process, wire, descriptor, mine))
-            stderr = self._stderr(number) if self._setting.collect else -1
+            stderr = self._stderr(number) if self.setting.collect else -1
             if stderr >= 0:
                 actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
-            visits = str(self.directory / f"{number}.visits") if self._setting.visits else None
+            visits = str(self.directory / f"{number}.visits") if self.setting.visits else None
             own = self._arguments(number, process, visits)
             arguments = opening_itself(process, own)
             started = time.monotonic()
@@ -129,12 +130,12 @@ class Crew:
             else:
                 pid = self._spawn(process, arguments, actions)
             child = Child(process, number, pid, started, stderr, visits if process.spec else None)
-            if process.spec is not None and self._setting.control:
+            if process.spec is not None and self.setting.control:
                 child.page = str(control_paths(self.directory, number)["page"])
             self.children.append(child)
             self._left += 1
             self._guardian.add(pid)
-            settle(pid, process, self._setting.cpus)
+            settle(pid, process, self.setting.cpus)
         finally:
             self._descriptors.close(*mine)
 
@@ -151,7 +152,7 @@ class Crew:
             except OSError as error:
                 reason = f"{wire.target!r} cannot be read: {error.strerror}"
                 raise RunError(reason, station=process.name) from None
-            if self._setting.visits and descriptor == 0 and process.spec is None:
+            if self.setting.visits and descriptor == 0 and process.spec is None:
                 self.feeds[process.name] = held
             else:
                 mine.append(held)
@@ -179,12 +180,12 @@ class Crew:
             spec["circle"] = {**circle, "file": str(self.directory / circle["file"])}
         path = self.directory / f"{number}.json"
         spec["control"] = None
-        if self._setting.control:
-            commands = self._setting.replay.get(process.name, [])
+        if self.setting.control:
+            commands = self.setting.replay.get(process.name, [])
             spec["control"] = {**control_paths(self.directory, number), "commands": commands}
             spec["fused"] = [
                 {**one, "control": {**control_paths(self.directory, f"{number}.{place}"),
-                                    "commands": self._setting.replay.get(one["name"], [])}}
+                                    "commands": self.setting.replay.get(one["name"], [])}}
                 for place, one in enumerate(spec.get("fused", ()), start=1)
             ]  # fmt: skip
         path.write_bytes(msgspec.json.encode(spec))
@@ -216,22 +217,22 @@ class Crew:
     def succeed(self, process: Process, number: int, held: Mapping[int, int]) -> Child:
         """Start a command in the place of one that has ended; it gets these descriptors, which stay ours too."""
         actions: list[Action] = [(os.POSIX_SPAWN_DUP2, mine, theirs) for theirs, mine in held.items()]
-        stderr = self._stderr(number) if self._setting.collect else -1
+        stderr = self._stderr(number) if self.setting.collect else -1
         if stderr >= 0:
             actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
         started, pids = time.monotonic(), list[int]()
-        with Place(self.plan.directory, self._setting.cpus) as place:
+        with Place(self.plan.directory, self.setting.cpus) as place:
             place.call(lambda: pids.append(self._spawn(process, list(process.arguments), actions)))
         child = Child(process, number, pids[0], started, stderr, None)
         self.children.append(child)
         self._left += 1
         self._guardian.add(child.pid)
-        settle(child.pid, process, self._setting.cpus)
+        settle(child.pid, process, self.setting.cpus)
         child.open_pidfd(self._poller)
         self._asking = self._asking or child.pidfd < 0
         processes = tuple(process if one.name == process.name else one for one in self.plan.processes)
         self.plan = msgspec.structs.replace(self.plan, processes=processes)
-        if self._setting.control:
+        if self.setting.control:
             now = {child.process.name: child.pid for child in self.children}
             publish(self.directory, self.plan, [now[one.name] for one in processes])
         return child
@@ -289,7 +290,7 @@ class Crew:
         if not living:
             return
         strays = descendants([child.pid for child in living])
-        group = self._guardian.group if self._setting.own_group else None
+        group = self._guardian.group if self.setting.own_group else None
         kill_all(signal.SIGTERM, group, living, strays)
         until = time.monotonic() + _GRACE_S
         while self.running and (left := until - time.monotonic()) > 0:

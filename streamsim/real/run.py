@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def run(
     record: Path | None = None,
     replay: tuple[Recorded, ...] | None = None,
     timed: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[str, ...]:
     """Run the circuit once, from a descriptor to a descriptor where the scenario names no file.
 
@@ -39,6 +41,7 @@ def run(
     record : a file for the commands that changed its servers.
     replay : the commands of an earlier run, to be done again at the same bytes; the scenario's controllers rest then.
     timed : do also what is a matter of time (pauses, scale, niceness, cores, pipes), at its time after the start.
+    say : told, while it runs, what it waits for where that is nothing of its own.
     cores : how many to pin the processes to; default: what the scenario says, or all where it asks for more.
 
     Raises
@@ -60,6 +63,7 @@ def run(
         cpus=pin_set(cores or scenario.host.cores, strict=False),
         own_group=not _has_terminal(),
         replay=by_server(again),
+        say=say,
     )
     with (
         launched(plan, setting) as crew,

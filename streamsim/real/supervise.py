@@ -50,7 +50,8 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
 
 def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, collected: bool) -> list[str]:
     warnings: list[str] = []
-    standstill, halted, leftovers, rousing = Standstill(crew), Halted(), Leftovers(crew.joints), Rousing()
+    standstill, halted, rousing = Standstill(crew), Halted(), Rousing()
+    leftovers = Leftovers(crew.joints, crew.setting.say)
     stranded = Stranded(crew.directory)
     while crew.running:
         pause = watcher.sleep_s() if watcher is not None else _LOOK_S
@@ -74,7 +75,7 @@ def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, col
             for child in crew.children:
                 child.trim_stderr()
     crew.warnings += standstill.warnings
-    return warnings + halted.warnings()
+    return warnings + halted.warnings() + leftovers.warnings
 
 
 def _judge(child: Child, warnings: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ from streamsim.loading import load
 from streamsim.real import leftovers
 from streamsim.real.launch import Setting, launched
 from streamsim.real.plan import make_plan
+from streamsim.real.run import run
 from streamsim.real.supervise import supervise
 from tests.end_to_end.test_faults import lives, name_of, supervised, until
-from tests.end_to_end.test_faults_servers import born_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 
@@ -26,6 +27,28 @@ def test_what_a_station_leaves_behind_may_finish_its_output(tmp_path: Path) -> N
                      "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
     with launched(make_plan(scenario), Setting()) as crew:
         supervise(crew)
+    assert (tmp_path / "out").read_bytes() == b"early\nlate\n"
+
+
+def test_what_a_run_waits_for_is_said_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "HINT_S", 0.0)
+    go = tmp_path / "go"
+    (tmp_path / "tool").write_text(f"(while [ ! -e {go} ]; do sleep 0.01; done; echo late) &\necho early\n")
+    scenario = load({"stations": {"a": {"command": f"sh {tmp_path}/tool"}, "b": {"operator": "copy"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        go.touch()
+
+    run(scenario, say=say)
+    (told,) = said
+    assert re.fullmatch(
+        r"station 'a' has ended, but process \d+ \(\w+\), which it left behind, holds its output open; "
+        r"the run waits for that",
+        told,
+    )
     assert (tmp_path / "out").read_bytes() == b"early\nlate\n"
 
 
@@ -51,6 +74,13 @@ def test_what_a_station_left_in_the_background_ends_with_the_run(tmp_path: Path)
 
 
 DAEMON = "setsid -f sh -c 'echo $$ > %s/pid.part; mv %s/pid.part %s/pid; exec sleep 3600' > /dev/null 2>&1"
+
+
+def born_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 def daemon_of(tmp_path: Path) -> tuple[int, str]:

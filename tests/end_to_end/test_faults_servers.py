@@ -170,13 +170,6 @@ def test_one_that_closes_its_output_early_ends_what_is_below_it(tmp_path: Path) 
     assert (tmp_path / "out").read_bytes() == b"2 4\n"
 
 
-def born_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
-
-
 def test_a_station_that_fills_its_standard_error_neither_blocks_nor_fills_the_disk(tmp_path: Path) -> None:
     noisy = "bash -c 'yes complaint | head -c 80000000 >&2; cat; echo last >&2'"
     scenario = load({"sources": {"n": {"command": "seq 1000"}}, "stations": {"a": {"command": noisy}},
