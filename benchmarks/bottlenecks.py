@@ -27,14 +27,15 @@ import msgspec
 import numpy as np
 from common import machine
 
-from streamsim.analysis.bottleneck import HOST, candidates, relieved
 from streamsim.analysis.elasticity import elasticity, throughput
 from streamsim.analysis.prediction.case import Case, case_of
+from streamsim.analysis.relief import candidates, relieved
 from streamsim.expansion import servers_of
 from streamsim.loading import load
 from streamsim.models.records.compiling import Compiled, compile_table
 from streamsim.models.records.runs import choose, open_run
 from streamsim.models.records.table import Table
+from streamsim.placement import HOST
 from streamsim.scenario import Scenario
 
 STEP = 0.05

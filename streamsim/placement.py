@@ -305,6 +305,15 @@ def are_cores(name: str) -> bool:
     return name == HOST or name.startswith(CORES)
 
 
+def stations_inside(placement: Placement | None, cores: str, names: Iterable[str]) -> list[str]:
+    """Return which of some stations may use no other cores than those that a bottleneck of this name is."""
+    if placement is None or cores == HOST:
+        return list(names)
+    limit = next(one for one in placement.limits if one.label == cores)
+    inside = placement.inside(limit)
+    return [name for name in names if name in inside]
+
+
 def labels(placement: Placement) -> list[str | None]:
     """Return what each limit is called as a bottleneck; None where a server alone stands behind it, and is to blame."""
     found: list[str | None] = []

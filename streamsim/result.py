@@ -40,8 +40,11 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 class Bottleneck(msgspec.Struct, frozen=True, kw_only=True):
     """The station (or ``"host"``: the cores) whose relief would raise throughput most.
 
-    ``share`` is its part of the time in which something was the constraint (0 to 1): for a station, the part
-    of the makespan in which it was running.
+    ``share`` is the part of the makespan in which it was at work (0 to 1): a station running, or waiting for what its
+    work waits for (a timer, a disk); cores used over those available. The largest share need not be the bottleneck:
+    where phases follow each other, what is the constraint in one may be less busy in all than what never is.
+    ``saturated``: it is what throughput depends on. Otherwise a load of its own is carried, and this would be the first
+    that more of it uses up.
     """
 
     station: str | None

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamsim.blame import bottleneck_of
 from streamsim.circuit import Circuit
 from streamsim.errors import ProfileError
 from streamsim.intake import bytes_put_in, records_put_in
-from streamsim.placement import core_shares, placement_of
 from streamsim.result import (
-    Bottleneck,
     Budget,
     CircuitResult,
     Estimate,
@@ -33,8 +32,6 @@ from streamsim.scenario import Load
 from streamsim.trace import Array, PipeTrace, RunTrace, StationTrace, Trace
 from streamsim.visits import WARM_UP, arrivals, chunk_visits, lateness, response_times, service_times
 
-SATURATED = 0.95
-"""A station (or the host) that is at work for this part of the makespan is what holds the circuit back."""
 LATE = 0.05
 """An open load is not carried when its last record is put in later than this part of the time that it was given."""
 PAGE_BYTES = 4096
@@ -62,19 +59,20 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
       blocking. None where no visits are kept; a paced source has no service time, for what it has it has made before.
     - ``budget``: parts of the server's life. ``full`` of a pipe: the part of the time in which less than one page was
       free of its capacity; a pipe of many short writes is full earlier, which this does not see.
-    - the bottleneck: the largest share, a station's being its utilisation (so that waiting for a core counts against
-      the host), the host's the core-seconds of all stations over those that were available; cores that several servers
-      are pinned to have a share of their own (``"cores 0"``). It is saturated from 95 % on, or when an open load is not
-      carried: its last record is put in more than 5 % of its span late.
+    - the bottleneck: what held back most of the run (`blame`); its share is the part of the makespan in which it was at
+      work (waiting for a core counts against the host), the host's the core-seconds of all stations over those that
+      were available; cores that several servers are pinned to have a share of their own (``"cores 0"``). It is
+      saturated where no source has a load of its own; else from a share of 95 % on, or when a load is not carried:
+      its last record is put in more than 5 % of its span late.
 
     Raises ProfileError where the trace has no runs or belongs to another circuit.
     """
     loads = loads or {}
     _check(trace, circuit)
     runs = trace.runs
+    paced = frozenset(name for name, load in loads.items() if load.open)
     late = estimate([lateness(run, loads) for run in runs], "").value or 0.0
     response, missing = _response(runs, circuit, loads)
-    opened = any(load.open for load in loads.values())
     notes = (f"response times leave out the first {WARM_UP * 100:.0f} % of the records",) if response else ()
     warnings = [*trace.warnings, *(warning for run in runs for warning in run.warnings), *missing]
     warnings += _rejections(runs)
@@ -90,11 +88,11 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
             bytes_per_s=estimate([bytes_put_in(run, circuit) for run in runs], "B/s"),
             records_per_s=_known([records_put_in(run, circuit) for run in runs], "records/s"),
             response_time=response,
-            bottleneck=_bottleneck(runs, circuit, overloaded=late > LATE),
+            bottleneck=bottleneck_of(runs, circuit, paced, late > LATE),
         ),
         stations={name: _station(runs, circuit, name, loads) for name in circuit.order()},
         pipes={label: _pipe([run.pipes[label] for run in runs]) for label in runs[0].pipes},
-        saturated=opened and late > LATE,
+        saturated=bool(paced) and late > LATE,
         repetitions=len(runs),
         notes=notes,
         warnings=tuple(dict.fromkeys(warnings)),
@@ -283,31 +281,3 @@ def _sees_records(runs: Runs, name: str) -> bool:
     traces = [run.stations[name] for run in runs if name in run.stations]
     visits = [trace.visits for trace in traces if trace.visits is not None]
     return any(found["records_in"].any() or found["records_out"].any() for found in visits)
-
-
-def _bottleneck(runs: Runs, circuit: Circuit, *, overloaded: bool) -> Bottleneck | None:
-    shares = {name: estimate([_utilisation(run, name) for run in runs], "") for name in circuit.order()}
-    cores = [_core_shares(run, circuit) for run in runs]
-    for label in cores[0]:
-        shares[label] = estimate([found.get(label) for found in cores], "")
-    known = [(share.value, name) for name, share in shares.items() if share.value is not None]
-    ranked = sorted(known, key=lambda found: -found[0])  # stable: a station goes before a host as busy as itself
-    if not ranked:
-        return None
-    value, first = ranked[0]
-    second = ranked[1][1] if len(ranked) > 1 else None
-    return Bottleneck(
-        station=first,
-        share=shares[first],
-        runner_up=second,
-        runner_up_share=shares[second] if second is not None else None,
-        saturated=value >= SATURATED or overloaded,
-    )
-
-
-def _core_shares(run: RunTrace, circuit: Circuit) -> dict[str, float]:
-    """Return which part is used of all cores that were available, and of those that several servers are pinned to."""
-    cpu_s = {name: _last(run.stations[name].cpu_s) for name in circuit.order()}
-    placement = placement_of(circuit, run.host.cores)
-    found = core_shares(placement, cpu_s, run.host.available_cores, run.makespan_s)
-    return {label: min(1.0, share) for label, share in found.items()}

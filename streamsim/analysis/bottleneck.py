@@ -12,13 +12,12 @@ import numpy as np
 from streamsim.analysis.elasticity import Figures, elasticity, figures, throughput
 from streamsim.analysis.prediction.case import Case
 from streamsim.analysis.prediction.steered import steered
+from streamsim.analysis.relief import DIGITS, candidates, relieved, throughput_elasticity, works
 from streamsim.errors import ModelError
-from streamsim.placement import HOST, are_cores, labels
+from streamsim.placement import HOST, are_cores
 from streamsim.scenario import ScenarioKey
 
 SCHEMA = "streamsim.bottleneck/1"
-_DIGITS = 2
-"""Elasticities that differ by less are the same: relief that brings 1.00 or 0.996 % is no question of cause."""
 DRAWS = 200
 """Profiles drawn from the intervals of the one that was fitted: tells 50 from 57 % and 95 from 98 %."""
 MATTERS = 0.005
@@ -123,26 +122,6 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
     )
 
 
-def candidates(case: Case) -> tuple[str, ...]:
-    """Return what can be the cause: every station with work, cores that several are pinned to, and the host.
-
-    Of those that would bring the same the first is named: relief of all cores relieves those that are pinned to, too.
-    """
-    pinned = labels(case.placement)[:-1] if case.placement is not None else []
-    return (*(name for name in case.order if _works(case, name)), *(name for name in pinned if name), HOST)
-
-
-def relieved(case: Case, name: str, factor: float) -> Case:
-    """Return the case in which a station needs `factor` times its demand, or the host has 1/factor times its cores."""
-    return case.with_more_of(name, 1 / factor) if are_cores(name) else case.with_demand(name, factor)
-
-
-def throughput_elasticity(case: Case, name: str) -> float:
-    """Return by how many per cent throughput rises when a station's demand falls by one (the cores rise by one)."""
-    found = elasticity(case, lambda c, f: relieved(c, name, f), throughput)
-    return -(found or 0.0)
-
-
 def cause_of(case: Case, name: str, now: Figures) -> Cause:
     """Return what relief of one station, or of the host, would bring."""
     p99 = elasticity(case, lambda c, f: relieved(c, name, f), lambda c: figures(c).p99) if now.p99 else None
@@ -168,7 +147,7 @@ def confidence(case: Case, first: str, seed: int) -> tuple[dict[str, float], lis
     Demands scatter independently, as the repetitions of the calibration did: a normal law whose 95 % interval is that
     of the profile, cut at a twentieth of the mean.
     """
-    spreads = {name: case.profiles[name].demand_spread for name in case.order if _works(case, name)}
+    spreads = {name: case.profiles[name].demand_spread for name in case.order if works(case, name)}
     measured = [name for name in spreads if case.profiles[name].source == "fitted"]
     unknown = [name for name in measured if spreads[name] is None]
     if unknown:
@@ -208,17 +187,11 @@ def _following(case: Case, first: str, now: Figures) -> Following | None:
 
 
 def _leader(case: Case) -> str:
-    return max(candidates(case), key=lambda name: round(throughput_elasticity(case, name), _DIGITS))
+    return max(candidates(case), key=lambda name: round(throughput_elasticity(case, name), DIGITS))
 
 
 def _weight(cause: Cause) -> tuple[float, float]:
-    return round(cause.demand, _DIGITS), round(cause.half_demand, _DIGITS)
-
-
-def _works(case: Case, name: str) -> bool:
-    service = case.profiles[name].service
-    return any(getattr(service, key) for key in ("setup", "per_record", "per_byte", "finish", "output_per_byte",
-                                                 "waiting_per_record", "waiting_per_byte"))  # fmt: skip
+    return round(cause.demand, DIGITS), round(cause.half_demand, DIGITS)
 
 
 def _one_more(case: Case, name: str) -> list[Case]:

@@ -98,7 +98,7 @@ def bottleneck(found: Bottleneck | None) -> str:
     """Return the bottleneck and its runner-up, each with its share of the time."""
     if found is None or found.station is None:
         return "none stands out"
-    text = f"{blame(found.station)} ({plain(found.share)} of the time{', saturated' if found.saturated else ''})"
+    text = f"{blame(found.station)} (at work {plain(found.share)} of the time)"
     if found.runner_up is not None:
         text += f", then {blame(found.runner_up)} ({plain(found.runner_up_share)})"
     return text

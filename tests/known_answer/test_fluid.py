@@ -28,7 +28,7 @@ def test_work_adds_up_on_one_core() -> None:
     segment = Segment(name="s", works=(work("a", 1.0), work("b", 3.0), work("c", 2.0)))
     answer = solve([segment], host(1))
     assert answer.makespan == pytest.approx(6.0)
-    assert answer.constrained == pytest.approx({"host": 6.0})
+    assert answer.held_back([segment]) == pytest.approx({"host": 6.0, "a": 1.0, "b": 3.0, "c": 2.0})
 
 
 def test_two_cores_at_reduced_speed_give_less_than_two() -> None:
@@ -54,6 +54,16 @@ def test_segments_follow_each_other_across_a_barrier() -> None:
     answer = solve([reading, writing], host(2))
     assert answer.makespan == pytest.approx(3.0)
     assert answer.began["writing"] == pytest.approx(2.0)
+
+
+def test_only_what_the_end_waited_for_holds_back() -> None:
+    short = Segment(name="short", works=(work("a", 1.0),))
+    reading = Segment(name="reading", works=(work("b", 2.0), work("c", 1.0)))
+    writing = Segment(name="writing", works=(work("d", 0.5),), after=("short", "reading"))
+    segments = [short, reading, writing]
+    answer = solve(segments, host(3))
+    assert answer.held_back(segments) == pytest.approx({"b": 2.0, "d": 0.5})
+    assert answer.held_back(segments, but="writing") == pytest.approx({"b": 2.0})
 
 
 def test_independent_segments_share_the_cores() -> None:

@@ -163,20 +163,22 @@ def test_a_reader_on_its_writers_core_is_woken_near_and_on_an_idle_one_far() -> 
     assert cores.wake_delay(same, other) == 2.0
 
 
-def line(pins: dict[str, list[int]], *, cores: int, rate: float | None = None, scv: float = 0.0) -> Any:
-    """A source and the stations a, b, c of 1, 2 and 1 ms for each of 2000 records."""
+def line(
+    pins: dict[str, list[int]], *, cores: int, rate: float | None = None, scv: float = 0.0, count: int = 2000
+) -> Any:
+    """A source and the stations a, b, c of 1, 2 and 1 ms for each record."""
     need = {"a": "1 ms", "b": "2 ms", "c": "1 ms"}
     paced: dict[str, Any] = {"rate": rate, "arrivals": "poisson"} if rate else {}
     return load(
         {
-            "sources": {"in": {"operator": "generate", "count": 2000, "kind": "fixed", "size": 100, **paced}},
+            "sources": {"in": {"operator": "generate", "count": count, "kind": "fixed", "size": 100, **paced}},
             "stations": {
                 name: {"operator": "work", "service": demand, "cores": pins.get(name, [])}
                 for name, demand in need.items()
             },
             "host": {"cores": cores},
             "service": {
-                "in": {"bytes": 200000, "record_bytes": 100},
+                "in": {"bytes": 100 * count, "record_bytes": 100},
                 **{name: {"per_record": one, "scv": scv, "record_bytes": 100} for name, one in need.items()},
             },
             "simulate": {"replications": 2},
@@ -203,11 +205,11 @@ def test_pins_to_all_cores_change_no_bit_of_a_simulation() -> None:
 
 
 def test_the_pinned_cores_are_named_as_the_bottleneck_of_a_simulation() -> None:
-    scenario = line({"a": [0], "b": [0], "c": [1]}, cores=2)
+    scenario = line({"a": [0], "b": [0], "c": [1]}, cores=2, count=20000)  # many times what a pipe holds
     circuit = summarise(simulate(scenario, FAST), scenario).circuit
     found = circuit.bottleneck
     assert found is not None and found.station == "cores 0"
-    assert found.share.value == pytest.approx(6.0 / circuit.makespan.value, rel=1e-3)  # c has a last chunk left
+    assert found.share.value == pytest.approx(60.0 / circuit.makespan.value, rel=1e-3)  # c has a last chunk left
 
 
 def test_record_by_record_disjoint_pins_are_hosts_of_their_own() -> None:

@@ -54,7 +54,7 @@ def draw(inputs: Inputs) -> Figure | None:
     places = layout(rows, room)
     width = min(3.4, room / columns - 0.25)
     busy = {name: station.utilisation.value for name, station in result.stations.items()}
-    guilty = inputs.diagnosis.first.station if inputs.diagnosis is not None else _named(result)
+    guilty = _named(result)
     for pipe in inputs.circuit.pipes:
         if pipe in back:
             _pipe_back(axes, places[pipe.upstream], places[pipe.downstream], width, room + LANE * back.index(pipe))

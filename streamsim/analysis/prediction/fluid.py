@@ -17,13 +17,14 @@ It leaves out the variability of single chunks, which pipes of many chunks absor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from streamsim.analysis.prediction.within import capped, granted, within
 from streamsim.errors import ModelError
-from streamsim.placement import HOST, Limits
+from streamsim.placement import HOST, Limits, are_cores, stations_inside
 from streamsim.service import HostProfile
 
 THREADED = 60
@@ -69,9 +70,31 @@ class FluidResult:
     began: dict[str, float] = field(default_factory=dict)
     ended: dict[str, float] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
+    busy: dict[str, float] = field(default_factory=dict)
+    """What ``running`` is, and what its work waits for besides: a timer, a disk."""
     cpu: dict[str, float] = field(default_factory=dict)
-    constrained: dict[str, float] = field(default_factory=dict)
-    """Seconds during which a station (or ``"host"``) was what held its segment back."""
+    held: dict[str, dict[str, float]] = field(default_factory=dict)
+    """For each segment: seconds for which a station, or cores, held it back. With cores used up relief of a station
+    inside brings as much as it uses of them."""
+
+    def held_back(self, segments: list[Segment], *, but: str = "") -> dict[str, float]:
+        """Return for how many seconds of the makespan a station, or cores, held the circuit back (s).
+
+        Only what the end waited for counts: the segment that ended last, the one before it that ended last, and so on.
+
+        Parameters
+        ----------
+        but : the name of a segment that is left out.
+        """
+        after = {segment.name: segment.after for segment in segments}
+        found: dict[str, float] = {}
+        names: Iterable[str] = self.ended
+        while names:
+            last = max(names, key=self.ended.__getitem__)
+            names = after[last]
+            for name, seconds in self.held[last].items() if last != but else ():
+                found[name] = found.get(name, 0.0) + seconds
+        return found
 
 
 class Piecewise:
@@ -161,10 +184,11 @@ def solve(segments: list[Segment], host: HostProfile, limits: Limits | None = No
             result.began.setdefault(name, now)
         times, guilty, at_once = _times([(pieces[name], place[name]) for name in ready], host, limits)
         step = min(times[k] * left[name] for k, name in enumerate(ready))
-        for k, name in enumerate(ready):
-            part = min(1.0, step / times[k]) if times[k] > 0 else left[name]
-            part = min(part, left[name])
-            _account(result, pieces[name], place[name], part, step, guilty[k], host, at_once[k])
+        parts = [min(1.0, step / times[k], left[name]) if times[k] > 0 else left[name] for k, name in enumerate(ready)]
+        work = _work([(pieces[name], place[name]) for name in ready], parts)
+        for k, (name, part) in enumerate(zip(ready, parts, strict=True)):
+            _blame(result.held.setdefault(name, {}), guilty[k], step, work, limits)
+            _account(result, pieces[name], place[name], part, step, host, at_once[k])
             left[name] -= part
             if left[name] <= 1e-12:
                 place[name] += 1
@@ -254,21 +278,40 @@ def together(needs: list[float], available_cores: float) -> float:
     return now
 
 
+def _work(current: list[tuple[Piecewise, int]], parts: list[float]) -> dict[str, float]:
+    """Return what each station has to do for such parts of the current pieces (reference core-seconds)."""
+    found: dict[str, float] = {}
+    for (piece, index), part in zip(current, parts, strict=True):
+        for name, work in zip(piece.stations, piece.work[index], strict=True):
+            found[name] = found.get(name, 0.0) + work * part
+    return found
+
+
+def _blame(held: dict[str, float], guilty: str, step: float, work: dict[str, float], limits: Limits | None) -> None:
+    held[guilty] = held.get(guilty, 0.0) + step
+    if are_cores(guilty):
+        inside = stations_inside(limits.placement if limits else None, guilty, work)
+        whole = sum(work[name] for name in inside)
+        for name in inside if whole > 0 else ():
+            held[name] = held.get(name, 0.0) + step * work[name] / whole
+
+
 def _account(
     result: FluidResult,
     piece: Piecewise,
     index: int,
     part: float,
     step: float,
-    guilty: str,
     host: HostProfile,
     at_once: list[float],
 ) -> None:
-    result.constrained[guilty] = result.constrained.get(guilty, 0.0) + step
     total = sum(piece.work[index])
     busy = min(host.available_cores, total * part / step) if step > 0 else 1.0
     speed = max(host.speed_when(busy), 1e-9)
-    for station, servers, work, threads in zip(piece.stations, piece.servers, piece.work[index], at_once, strict=True):
+    each = zip(piece.stations, piece.servers, piece.work[index], at_once, piece.waiting[index], strict=True)
+    for station, servers, work, threads, waiting in each:
         cpu = work * part / speed
         result.cpu[station] = result.cpu.get(station, 0.0) + cpu
-        result.running[station] = result.running.get(station, 0.0) + cpu / threads / servers
+        running = cpu / threads / servers
+        result.running[station] = result.running.get(station, 0.0) + running
+        result.busy[station] = result.busy.get(station, 0.0) + running + waiting * part / servers

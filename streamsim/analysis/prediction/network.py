@@ -19,12 +19,13 @@ from streamsim.analysis.prediction.caveats import by_key, caveats, ordered_merge
 from streamsim.analysis.prediction.closed_loop import ClosedLoop, closed_loop, makespan_of_loop
 from streamsim.analysis.prediction.feedback import loop_note, makespan_of_loops
 from streamsim.analysis.prediction.finite import Finite, finite, pace_of, seconds_needed
-from streamsim.analysis.prediction.fluid import FluidResult, solve
+from streamsim.analysis.prediction.fluid import FluidResult, Segment, solve
 from streamsim.analysis.prediction.held import answered
 from streamsim.analysis.prediction.narrow import open_line_of
 from streamsim.analysis.prediction.open_load import OpenAnswer
 from streamsim.analysis.prediction.segments import moved, reading_demand, segments_of
 from streamsim.analysis.prediction.steered import steered
+from streamsim.analysis.relief import order
 from streamsim.placement import core_shares
 from streamsim.result import (
     Bottleneck,
@@ -41,6 +42,8 @@ from streamsim.service import HostProfile, Profile, StationProfile
 
 COSTLY = 0.02
 """A part of the largest load that narrow pipes cost, from which on waits are visibly longer too."""
+FREE = 1e-3
+"""Narrow pipes and loops that cost less change nothing of what holds a circuit back."""
 
 
 def predict(scenario: Scenario, profile: Profile, *, host: HostProfile | None = None, explain: bool = False) -> Result:
@@ -63,6 +66,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     segments, warnings = segments_of(case)
     warnings += steering.warnings
     fluid = solve(segments, case.host, case.limits)
+    needed = least = _busy(fluid)
     notes = [
         *steering.notes,
         "makespan and throughput: fluid model of the segments between barriers (utilisation law on shared cores)",
@@ -76,7 +80,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         whole = open_line_of(case, circuit, answer)
         if not isinstance(whole, str):
             answer = whole
-        elif not answer.saturated and needed * (1 - COSTLY) > (least := _busy(fluid)):
+        elif not answer.saturated and needed * (1 - COSTLY) > least:
             part = f"{1 - least / needed:.0%}".replace("%", " %")
             warnings.append(f"narrow pipes cost {part} of the largest load; the response times leave them out: {whole}")
         if merges := ordered_merges(case):
@@ -98,9 +102,9 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         warnings += by_key(circuit) if not pace.exact else []
     by_line = answer is not None and bool(answer.line)
     warnings += caveats(case, answer, places_counted=pace is not None or by_line or (loop is not None and loop.line))
-    result = _result(
-        case, fluid, answer, notes, warnings, engine="closed network" if loop else "finite pipes" if pace else None
-    )
+    engine = "closed network" if loop else "finite pipes" if pace else None
+    narrow = (needed if case.scenario.open else _busy(fluid)) > least * (1 + FREE)
+    result = _result(case, fluid, answer, notes, warnings, engine, segments, narrow)
     if loop is not None:
         circuit_result = msgspec.structs.replace(result.circuit, response_time=_response_of_loop(loop))
         result = msgspec.structs.replace(result, circuit=circuit_result)
@@ -136,6 +140,8 @@ def _result(
     notes: list[str],
     warnings: list[str],
     engine: str | None,
+    segments: list[Segment],
+    narrow: bool,
 ) -> Result:
     scenario, profiles, flows, host = case.scenario, case.profiles, case.flows, case.host
     makespan = answer.makespan if answer is not None else fluid.makespan
@@ -154,7 +160,7 @@ def _result(
             bytes_per_s=_exact(size / makespan if makespan else None, "B/s"),
             records_per_s=_exact(records / makespan, "records/s") if records and makespan else None,
             response_time=_response(answer),
-            bottleneck=_bottleneck(case, fluid, makespan, saturated),
+            bottleneck=_bottleneck(case, fluid, segments, makespan, narrow=narrow, saturated=saturated),
         ),
         stations=stations,
         saturated=saturated,
@@ -199,16 +205,20 @@ def _response(answer: OpenAnswer | None) -> ResponseTime | None:
     return ResponseTime(mean=_exact(mean, "s"), p50=_exact(p50, "s"), p95=_exact(p95, "s"), p99=_exact(p99, "s"))
 
 
-def _bottleneck(case: Case, fluid: FluidResult, makespan: float, saturated: bool) -> Bottleneck | None:
+def _bottleneck(
+    case: Case, fluid: FluidResult, segments: list[Segment], makespan: float, *, narrow: bool, saturated: bool
+) -> Bottleneck | None:
+    """Name what relief would pay most for; its share is the part of the time in which it is at work, or waits."""
     if makespan <= 0:
         return None
-    shares = {name: wall / makespan for name, wall in fluid.running.items()}
+    shares = {name: min(1.0, wall / makespan) for name, wall in fluid.busy.items()}
     shares |= core_shares(case.placement, fluid.cpu, case.host.available_cores, makespan)
-    first, *rest = sorted(shares, key=lambda name: -shares[name])
+    held = fluid.held_back(segments, but="startup" if case.scenario.open else "")
+    first, *rest = order(case, held, shares, narrow=narrow)
     return Bottleneck(
         station=first,
-        share=_exact(shares[first], ""),
+        share=_exact(shares.get(first, 0.0), ""),
         runner_up=rest[0] if rest else None,
-        runner_up_share=_exact(shares[rest[0]], "") if rest else None,
+        runner_up_share=_exact(shares.get(rest[0], 0.0), "") if rest else None,
         saturated=saturated,
     )

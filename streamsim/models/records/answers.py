@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from streamsim.blame import SATURATED, USED_UP, held_back
 from streamsim.models.records.compiling import OWN, Compiled
 from streamsim.models.records.sample import Sample
 from streamsim.models.records.states import SHED
@@ -30,8 +31,6 @@ from streamsim.scenario import Scenario
 Value = Callable[[Sample], float]
 """What is read off one replication."""
 
-SATURATED = 0.95
-"""See `summary.SATURATED`."""
 CORRELATED = 0.35
 """Of neighbouring batches, above which their interval is too narrow: 32 independent ones pass it once in 40 (2/√32)."""
 
@@ -57,7 +56,6 @@ class _Reader:
     def result(self) -> Result:
         answer, scenario = self.answer, self.scenario
         stations = {name: self._station(name) for name in scenario.circuit.order()}
-        bottleneck = self._bottleneck(stations)
         return Result(
             world="simulated",
             engine=answer.engine,
@@ -73,7 +71,7 @@ class _Reader:
                 records_per_s=self._put_in("records", "records/s"),
                 response_time=self._response(),
                 response_by_source=self._by_source(),
-                bottleneck=bottleneck,
+                bottleneck=self._bottleneck(),
             ),
             stations=stations,
             saturated=not answer.settled,
@@ -130,8 +128,7 @@ class _Reader:
         shed = [number for number, row in enumerate(self.table.stations) if row.name == f"{rows[0].name}{SHED}"]
         taken = self._ending(lambda one: float(one.whole.taken[members].sum()), "records")
         busy = ("cpu_s", "runnable_s", "waiting_s")
-        own_core = rows[0].host is not None and self.table.hosts[rows[0].host].name.startswith(OWN)
-        utilisation = self._mean(lambda one: share("cpu_s")(one) * (servers if own_core else 1), "")
+        utilisation = self._mean(self._at_work(name, waiting=False), "")
         lives = {state: self._mean(share(f"{state}_s"), "") for state in ("cpu", "runnable", "waiting", "blocked")}
         known = _scaled(taken, rows[0].size, "B")
         nothing = Estimate(value=0.0, unit="B")
@@ -156,20 +153,37 @@ class _Reader:
             ),
         )
 
-    def _bottleneck(self, stations: dict[str, StationResult]) -> Bottleneck | None:
-        shares = {name: station.utilisation for name, station in stations.items()}
-        for label in self._core_shares(self.answer.samples[0]):
-            shares[label] = self._mean(partial(self._core_share, label), "")
-        ranked = sorted(((found.value or 0.0, name) for name, found in shares.items()), key=lambda pair: -pair[0])
-        if not ranked:
+    def _at_work(self, name: str, *, waiting: bool) -> Value:
+        """Return which part of the time a server runs, and waits for what its work waits for."""
+        members = self.members[name]
+        host = self.table.stations[int(members[0])].host
+        servers = sum(self.table.servers(int(k)) for k in members)
+        own_core = host is not None and self.table.hosts[host].name.startswith(OWN)
+
+        def part(one: Sample) -> float:
+            waited = float(one.window.waiting_s[members].sum()) / servers if waiting else 0.0
+            return (float(one.window.cpu_s[members].sum()) / (1 if own_core else servers) + waited) / one.window_s
+
+        return part
+
+    def _bottleneck(self) -> Bottleneck | None:
+        """Name what holds the circuit back, as `blame` does of the one stretch that a steady state is."""
+        first_sample = self.answer.samples[0]
+        paced = [name for name, load in self.scenario.loads.items() if load.open]
+        shares = {name: self._mean(self._at_work(name, waiting=name not in paced), "") for name in self.members}
+        shares |= {label: self._mean(partial(self._core_share, label), "") for label in self._core_shares(first_sample)}
+        known = {name: found.value or 0.0 for name, found in shares.items()}
+        if not known:
             return None
-        second = ranked[1][1] if len(ranked) > 1 else None
+        cpu_s = {name: float(first_sample.window.cpu_s[found].sum()) for name, found in self.members.items()}
+        held = held_back(known, cpu_s, self.compiled.placement, used_up=0.0 if paced else USED_UP)
+        first, *rest = sorted(shares, key=lambda name: (held.get(name, 0.0), known[name]), reverse=True)
         return Bottleneck(
-            station=ranked[0][1],
-            share=shares[ranked[0][1]],
-            runner_up=second,
-            runner_up_share=shares[second] if second is not None else None,
-            saturated=ranked[0][0] >= SATURATED or not self.answer.settled,
+            station=first,
+            share=shares[first],
+            runner_up=rest[0] if rest else None,
+            runner_up_share=shares[rest[0]] if rest else None,
+            saturated=not paced or not self.answer.settled or known[first] >= SATURATED,
         )
 
     def _core_share(self, label: str, one: Sample) -> float:
