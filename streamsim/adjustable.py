@@ -118,14 +118,15 @@ class Timed(NamedTuple):
     """Done to a station at a time (s).
 
     ``pause``, ``resume``; ``pipe``: its input pipes get a ``size`` (bytes); ``niceness``: ``size`` is that; ``cores``:
-    it may use these CPUs.
+    it may use these CPUs; ``scale``: ``size`` of its servers take part, and for ``moving_s`` keys change hands.
     """
 
     time_s: float
     station: str
-    what: Literal["pause", "resume", "pipe", "niceness", "cores"]
+    what: Literal["pause", "resume", "pipe", "niceness", "cores", "scale"]
     size: int = 0
     cores: tuple[int, ...] = ()
+    moving_s: float = 0.0
 
 
 class Replay(NamedTuple):

@@ -15,7 +15,6 @@ from streamsim.real.control.recording import Recorded, read_recording
 from streamsim.units import parse_bytes
 
 _WHY = {
-    "scale": "a simulation has the servers that the scenario says, from start to end; set parallelism there",
     "restore": "what a state from elsewhere changes is not known",
 }
 
@@ -75,6 +74,8 @@ def _timed(path: Path, command: Recorded) -> list[Timed]:
         return [Timed(when, name, "pause")]
     if method == "resume":
         return [Timed(when, name, "resume")]
+    if method == "scale":
+        return [Timed(when, name, "scale", int(command.parameters["servers"]), moving_s=command.moving_s)]
     if method != "set":
         raise _refusal(path, command, method)
     for what in command.parameters:

@@ -13,6 +13,7 @@ from streamsim.adjustable import Known, Passing, Replay, Timed
 from streamsim.circuit import Circuit
 from streamsim.errors import ModelError
 from streamsim.models.clock import Clock
+from streamsim.models.rescaling import Rescaling
 from streamsim.models.server import Server
 from streamsim.models.station import Reader
 from streamsim.models.table import Model, StationRow
@@ -66,7 +67,7 @@ def told(model: Model, circuit: Circuit, timed: Sequence[Timed]) -> Model:
 
     Raises ModelError naming the station that is not there, or to which that cannot be done in a simulation.
     """
-    found = [Told(one, _row_of(one, model).index) for one in timed]
+    found = [Told(one, _row_of(one, model, circuit).index) for one in timed]
     places: list[Place] = []
     now = {one.name: Place(one.name, one.cores, one.niceness) for one in circuit.stations}
     for command, row, _ in found:
@@ -84,9 +85,17 @@ def told(model: Model, circuit: Circuit, timed: Sequence[Timed]) -> Model:
     return replace(model, stations=rows, placement=placement, told=moved)
 
 
-def _row_of(one: Timed, model: Model) -> StationRow:
+def _row_of(one: Timed, model: Model, circuit: Circuit) -> StationRow:
     """Return whom it is for: of stations that share a process, that process."""
-    row = next((row for row in model.stations if one.station in (row.name, *row.name.split("+"))), None)
+    name = one.station
+    if one.what == "scale":
+        servers = model.servers.get(name, ())
+        if len(servers) < 2 or circuit.station(f"{name}.split").parameters.get("by") != "key":
+            raise ModelError(f"scale of {name!r} cannot be simulated: it has not several servers and a split by key")
+        if not 1 <= one.size <= len(servers):
+            raise ModelError(f"scale of {name!r}: it has {len(servers)} servers here, not {one.size}")
+        name = f"{name}.split"
+    row = next((row for row in model.stations if name in (row.name, *row.name.split("+"))), None)
     if row is None:
         raise ModelError(
             f"the recording has a {one.what} of {one.station!r}, which no server of this simulation is called "
@@ -100,8 +109,13 @@ def _row_of(one: Timed, model: Model) -> StationRow:
 
 def repeat(model: Model, clock: Clock, servers: Sequence[Server]) -> None:
     """Have all that the run was told be done at its time, before whatever else happens at that instant."""
+    by_name = {server.row.name: server for server in servers}
     for one in model.told:
-        clock.at(one.command.time_s, 0, partial(_do, one, servers[one.row]))
+        if one.command.what == "scale":
+            members = [by_name[name] for name in model.servers[one.command.station]]
+            Rescaling(one.command, servers[one.row], members)
+        else:
+            clock.at(one.command.time_s, 0, partial(_do, one, servers[one.row]))
 
 
 def _do(one: Told, server: Server, event: Event) -> None:

@@ -243,6 +243,59 @@ def test_what_cannot_change_is_refused_by_name(station: str, change: Change, say
         simulate(load(document), replay=Replay({station: [change]}, (), (gathers,)))
 
 
+KEYED = 16 * SIZE
+"""Much more than the pipes hold."""
+
+
+def keyed(*timed: Timed, servers: int = 4) -> RunTrace:
+    """So many servers that need 1 us a byte, with a core each, behind a split by key."""
+    document = {
+        "sources": {"make": {"command": "seq 9"}},
+        "stations": {"add": {"operator": "group", "key": 1, "parallelism": servers, "partition": "key"}},
+        "service": {
+            "make": {"bytes": KEYED, "record_bytes": 16},
+            "add": {"per_byte": "1 us", "selectivity": 1.0, "record_bytes": 16},
+        },
+    }
+    return simulate(load(document), host=host(servers + 4), replay=Replay({}, timed)).runs[0]
+
+
+BUFFERED_S = 9 * 65536e-6
+"""What four servers have taken, what their pipes hold, and what the split holds: worked on by one."""
+
+
+def test_after_a_scale_so_many_servers_do_the_work_and_none_is_lost() -> None:
+    one = KEYED * 1e-6
+    assert keyed().makespan_s == pytest.approx(one / 4, abs=BUFFERED_S)
+    run = keyed(Timed(1.0, "add", "scale", 1))
+    assert run.makespan_s == pytest.approx(1.0 + (one - 4 * 1.0), abs=BUFFERED_S)
+    back = keyed(Timed(1.0, "add", "scale", 1), Timed(3.0, "add", "scale", 4))
+    assert back.makespan_s == pytest.approx(3.0 + (one - 4 * 1.0 - 2.0) / 4, abs=BUFFERED_S)
+    for each in (run, back):
+        assert each.stations["add"].bytes_in[-1] == KEYED
+
+
+def test_while_keys_change_hands_nothing_moves_and_what_was_on_its_way_is_worked_on_first() -> None:
+    quick, slow = (keyed(Timed(1.0, "add", "scale", 2, moving_s=moving)) for moving in (0.0, 3.0))
+    assert slow.makespan_s - quick.makespan_s == pytest.approx(3.0, abs=1e-9)
+    add = slow.stations["add"]
+    work = np.interp([1.0, 1.0 + BUFFERED_S, 3.9], add.time_s, add.cpu_s)
+    assert work[0] < work[1] == work[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "says"),
+    [
+        ("add", 5, "scale of 'add': it has 4 servers here, not 5"),
+        ("make", 1, "scale of 'make' cannot be simulated: it has not several servers and a split by key"),
+        ("ad", 1, "scale of 'ad' cannot be simulated"),
+    ],
+)
+def test_a_scale_of_what_has_no_keys_is_refused(name: str, size: int, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        keyed(Timed(0.1, name, "scale", size))
+
+
 def test_a_recorded_swap_is_checked_before_anything_is_simulated(tmp_path: Path) -> None:
     log = tmp_path / "commands.jsonl"
     for parameters, says in (

@@ -132,7 +132,8 @@ def test_a_pause_adds_to_a_simulated_makespan_what_it_lasted(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('{"time_s":1,"station":"a","method":"scale","parameters":{"servers":2}}', "scale of 'a' cannot be simulated"),
+        ('{"time_s":1,"station":"a","method":"scale","parameters":{"servers":0}}', "line 2: scale of 'a': .* >= 1"),
+        ('{"time_s":1,"station":"a","method":"scale","parameters":{}}', "line 2: scale of 'a': .*`servers`"),
         ('{"time_s":1,"station":"a","method":"set","parameters":{"where":"1"}}', "where of 'a' cannot be simulated"),
         ('{"time_s":1,"station":"a","method":"set","parameters":{"niceness":20}}', "set of 'a': niceness: .* <= 19"),
         ('{"time_s":1,"station":"a","method":"set","parameters":{"cores":[-1]}}', "set of 'a': cores.*: .* >= 0"),

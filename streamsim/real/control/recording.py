@@ -29,18 +29,28 @@ _SYSTEM = ("pause", "resume", "set", "scale", "swap")
 
 
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One command, when (s since the run began) and, for servers of ours, where it took effect."""
+    """One command, when (s since the run began) and, for servers of ours, where it took effect.
+
+    ``moving_s``: of a ``scale``, how long (s) keys changed hands when all had come to rest.
+    """
 
     time_s: Annotated[float, msgspec.Meta(ge=0)]
     station: str
     method: str
     parameters: dict[str, Any]
     byte: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    moving_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
     @property
     def timed(self) -> bool:
         """Whether it is a matter of time: it has no place in the data, and does not change the output."""
         return self.byte is None or self.method in _RESTS
+
+
+class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameters of ``scale``: so many servers take part from then on."""
+
+    servers: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Logged(msgspec.Struct, frozen=True):
@@ -52,6 +62,7 @@ class _Logged(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
     byte: int | None = None
     until_s: float | None = None
+    moving_s: float = 0.0
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -59,11 +70,18 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 def note(
-    run: RunEntry, station: str, method: str, parameters: Mapping[str, Any], *, since_s: float | None = None
+    run: RunEntry,
+    station: str,
+    method: str,
+    parameters: Mapping[str, Any],
+    *,
+    since_s: float | None = None,
+    moving_s: float = 0.0,
 ) -> None:
     """Write down what was done to a run from outside its servers; ``since_s``: when it began (monotonic, s)."""
     now = time.monotonic()
-    entry = _Logged(now if since_s is None else since_s, station, method, dict(parameters), until_s=now)
+    begun = now if since_s is None else since_s
+    entry = _Logged(begun, station, method, dict(parameters), until_s=now, moving_s=moving_s)
     try:
         descriptor = os.open(directory_of(run) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
@@ -86,7 +104,7 @@ def recorded_in(directory: Path, start_s: float) -> tuple[Recorded, ...]:
     logged = [msgspec.json.decode(line, type=_Logged) for line in text.splitlines()]
     scales = [one for one in logged if one.method == "scale" and one.byte is None]
     return tuple(
-        Recorded(max(0.0, one.time_s - start_s), one.station, one.method, one.parameters, one.byte)
+        Recorded(max(0.0, one.time_s - start_s), one.station, one.method, one.parameters, one.byte, one.moving_s)
         for one in sorted(logged, key=lambda one: one.time_s)
         if not any(_belongs(one, scale) for scale in scales)
     )
@@ -139,6 +157,11 @@ def read_recording(path: Path) -> tuple[Recorded, ...]:
                 f"{path}: line {number}: {command.method!r} of {command.station!r} has no byte; without one can be "
                 f"done again: {', '.join(_SYSTEM)}{nearest(command.method, _SYSTEM)}"
             )
+        if command.method == "scale":
+            try:
+                msgspec.convert(command.parameters, Scale)
+            except msgspec.ValidationError as error:
+                raise ControlError(f"{path}: line {number}: scale of {command.station!r}: {error}") from None
         found.append(command)
     return tuple(found)
 

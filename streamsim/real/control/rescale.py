@@ -66,8 +66,9 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
             split.call("agree", {"directory": str(directory), "parameters": {"active": servers}})
             for one in ours:
                 _come_to_rest(one)
+            resting_s = time.monotonic()
             taken = _move(ours, servers, directory)
-            _decide(directory, _Decision(servers, since_s))
+            _decide(directory, _Decision(servers, since_s, resting_s))
         finally:
             _go_on(run, station)
     return taken
@@ -94,10 +95,11 @@ class Stranded:
 
 
 class _Decision(msgspec.Struct):
-    """What is in `keys.DONE`: how many servers take part from now on, and when the move began (monotonic, s)."""
+    """What is in `keys.DONE`: how many servers take part; when the move began, and all rested (monotonic, s)."""
 
     servers: int
     since_s: float
+    resting_s: float
 
 
 def _decide(directory: Path, decision: _Decision) -> None:
@@ -123,7 +125,8 @@ def _go_on(run: RunEntry, station: str) -> None:
         raise failed[0]
     with suppress(FileNotFoundError):
         decision = msgspec.json.decode((directory / DONE).read_bytes(), type=_Decision)
-        note(run, station, "scale", {"servers": decision.servers}, since_s=decision.since_s)
+        moving_s = max(0.0, time.monotonic() - decision.resting_s)
+        note(run, station, "scale", {"servers": decision.servers}, since_s=decision.since_s, moving_s=moving_s)
     shutil.rmtree(directory, ignore_errors=True)
 
 
