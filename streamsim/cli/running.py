@@ -28,12 +28,15 @@ def check(scenario: ScenarioPath = None, shell: Shell = None, set_: Set = None) 
 
     from streamsim.cli.output import say, show, warn
     from streamsim.places import check_runnable
+    from streamsim.real.pipes import try_pipes
+    from streamsim.real.plan import make_plan
 
     loaded = one_scenario(scenario, shell, set_)
     show(Text(f"{loaded.name}: {one_line(loaded.title)}" if loaded.title else loaded.name), _stations(loaded.circuit))
     say("\n".join(_facts(loaded)))
     warn(_dangers(loaded))
     check_runnable(loaded.circuit, standard_input=True, file=loaded.file)
+    warn(try_pipes(make_plan(loaded)))
     if any(feed.file == "-" for feed in loaded.circuit.feeds):
         say("ok for streamsim run; to measure it, give it a source: standard input cannot be read twice")
     else:

@@ -117,5 +117,5 @@ class Guardian:
             os.killpg(self.group, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
+        self._descriptors.close(self.roll)  # first: where descriptors have run out, the search needs one
         kill_marked(self._directory)
-        self._descriptors.close(self.roll)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
+from pathlib import Path
 from types import TracebackType
 
 from streamsim.circuit import DEFAULT_PIPE_BYTES
@@ -108,7 +110,7 @@ def make_joints(plan: Plan, descriptors: Descriptors) -> tuple[dict[str, Joint],
         if given != wanted:
             warnings.append(
                 f"pipe {label} has {format_bytes(given)} instead of {format_bytes(wanted)}: "
-                "this user has used up what the kernel gives to pipes (pipe-user-pages-soft)"
+                f"this user has used up what the kernel gives to pipes ({_all_together()})"
             )
         joints[label] = Joint(label, read, write, given)
     return joints, warnings
@@ -126,8 +128,45 @@ def _resize(label: str, descriptor: int, wanted: int) -> int:
         if wanted <= DEFAULT_PIPE_BYTES:
             return given
         raise RunError(
-            f"the kernel refuses a pipe of {format_bytes(wanted)} for {label}: {error.strerror}; "
-            "/proc/sys/fs/pipe-max-size is the most that one pipe may have, pipe-user-pages-soft all together"
+            f"the kernel refuses a pipe of {format_bytes(wanted)} for {label}: {error.strerror}; {_limit(wanted)}"
         ) from None
     size: int = fcntl.fcntl(descriptor, _GET_SIZE)
     return size
+
+
+def _limit(wanted: int) -> str:
+    """Say which limit a capacity is past, and how to mend it."""
+    most = _setting("pipe-max-size")
+    if most is not None and wanted > most:
+        return (
+            f"one pipe of an ordinary user may have {format_bytes(most)} (/proc/sys/fs/pipe-max-size): "
+            "ask for less, or let root raise that"
+        )
+    return f"what this user has in pipes already leaves no room for it ({_all_together()})"
+
+
+def _all_together() -> str:
+    pages = _setting("pipe-user-pages-soft")
+    given = "" if not pages else f": {format_bytes(pages * os.sysconf('SC_PAGE_SIZE'))} for all pipes of a user"
+    return f"/proc/sys/fs/pipe-user-pages-soft{given}"
+
+
+def _setting(name: str) -> int | None:
+    try:
+        return int(Path(f"/proc/sys/fs/{name}").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def try_pipes(plan: Plan) -> list[str]:
+    """Make the pipes of a plan for a moment and return what they cannot have; RunError where it could not be started.
+
+    That says more than a comparison with the kernel's limits: root is past them, and what the same user's other
+    processes have in pipes counts too.
+    """
+    try:
+        with Descriptors(plan.floor) as descriptors:
+            return make_joints(plan, descriptors)[1]
+    except OSError as error:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        raise RunError(f"{len(plan.pipes)} pipes cannot be had: {error.strerror} (ulimit -n is {most})") from None

@@ -22,7 +22,7 @@ from streamsim.loading import load
 from streamsim.operators import create
 from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import run_once
-from streamsim.real.pipes import Descriptors, make_joints
+from streamsim.real.pipes import Descriptors, make_joints, try_pipes
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
 from streamsim.real.worker.alone import Inattention
@@ -190,12 +190,31 @@ def count_lines(capacity: str) -> str:
 def test_pipes_past_the_quota_of_an_ordinary_user_are_smaller_and_that_is_said() -> None:
     answer = as_nobody(lambda: count_lines("64 KiB"))
     assert answer.startswith("100000; pipe n->a has "), answer
-    assert "instead of 64 KiB: this user has used up what the kernel gives to pipes (pipe-user-pages-soft)" in answer
+    assert "instead of 64 KiB: this user has used up what the kernel gives to pipes (/proc/sys/fs/pipe-user" in answer
 
 
 def test_a_large_pipe_past_the_quota_of_an_ordinary_user_is_refused() -> None:
     answer = as_nobody(lambda: count_lines("1 MiB"))
     assert answer.startswith("refused: the kernel refuses a pipe of 1 MiB for n->a: Operation not permitted"), answer
+
+
+@pytest.mark.parametrize("stations", [1, 70])
+def test_a_check_tells_an_ordinary_user_which_pipes_cannot_be_had(stations: int) -> None:
+    most = int(Path("/proc/sys/fs/pipe-max-size").read_text())
+    capacity = 2 * most if stations == 1 else most  # one that is too large, or too many
+    scenario = load({"sources": {"n": {"command": "seq 9"}},
+                     "stations": {f"a{number}": {"command": "cat", "pipe": {"capacity": capacity}}
+                                  for number in range(stations)}})  # fmt: skip
+
+    def work() -> str:
+        try:
+            return "; ".join(try_pipes(make_plan(scenario)))
+        except RunError as error:
+            return f"refused: {error}"
+
+    answer = as_nobody(work)
+    assert answer.startswith("refused: the kernel refuses a pipe of "), answer
+    assert ("pipe-max-size" if stations == 1 else "pipe-user-pages-soft") in answer, answer
 
 
 def test_the_pipes_of_a_copy_are_as_large_as_an_ordinary_user_may_have() -> None:
