@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from streamsim.analysis.relief import DIGITS, candidates, relieved, throughput_e
 from streamsim.errors import ModelError
 from streamsim.placement import HOST, are_cores
 from streamsim.scenario import ScenarioKey
+from streamsim.units import format_seconds
 
 SCHEMA = "streamsim.bottleneck/1"
 DRAWS = 200
@@ -33,6 +34,11 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     more core), ``p99_demand`` by how many the 99th percentile falls; 0 to about 1. The gains are relative:
     ``half_demand`` of half the demand (twice the cores), ``one_more`` of another server (core), ``double_pipe`` of
     pipes twice as large into it; those of p99 are negative where it falls. None where it does not apply.
+
+    Relief lowers no throughput here: who has more room need not use it. Theory may say so by up to 2 %, since it takes
+    the stations as perfectly in step while all take part in the stream, but as sharing the cores alike, the longest
+    delayed by the others, while a sorter works on its buffer; larger pipes, or less work elsewhere, move work from the
+    one to the other.
     """
 
     station: str
@@ -101,10 +107,12 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
     """
     steering = steered(case)
     case = steering.case
-    now = figures(case)
+    now = figures(case, steering.held_s)
     if not math.isfinite(now.throughput):
         raise ModelError("no station needs any time for its work, so that nothing holds the circuit back")
-    causes = sorted((cause_of(case, name, now) for name in candidates(case)), key=_weight, reverse=True)
+    causes = sorted(
+        (cause_of(case, name, now, steering.held_s) for name in candidates(case)), key=_weight, reverse=True
+    )
     ranking, notes = confidence(case, causes[0].station, seed)
     amount, unit = _volume(case)
     return Diagnosis(
@@ -118,27 +126,42 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
         confidence=ranking.get(causes[0].station, 0.0) if ranking else None,
         ranking=ranking,
         following=_following(case, causes[0].station, now),
-        notes=(*steering.notes, *steering.warnings, *notes),
+        notes=(*steering.notes, *steering.warnings, *_held(now, steering.held_s), *notes),
     )
 
 
-def cause_of(case: Case, name: str, now: Figures) -> Cause:
+def cause_of(case: Case, name: str, now: Figures, held_s: Mapping[str, float]) -> Cause:
     """Return what relief of one station, or of the host, would bring."""
-    p99 = elasticity(case, lambda c, f: relieved(c, name, f), lambda c: figures(c).p99) if now.p99 else None
-    half = figures(relieved(case, name, 0.5))
-    more = max((figures(one) for one in _one_more(case, name)), key=lambda one: one.throughput)
-    pipe = figures(case.with_capacity(name, 2.0)) if not are_cores(name) and case.inputs[name] else None
+
+    def after(relief: Case) -> Figures:
+        return figures(relief, held_s)
+
+    p99 = elasticity(case, lambda c, f: relieved(c, name, f), lambda c: after(c).p99) if now.p99 else None
+    half = after(relieved(case, name, 0.5))
+    more = max((after(one) for one in _one_more(case, name)), key=lambda one: one.throughput)
+    pipe = after(case.with_capacity(name, 2.0)) if not are_cores(name) and case.inputs[name] else None
     return Cause(
         station=name,
-        demand=_clean(throughput_elasticity(case, name)),
+        demand=max(0.0, _clean(throughput_elasticity(case, name))),
         p99_demand=_clean(p99) if p99 is not None else None,
-        half_demand=_gain(half.throughput, now.throughput) or 0.0,
+        half_demand=_more(half, now),
         half_demand_p99=_gain(half.p99, now.p99),
-        one_more=_gain(more.throughput, now.throughput),
+        one_more=_more(more, now),
         one_more_p99=_gain(more.p99, now.p99),
-        double_pipe=_gain(pipe.throughput, now.throughput) if pipe else None,
+        double_pipe=_more(pipe, now) if pipe else None,
         double_pipe_p99=_gain(pipe.p99, now.p99) if pipe else None,
     )
+
+
+def _held(now: Figures, held_s: Mapping[str, float]) -> list[str]:
+    """Say why there is no 99th percentile where a controller holds what waits."""
+    if now.p99 is not None:
+        return []
+    return [
+        f"before {name!r} records wait {format_seconds(wait_s)} on average, as its controller lets them; relief "
+        "changes how many are kept, not how long they wait, and the 99th percentile is not known"
+        for name, wait_s in held_s.items()
+    ]
 
 
 def confidence(case: Case, first: str, seed: int) -> tuple[dict[str, float], list[str]]:
@@ -204,6 +227,10 @@ def _one_more(case: Case, name: str) -> list[Case]:
     inside = case.placement.inside(limit)
     others = [core for core in case.placement.cores if core not in limit.cores]
     return [case.with_pins({**case.pins, **dict.fromkeys(inside, (*limit.cores, core))}) for core in others]
+
+
+def _more(then: Figures, now: Figures) -> float:
+    return max(0.0, _clean(then.throughput / now.throughput - 1))
 
 
 def _gain(then: float | None, now: float | None) -> float | None:

@@ -7,7 +7,7 @@ of throughput to the demands of all stations add up to −1 where nothing but th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streamsim.analysis.prediction.case import Case
@@ -15,7 +15,7 @@ from streamsim.analysis.prediction.closed_loop import closed_loop, makespan_of_l
 from streamsim.analysis.prediction.feedback import makespan_of_loops
 from streamsim.analysis.prediction.finite import finite, seconds_needed, throughput_of
 from streamsim.analysis.prediction.fluid import FluidResult, Segment, solve
-from streamsim.analysis.prediction.open_load import open_load
+from streamsim.analysis.prediction.held import answered
 from streamsim.analysis.prediction.segments import segments_of
 
 STEP = 0.02
@@ -58,15 +58,20 @@ def saturated_makespan(case: Case, fluid: FluidResult, segments: list[Segment]) 
     return max(fluid.makespan, fluid.ended.get("startup", 0.0) + circuit.records / rate)
 
 
-def figures(case: Case) -> Figures:
-    """Return all the figures of a case."""
+def figures(case: Case, held_s: Mapping[str, float] | None = None) -> Figures:
+    """Return all the figures of a case.
+
+    Parameters
+    ----------
+    held_s : how long a controller lets records wait before some stations, on average (s).
+    """
     segments, _ = segments_of(case)
     fluid = solve(segments, case.host, case.limits)
     if not case.scenario.open:
         makespan = saturated_makespan(case, fluid, segments)
         return Figures(_inverse(makespan), makespan)
     needed = seconds_needed(case, fluid)
-    answer = open_load(case, fluid, needed)
+    answer = answered(case, fluid, needed, held_s or {})
     return Figures(_inverse(needed), answer.makespan, answer.response_quantiles_s[2])
 
 

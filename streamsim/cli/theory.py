@@ -48,6 +48,8 @@ def model(
             say(to_json(answer).decode().rstrip())
         else:
             show(_table(name, answer))
+            if _saturated(answer):
+                say("note: where it is saturated, what waits grows without end, so that waits and numbers have no mean")
     elif json:
         found = [_described(one) for one in catalogue.names()] if name is None else _described(name)
         say(to_json(found).decode().rstrip())
@@ -136,6 +138,13 @@ def _rows(name: str, answer: Any, place: str, key: str) -> Iterator[tuple[str, s
     else:
         number = isinstance(answer, int | float | list) and not isinstance(answer, bool)
         yield place or "answer", _said(answer), catalogue.unit(name, key) if number else ""
+
+
+def _saturated(answer: Any) -> bool:
+    """Whether an answer, or a part of it, is one of no steady state."""
+    if isinstance(answer, dict):
+        return answer.get("saturated") is True or any(_saturated(one) for one in answer.values())
+    return isinstance(answer, list) and any(_saturated(one) for one in answer)
 
 
 def _said(value: Any) -> str:

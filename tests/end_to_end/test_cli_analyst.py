@@ -222,3 +222,9 @@ def test_any_model_of_theory_is_asked_with_numbers_of_ones_own(run: Run) -> None
     assert json.loads(one.out)["response_time"] == pytest.approx(0.005)
     wrong = run("model", "M/M/1", "arrival_rate=800 records/s", "service_tim=1 ms")
     assert wrong.status == 2 and "did you mean 'service_time'" in one_line(wrong.err)
+
+
+def test_model_says_why_what_is_saturated_has_no_waits(run: Run) -> None:
+    asked = ("model", "M/M/1", "service_time=1 ms")
+    assert "no mean" in run(*asked, "arrival_rate=1000").out
+    assert "no mean" not in run(*asked, "arrival_rate=999").out

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from streamsim.analysis.bottleneck import Diagnosis, diagnose
+from streamsim.analysis.elasticity import throughput
 from streamsim.analysis.prediction.case import case_of
 from streamsim.loading import load
 from streamsim.service import HostProfile, Profile
+from tests.unit.modelled import chain, giving, ideal_host, taking
 
 FOUR_CORES = HostProfile(cores=4, available_cores=4.0, speed=(1.0,) * 4, wake_far_s=0.0, wake_near_s=0.0)
 
@@ -94,3 +96,18 @@ def test_without_intervals_it_says_that_it_cannot_say_how_sure_it_is() -> None:
     found = diagnose(case)
     assert found.confidence is None
     assert any("no interval of 'a'" in note for note in found.notes)
+
+
+def test_relief_lowers_no_throughput_where_a_sorter_sets_the_rhythm() -> None:
+    scenario, profile = chain(
+        giving(10_000_000, per_byte=2e-8),
+        taking(per_byte=6e-8),
+        taking(per_byte=1e-8, gather_bytes=500_000, filling_per_byte=1e-10),
+        taking(per_byte=1e-8),
+        host=ideal_host(2),
+    )
+    case = case_of(scenario, profile)
+    assert throughput(case.with_capacity("s1", 2.0)) < throughput(case)  # what theory says of itself
+    for cause in diagnose(case).causes:
+        assert min(cause.demand, cause.half_demand, cause.one_more or 0.0, cause.double_pipe or 0.0) >= 0
+    assert next(cause for cause in diagnose(case).causes if cause.station == "s1").double_pipe == 0

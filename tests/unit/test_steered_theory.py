@@ -8,6 +8,7 @@ import pytest
 
 from streamsim import verbs
 from streamsim.analysis import plots
+from streamsim.analysis.bottleneck import diagnose
 from streamsim.analysis.prediction.case import case_of
 from streamsim.analysis.prediction.network import predict
 from streamsim.analysis.prediction.pipe_course import pipe_course
@@ -116,6 +117,9 @@ def test_records_wait_the_target_before_a_station_for_which_load_is_shed() -> No
     assert result.stations["serve"].wait.value == pytest.approx(50e-3, rel=0.1)
     assert result.circuit.response_time.p99.value is None
     assert any("controller" in note for note in result.notes) and not result.warnings
+    found = diagnose(case_of(circuit(stations, source, **given), known, host=HOST))
+    assert found.first.station == "serve" and found.p99_s is None
+    assert any("before 'serve' records wait" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
