@@ -107,7 +107,10 @@ def simulate_with_values(
             values["response_mean"] = [float(found.mean()) for found in times]
         return summarise(trace, scenario), values
     if grain == "chunks":
-        why = f"the engine {engine!r} was asked for, and engines move records"
+        why = (
+            f"the engine {engine!r} was asked for, and engines move records; without it they leave with the chunk that "
+            "they were read in, and later"
+        )
     return _by_records(apart, known, host, seed, engine or "auto", workers, progress, why)
 
 

@@ -30,7 +30,7 @@ from streamsim.result import (
 )
 from streamsim.scenario import Load
 from streamsim.trace import Array, PipeTrace, RunTrace, StationTrace, Trace
-from streamsim.visits import WARM_UP, arrivals, chunk_visits, lateness, response_times, service_times
+from streamsim.visits import WARM_UP, WITH_THE_CHUNK, arrivals, chunk_visits, lateness, response_times, service_times
 
 LATE = 0.05
 """An open load is not carried when its last record is put in later than this part of the time that it was given."""
@@ -73,7 +73,7 @@ def summarise(trace: Trace, circuit: Circuit, *, loads: Mapping[str, Load] | Non
     paced = frozenset(name for name, load in loads.items() if load.open)
     late = estimate([lateness(run, loads) for run in runs], "").value or 0.0
     response, missing = _response(runs, circuit, loads)
-    notes = (f"response times leave out the first {WARM_UP * 100:.0f} % of the records",) if response else ()
+    notes = (f"{WITH_THE_CHUNK}; the first {WARM_UP * 100:.0f} % are left out",) if response else ()
     warnings = [*trace.warnings, *(warning for run in runs for warning in run.warnings), *missing]
     warnings += _rejections(runs)
     if late > LATE:

@@ -25,6 +25,10 @@ A fixed part rather than one found from the data (MSER-5): measured and simulate
 number of records, so that both leave out the same ones.
 """
 
+WITH_THE_CHUNK = "response times: of records that leave a station with the chunk that they were read in"
+ONE_BY_ONE = "response times: of records that are served and handed on one by one"
+"""What a response time is of. Real tools read chunks, most models take records: at 70 % load that makes a third."""
+
 
 def chunk_visits(station: StationTrace) -> Visits | None:
     """Return the visits that moved a chunk: those that took bytes, or gave some where none takes any (a source).

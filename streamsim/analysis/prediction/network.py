@@ -39,6 +39,7 @@ from streamsim.result import (
 )
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, StationProfile
+from streamsim.visits import ONE_BY_ONE, WITH_THE_CHUNK
 
 COSTLY = 0.02
 """A part of the largest load that narrow pipes cost, from which on waits are visibly longer too."""
@@ -86,7 +87,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         if merges := ordered_merges(case):
             answer = replace(answer, response_mean_s=None, response_quantiles_s=(None, None, None))
             warnings.append(out_of_turn(merges))
-        notes += list(answer.notes)
+        notes += [*answer.notes, *_response_of(answer)]
         warnings += list(answer.warnings)
     elif loop is not None:
         fluid.makespan = max(fluid.makespan, makespan_of_loop(case, loop, fluid))
@@ -116,6 +117,16 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
         methods=methods(case, fluid, answer, flow, pace, loop),
         dataflow=flow if isinstance(flow, Dataflow) else None,
     )
+
+
+def _response_of(answer: OpenAnswer) -> list[str]:
+    """Say what the response times are of."""
+    if answer.response_mean_s is None:
+        return []
+    chunked = [name for name in answer.path if answer.stations[name].released.late_s > 0]
+    if not chunked:
+        return [f"{ONE_BY_ONE}, as simulate --engine auto has it; by chunks they are longer"]
+    return [f"{WITH_THE_CHUNK}, as simulate has it by chunks (seen at {', '.join(chunked)})"]
 
 
 def _busy(fluid: FluidResult) -> float:

@@ -27,6 +27,7 @@ from streamsim.result import (
     StationResult,
 )
 from streamsim.scenario import Scenario
+from streamsim.visits import ONE_BY_ONE
 
 Value = Callable[[Sample], float]
 """What is read off one replication."""
@@ -92,8 +93,11 @@ class _Reader:
         sizes = np.array([rows[k].size if what == "bytes" and isinstance(rows[k].size, int) else 1 for k in starts])
         return self._mean(lambda one: float((one.window.taken[starts] * sizes).sum()) / one.window_s, unit)
 
+    def _timed(self) -> bool:
+        return any(load.open or load.in_flight for load in self.scenario.loads.values())
+
     def _response(self) -> ResponseTime | None:
-        if not any(load.open or load.in_flight for load in self.scenario.loads.values()):
+        if not self._timed():
             return None
         quantiles = {name: self.answer.quantile(part) for name, part in QUANTILES}
         return ResponseTime(mean=self.answer.response_mean(), **quantiles)
@@ -208,6 +212,7 @@ class _Reader:
         return (
             f"engine {answer.engine}: {answer.why}",
             f"{runs}, {answer.records:,} records in all, took {answer.seconds:.2g} s{little}",
+            *([ONE_BY_ONE] if self._timed() else []),
         )
 
     def _warnings(self) -> tuple[str, ...]:
