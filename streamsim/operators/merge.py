@@ -56,8 +56,7 @@ class Merge(Selective):
     def take(self, block: bytes, port: int) -> None:
         records = self.codec.split(block)
         keys = self._keys_of(records, port)
-        if self.width > 1:
-            self._check(keys, records, port)
+        self._check(keys, records, port)
         self._records.setdefault(port, []).extend(records)
         self._keys.setdefault(port, []).extend(keys)
         self._seen[port] = self._seen.get(port, 0) + len(records)
@@ -128,10 +127,18 @@ class Merge(Selective):
                 raise self._wrong(
                     port,
                     at,
-                    f"{shown(records[at])} comes before what stands above it (sort it by bytes: LC_ALL=C sort)",
+                    f"{shown(records[at])} comes before what stands above it (sort it first: {self._sort()})",
                 )
+
+    def _sort(self) -> str:
+        """Return the command that sorts an input as it is to be."""
+        options = ["-n"] * self._numeric + ["-r"] * self._reverse
+        if self._key >= 0:
+            options += [f"-t '{self._delimiter.decode()}'", f"-k {self._key + 1},{self._key + 1}"]
+        return " ".join(["LC_ALL=C sort -s", *options])
 
     def _wrong(self, port: int, place: int, message: str) -> Exception:
         from streamsim.errors import RunError
 
-        return RunError(f"input {port + 1}, record {self._seen.get(port, 0) + place + 1}: {message}")
+        which = f"input {port + 1}, " if self.width > 1 else ""
+        return RunError(f"{which}record {self._seen.get(port, 0) + place + 1}: {message}")

@@ -79,3 +79,16 @@ def test_a_tee_that_nobody_reads_any_more_leaves_no_part(tmp_path: Path) -> None
         tee.stdin.flush()
         assert tee.wait(20) == -signal.SIGPIPE
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "said"),
+    [
+        ([], "b\na\n", "record 2: 'a' comes before what stands above it (sort it first: LC_ALL=C sort -s)"),
+        (["--key", "2", "--numeric"], "x,9\nx,10\ny,8\n", "record 3: 'y,8' comes before what stands above it (sort it "
+         "first: LC_ALL=C sort -s -n -t ',' -k 2,2)"),
+    ],
+)  # fmt: skip
+def test_a_merge_of_a_single_input_that_is_not_sorted_says_so(words: list[str], data: str, said: str) -> None:
+    done = streamsim("op", "merge", *words, input=data)
+    assert (done.returncode, one_line(done.stderr)) == (1, f"streamsim: {said}")
