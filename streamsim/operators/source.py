@@ -21,6 +21,8 @@ class Source(Base):
     ``input`` is the file descriptor that it reads where it reads a stream at all, with ``read``: a server's way to do
     so (os.read) also serves commands meanwhile, and counts in ``taken`` what a station before it wrote. ``deadline`` is
     when it stops waiting for that (on the monotonic clock), ``block_bytes`` about how much it makes or reads at once.
+    ``piece_bytes``: of a line longer than that `chunks` yields pieces as they come; ``continued`` says that the last
+    block begins within a line of which a piece was yielded, and counted, before.
     """
 
     traits = Traits(inputs=0, source=True)
@@ -30,6 +32,8 @@ class Source(Base):
     deadline: float | None = None
     taken = 0
     block_bytes = 65536  # what a default pipe takes: 16 slots of 4 KiB
+    piece_bytes: int | None = None
+    continued = False
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec.plain())
@@ -49,16 +53,28 @@ class Source(Base):
             self.records_out += self.codec.tally_rest()
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield blocks of whole records (the very last may lack its newline)."""
+        """Yield blocks of whole records (the very last may lack its newline), but see ``piece_bytes``."""
+        most = self.piece_bytes if self.codec.name == "lines" else None
+        begun = False
         for chunk in self._onward():
             block = self.codec.take(chunk)
             if block:
-                self.records_out += self.codec.count(block)
+                self._count(block, begun)
                 yield block
+                begun = False
+            if most is not None and len(tail := self.codec.tail()) > most:
+                self.codec.rest()
+                self._count(tail, begun)
+                yield tail
+                begun = True
         rest = self.codec.rest()
         if rest:
-            self.records_out += self.codec.count(rest)
+            self._count(rest, begun)
             yield rest
+
+    def _count(self, block: bytes, continued: bool) -> None:
+        self.continued = continued
+        self.records_out += self.codec.count(block) - continued
 
     def records(self, limit: int) -> Iterator[bytes]:
         """Yield blocks of whole records that hold ``limit`` records together, or all there are."""

@@ -167,3 +167,23 @@ def test_a_trace_that_goes_back_or_is_none_is_refused_with_its_line(line: str, t
     assert pace.due([1, 1]) == [0.1, 0.5]
     with pytest.raises(RunError, match=f"line 3: '{line}' is no time of at least 0.5 s"):
         pace.due([1])
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_at_a_rate_in_bytes_a_long_line_flows_as_it_is(
+    end: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = b"short\n" + b"x" * 30_000 + b"\n" + b"y" * 50_000 + end
+    (tmp_path / "data").write_bytes(data)
+    clock = Clock(monkeypatch)
+    sent = Sent(clock)
+    source: Any = create("file", {"paths": [str(tmp_path / "data")]})
+    pace = Pace({"rate": 1000.0, "unit": "bytes"})
+    pour_paced(source, pace, sent, sent, None, None, Inattention())  # type: ignore[arg-type]
+    assert b"".join(sent.chunks) == data
+    assert sum(row[-1] for row in sent.rows) == source.records_out == 3
+    started, before = sent.rows[0][0], 0
+    for chunk, (due, *_) in zip(sent.chunks, sent.rows, strict=True):
+        assert len(chunk) <= 8192
+        assert due - started == pytest.approx(before / 1000)
+        before += len(chunk)

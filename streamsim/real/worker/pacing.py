@@ -49,7 +49,7 @@ class Pace:
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self._arrivals = spec.get("arrivals") or "even"
-        self._by_bytes = spec.get("unit") == "bytes"
+        self.by_bytes = spec.get("unit") == "bytes"
         self._next = 0.0
         self._done = 0
         self._times: Iterator[float] | None = None
@@ -74,10 +74,10 @@ class Pace:
         """
         if self._times is not None:
             return list(islice(self._times, len(sizes)))
-        if self._factor is None and not self._by_bytes:
+        if self._factor is None and not self.by_bytes:
             first, self._done = self._done, self._done + len(sizes)
             return [place / self._rate for place in range(first, self._done)]  # exact: sums would drift
-        weights = sizes if self._by_bytes else [1] * len(sizes)
+        weights = sizes if self.by_bytes else [1] * len(sizes)
         factor = self._factor
         gaps = [weight / self._rate * (factor() if factor else 1.0) for weight in weights]
         dues = list(accumulate(gaps, initial=self._next))
@@ -193,16 +193,25 @@ def pour_paced(
     records: int | None,
     attention: Attention | Inattention,
 ) -> None:
-    """Write the records of a source when they are due, until ``until`` on the monotonic clock."""
+    """Write the records of a source when they are due, until ``until`` on the monotonic clock.
+
+    At a rate in bytes long lines are cut into pieces, each of which is due when its bytes are: data without newlines
+    flow at that rate too.
+    """
     source.block_bytes = _BLOCK_BYTES
+    if pace.by_bytes and records is None:
+        source.piece_bytes = _BLOCK_BYTES
     codec, alarm = source.codec, Alarm(attention)
     start: float | None = None
     for block in source.chunks() if records is None else source.records(records):
         batch = codec.split(block)
-        dues = pace.due([len(record) + codec.overhead for record in batch])
+        sizes = [len(record) + codec.overhead for record in batch]
+        if batch:
+            sizes[-1] -= max(0, codec.size(batch) - len(block))  # nothing terminates the last record
+        dues = pace.due(sizes)
         if start is None:
             start = monotonic()
-        done = 0
+        done = given = 0
         while done < len(dues):
             attention.rest()
             due = start + dues[done]
@@ -212,13 +221,16 @@ def pour_paced(
             got = alarm.wait(due)
             ready = max(bisect_right(dues, got - start, done), done + 1)
             chunk = codec.join(batch[done:ready])
+            if len(chunk) > len(block) - given:
+                chunk = block[given:]  # what nothing terminates stays so
+            given += len(chunk)
             served = monotonic()
             try:
                 outputs.send(chunk)
             finally:
                 taken = source.fetch(len(chunk))
-                came = ready - done if taken else 0
-                visits.add(due, got, served, outputs.sent(), taken, outputs.written, came, ready - done)
+                made = ready - done - (source.continued and not done)
+                visits.add(due, got, served, outputs.sent(), taken, outputs.written, made if taken else 0, made)
             attention.between()
             done = ready
         if len(dues) < len(batch):
