@@ -15,6 +15,7 @@ from streamsim.real.control.recording import Recorded, read_recording
 from streamsim.units import parse_bytes
 
 _WHY = {
+    "swap": "of a Unix command it is told where its pipe was changed, not what the new program needs",
     "restore": "what a state from elsewhere changes is not known",
 }
 
@@ -51,7 +52,7 @@ def read_again(path: Path, known: Iterable[Known] = ()) -> Replay:
             timed += _timed(path, command)
         elif command.method == "set" and command.byte is not None:
             placed.setdefault(command.station, []).append(Change(command.byte, command.parameters))
-        elif command.method == "swap" and command.byte is not None:
+        elif command.method == "swap" and command.byte is not None and command.behind is None:
             placed.setdefault(command.station, []).append(_swap(path, command, command.byte))
         else:
             raise _refusal(path, command, command.method)

@@ -26,6 +26,7 @@ from streamsim.real.pipes import Descriptors, Joint, make_joints
 from streamsim.real.place import Place, find_program, is_named_pipe, opening_itself, run_directory, settle
 from streamsim.real.plan import Plan, Process, Wire
 from streamsim.real.sinks import Sinks
+from streamsim.real.successors import Successor
 from streamsim.real.warm import Action, WarmParent, forkable, worth_it
 
 _GRACE_S = 0.5
@@ -41,7 +42,8 @@ class Setting:
 
     ``stdin`` and ``stdout`` are descriptors for the wires that say ``standard``, None: /dev/null. ``collect``:
     standard error goes to files whose tails the errors show, instead of the runner's own. ``control``: servers of
-    ours open a control channel, and do again what ``replay`` has for their station (see control/recording.py). ``cpus``
+    ours open a control channel, and do again what ``replay`` has for their station (see control/recording.py);
+    ``successors`` follow commands then (see replacing.py). ``cpus``
     is what the stations are pinned to. ``own_group``: the stations are a process group of their own, away from the
     terminal's. ``say`` is told what the run waits for, where that is nothing of its own.
     """
@@ -52,6 +54,7 @@ class Setting:
     visits: bool = False
     control: bool = True
     replay: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    successors: Mapping[str, list[Successor]] = field(default_factory=dict)
     cpus: frozenset[int] | None = None
     own_group: bool = True
     say: Callable[[str], None] | None = None

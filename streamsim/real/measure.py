@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from streamsim.errors import ControlError
 from streamsim.expansion import expand, servers_of
 from streamsim.places import check_runnable
 from streamsim.pooling import by_station
@@ -110,6 +111,10 @@ class Session:
         plan = make_plan(_drawn(scenario, self._runs))
         again = replay or ()
         check_again(again, plan)
+        if replaced := next((one for one in again if one.behind is not None), None):
+            raise ControlError(
+                f"swap of {replaced.station!r} cannot be done again: a measurement knows one program a station; use run"
+            )
         self._runs += 1
         cpus = pin_set(scenario.host.cores, strict=True) or frozenset()
         before = self._last

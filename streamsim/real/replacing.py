@@ -8,9 +8,7 @@ new pipe and writes where the old one wrote. Whoever wants that leaves a request
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shlex
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +22,7 @@ from streamsim.real.control.client import Client
 from streamsim.real.control.runs import control_paths
 from streamsim.real.launch import Crew
 from streamsim.real.plan import Process
+from streamsim.real.successors import FreshPipe, before, running, turned, turning
 
 REQUEST, ANSWER = ".replace", ".replaced"
 
@@ -32,20 +31,28 @@ _EVERY_S = 0.5
 
 
 class Request(msgspec.Struct, frozen=True):
-    """Which station is to run which command."""
+    """Which station is to run which command; ``state``: whether what the old one knows may be given up."""
 
     station: str
     command: str
+    state: str
 
 
 class _Coming(NamedTuple):
-    """What waits for an old process to end: the new one, its pipe, its output, and where to say that it runs."""
+    """What waits for an old process to end: the new one, its pipe, its output, and where to say that it runs.
+
+    ``answer`` is None where an earlier run's swap is done again: it may be that its byte never comes.
+    """
 
     process: Process
-    read: int
-    write: int
+    pipe: FreshPipe
     output: int
-    answer: Path
+    answer: Path | None
+
+    def close(self) -> None:
+        """Let go of what the new process has, or nobody needs."""
+        self.pipe.close()
+        os.close(self.output)
 
 
 class Replacing:
@@ -55,6 +62,17 @@ class Replacing:
         self._crew, self._measured = crew, measured
         self._coming: dict[int, _Coming] = {}
         self._due = time.monotonic() + _EVERY_S
+        self._again = {name: list(later) for name, later in crew.setting.successors.items()}
+        for child in crew.children:
+            self._await(child)
+
+    def _await(self, child: Child) -> None:
+        """Have what comes next in a recording follow a process, if anything does."""
+        if later := self._again.get(child.process.name):
+            one = later.pop(0)
+            with suppress(OSError):  # it has ended already
+                output = os.open(f"/proc/{child.pid}/fd/1", os.O_WRONLY | os.O_APPEND)
+                self._coming[child.pid] = _Coming(one.process, one.pipe, output, None)
 
     def look(self) -> None:
         """See what is wanted, if it is time to."""
@@ -78,18 +96,22 @@ class Replacing:
         coming = self._coming.pop(child.pid, None)
         if coming is None:
             return
+        name = child.process.name
         try:
-            fresh = self._crew.succeed(coming.process, child.number, {0: coming.read, 1: coming.output})
+            if coming.answer is None and not turned(self._crew.directory, name, coming.process.program):
+                return  # the input ended before the byte
+            fresh = self._crew.succeed(coming.process, child.number, {0: coming.pipe.read, 1: coming.output})
         finally:
-            for descriptor in (coming.read, coming.write, coming.output):
-                os.close(descriptor)
-        _say(coming.answer, {"station": child.process.name, "program": coming.process.program, "pid": fresh.pid})
+            coming.close()
+        if coming.answer is None:
+            self._await(fresh)
+        else:
+            _say(coming.answer, {"station": name, "program": coming.process.program, "pid": fresh.pid})
 
     def close(self) -> None:
         """Let go of what nobody waits for any more."""
         for coming in self._coming.values():
-            for descriptor in (coming.read, coming.write, coming.output):
-                os.close(descriptor)
+            coming.close()
         self._coming = {}
 
     def _begin(self, request: Request, answer: Path) -> None:
@@ -101,37 +123,20 @@ class Replacing:
             raise ControlError(f"{old.name!r} is an operator: swap takes operator and parameters")
         if child.pid in self._coming:
             raise ControlError(f"{old.name!r} is being replaced already")
-        label = old.reads[0].target
-        if old.reads[0].kind != "pipe" or len(old.reads) > 1 or len(old.writes) > 1:
-            raise ControlError(f"{old.name!r} does not read one pipe and write one stream")
-        writer, descriptor = self._crew.plan.writer_of(label)
-        if writer.spec is None:
-            raise ControlError(
-                f"{writer.name!r}, which writes to {old.name!r}, is a Unix command ({writer.program}) and cannot turn "
-                "to another pipe; only behind an operator on records a command can be replaced"
-            )
+        label, writer, descriptor = before(old, self._crew.plan)
+        fresh = running(old, request.command, self._crew.plan)
+        output = os.open(f"/proc/{child.pid}/fd/1", os.O_WRONLY | os.O_APPEND)
+        coming = _Coming(fresh, FreshPipe(self._crew.joints[label].capacity_bytes), output, answer)
         try:
-            words = shlex.split(request.command)
-        except ValueError as error:
-            raise ControlError(f"{request.command!r}: {error}") from None
-        if not words:
-            raise ControlError("an empty command")
-        self._crew.find(words[0], old)
-        fresh = msgspec.structs.replace(old, program=request.command, arguments=tuple(words))
-        held = [os.open(f"/proc/{child.pid}/fd/1", os.O_WRONLY | os.O_APPEND)]
-        try:
-            held += os.pipe()
-            with suppress(OSError):  # past the user's quota it stays as the kernel made it
-                fcntl.fcntl(held[1], fcntl.F_SETPIPE_SZ, self._crew.joints[label].capacity_bytes)
             socket = str(control_paths(self._crew.directory, self._living(writer.name).number)["socket"])
             with Client(socket) as client:
                 prefix = f"{writer.parts[-1]}/" if len(writer.parts) > 1 else ""
-                client.call(f"{prefix}turn", {"descriptor": descriptor, "file": f"/proc/{os.getpid()}/fd/{held[2]}"})
+                swap = {"command": request.command, "state": request.state}
+                client.call(f"{prefix}turn", turning(old.name, descriptor, coming.pipe.write, swap))
         except BaseException:
-            for one in held:
-                os.close(one)
+            coming.close()
             raise
-        self._coming[child.pid] = _Coming(fresh, held[1], held[2], held[0], answer)
+        self._coming[child.pid] = coming
 
     def _living(self, name: str) -> Child:
         for child in reversed(self._crew.children):

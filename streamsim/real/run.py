@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from streamsim.places import check_runnable
@@ -15,6 +16,7 @@ from streamsim.real.control.repeating import check_again, repeating
 from streamsim.real.launch import Setting, launched
 from streamsim.real.place import pin_set
 from streamsim.real.plan import make_plan
+from streamsim.real.successors import prepared
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 
@@ -62,11 +64,11 @@ def run(
         collect=False,
         cpus=pin_set(cores or scenario.host.cores, strict=False),
         own_group=not _has_terminal(),
-        replay=by_server(again),
         say=say,
     )
     with (
-        launched(plan, setting) as crew,
+        prepared(plan, again) as ready,
+        launched(plan, replace(setting, replay=by_server(again, ready.commands), successors=ready.successors)) as crew,
         conducting(scenario, crew, rest=replay is not None) as conductor,
         repeating(crew, late if timed else (), start_s := time.monotonic()) as repeater,
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,10 +14,13 @@ from typing import Any
 
 import pytest
 
-from streamsim.errors import ControlError
+from streamsim.errors import ControlError, StreamsimError
+from streamsim.loading import load
 from streamsim.real.control import rescale as moving
 from streamsim.real.control import runs
+from streamsim.real.control.recording import Recorded, read_recording, write_recording
 from streamsim.real.control.rescale import rescale
+from streamsim.real.run import run as run_for_real
 from tests.end_to_end.steering import connected, running
 
 
@@ -188,3 +192,63 @@ def test_a_unix_command_is_replaced_and_no_byte_is_lost_or_comes_twice(tmp_path:
     numbers = [b"%d" % number for number in range(1, 90001)]
     assert 0 < place < 90000
     assert lines == [line.translate(letters) for line in numbers[:place]] + [b"+" + line for line in numbers[place:]]
+
+
+def test_commands_that_were_put_in_the_place_of_others_are_put_there_again_at_the_same_bytes(tmp_path: Path) -> None:
+    log, again = tmp_path / "log.jsonl", tmp_path / "again.jsonl"
+    with running(tmp_path, REPLACED, "--record", str(log)) as (_, run), connected(run, "change") as change:
+        change.call("swap", {"command": "sed s/^/+/"})
+        with connected(runs.find("numbers"), "change") as changed:
+            changed.call("swap", {"command": "tr 0-9 A-J", "state": "new"})
+    first, commands = (tmp_path / "out").read_bytes(), read_recording(log)
+    assert [(one.station, one.method, one.behind) for one in commands] == [("change", "swap", "keep")] * 2
+    assert [one.parameters for one in commands] == [
+        {"command": "sed s/^/+/", "state": "keep"},
+        {"command": "tr 0-9 A-J", "state": "new"},
+    ]
+    places = [first.index(mark) for mark in (b"+", b"A")]
+    assert 0 < places[0] < places[1]
+    fast = REPLACED.replace('rate = "20000 records/s"', "")
+    with running(tmp_path, fast, "--replay", str(log), "--record", str(again)):
+        pass
+    assert (tmp_path / "out").read_bytes() == first
+    assert [(one.parameters, one.byte) for one in read_recording(again)] == [
+        (one.parameters, one.byte) for one in commands
+    ]
+
+
+def test_a_command_whose_byte_never_comes_is_not_started_again(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    swap = Recorded(0.1, "change", "swap", {"command": "wc -l"}, 10_000_000, behind="keep")
+    write_recording(log, [swap])
+    with running(tmp_path, REPLACED.replace('rate = "20000 records/s"', ""), "--replay", str(log)):
+        pass
+    letters = bytes.maketrans(b"0123456789", b"abcdefghij")
+    assert (tmp_path / "out").read_bytes() == b"".join(b"%d\n" % number for number in range(1, 90001)).translate(
+        letters
+    )
+
+
+@pytest.mark.parametrize(
+    ("station", "command", "behind", "says"),
+    [
+        ("change", "noSuchTool", "keep", "noSuchTool"),
+        ("change", "", "keep", "an empty command"),
+        ("keep", "cat", "make", "swap of 'keep' cannot be done again: it is an operator here"),
+        ("last", "cat", "change", "swap of 'last' cannot be done again: 'change' is no operator here"),
+        ("last", "cat", "keep", "'change', which writes to 'last', is a Unix command"),
+        ("change", "cat", "make", "before it stands 'keep' here, not 'make'"),
+    ],
+)
+def test_a_recorded_command_that_cannot_be_put_there_is_refused_before_anything_runs(
+    tmp_path: Path, station: str, command: str, behind: str, says: str
+) -> None:
+    (tmp_path / "numbers.toml").write_text(REPLACED)
+    commands = (Recorded(0.1, station, "swap", {"command": command}, 5, behind=behind),)
+    out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    try:
+        with pytest.raises(StreamsimError, match=says):
+            run_for_real(load(tmp_path / "numbers.toml"), stdout=out, replay=commands)
+    finally:
+        os.close(out)
+    assert (tmp_path / "out").read_bytes() == b""

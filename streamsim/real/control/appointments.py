@@ -64,7 +64,7 @@ def pieces(attention: Any, holder: Any, chunk: bytes, port: int) -> Iterator[byt
                 attention.hold(port, chunk[done:])
                 return
         attention.appointments.remove(due)
-        attention.ahead = len(chunk) - done
+        attention.ahead, attention.unwritten = len(chunk) - done, 0
         due.keep(attention, holder)
         attention.rest()
         attention.ahead = 0

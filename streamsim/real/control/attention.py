@@ -27,7 +27,7 @@ from streamsim.real.control.page import ENDED, PAUSED, RUNNING, SLEEPING, Page
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from streamsim.real.control.endpoint import Answering
@@ -86,7 +86,7 @@ class Attention:
         self._allowance = Allowance(self.started)
         self._next = self._looked = 0.0
         self._ends = Ends()
-        self._turns: list[tuple[int, int]] = []
+        self._turns: list[tuple[int, int, Callable[[], None]]] = []
         self.endpoint = Endpoint(where["socket"], self._api, self._quick)  # last: who can connect finds the rest
         self._waiters = Waiters(self.endpoint.descriptor)
 
@@ -284,15 +284,19 @@ class Attention:
         self._asleep = False
         self.note()
 
-    def turn(self, descriptor: int, fresh: int) -> bool:
-        """Write into another pipe from the next chunk on; returns whether that is so by now."""
-        self._turns.append((descriptor, fresh))
+    def turn(self, descriptor: int, fresh: int, tell: Callable[[], None]) -> bool:
+        """Write into another pipe from the next chunk on; returns whether that is so by now.
+
+        Just before it does, it calls ``tell``: whoever sees that the old pipe has ended can know why.
+        """
+        self._turns.append((descriptor, fresh, tell))
         if self.unwritten == 0:
             self._turn()
         return not self._turns
 
     def _turn(self) -> None:
-        for descriptor, fresh in self._turns:
+        for descriptor, fresh, tell in self._turns:
+            tell()
             self._ends.put(descriptor, fresh)
             self._waiters.forget(descriptor)
             os.set_blocking(descriptor, not self._roused)

@@ -41,16 +41,14 @@ class Faculties(Basics, Positions, Keys):
 
     def log(self, method: str, parameters: dict[str, Any]) -> None:
         """Write down a command that has taken effect, and where in the input it did."""
+        if method not in _UNRECORDED:
+            self._write_down({"station": self.station, "method": method, "parameters": parameters})
+
+    def _write_down(self, what: dict[str, Any]) -> None:
         path = self._spec.get("control", {}).get("log")
-        if path is None or method in _UNRECORDED:
+        if path is None:
             return
-        entry = {
-            "time_s": monotonic(),
-            "station": self.station,
-            "method": method,
-            "parameters": parameters,
-            "byte": self._attention.position,
-        }
+        entry = {"time_s": monotonic(), **what, "byte": self._attention.position}
         line = msgspec.json.encode(entry) + b"\n"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
@@ -131,11 +129,11 @@ class Faculties(Basics, Positions, Keys):
         return dict(self._holder.operator.values)
 
     @control
-    def turn(self, descriptor: int, file: str) -> bool:
+    def turn(self, descriptor: int, file: str, station: str, parameters: dict[str, Any]) -> bool:
         """Write into another pipe from the next record on, so that who reads the one there is comes to its end.
 
         Only for operators that write whole records into one pipe. Returns whether it has been done; if not, it will be
-        when what it writes at the moment is written.
+        when what it writes at the moment is written. Then it is written down as what it is for: a swap of a station.
         """
         outputs = getattr(self._holder, "outputs", None)
         if list(getattr(outputs, "open", ())) != [descriptor] or not isinstance(self._holder.operator, PortedOperator):
@@ -150,7 +148,8 @@ class Faculties(Basics, Positions, Keys):
         if not stat.S_ISFIFO(os.fstat(fresh).st_mode):
             os.close(fresh)
             raise ControlError(f"{file}: is no pipe")
-        return self._attention.turn(descriptor, fresh)
+        swap = {"station": station, "method": "swap", "parameters": parameters, "behind": self.station}
+        return self._attention.turn(descriptor, fresh, lambda: self._write_down(swap))
 
     def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True) -> None:
         """Put another operator in the place of the one that is there; nothing has changed where this raises."""

@@ -18,7 +18,7 @@ from streamsim.real.control.tools import SYSTEM, System
 AMONG_SERVERS = ("expect_marker", "forget_marker", "turn", *MOVES)
 """Methods that servers and the runner call to do what somebody asked for; nobody calls them alone."""
 
-_CHANGES = ("pause", "resume", "set", "swap")
+_CHANGES = ("pause", "resume", "set")
 """What changes a Unix command, and is written down."""
 
 
@@ -49,7 +49,7 @@ class Server:
             if method not in self._system.names() and method != "rpc.discover":
                 raise refusal(System(self.entry).refusal(method), NO_METHOD)
             answer = self._by_system(method, given)
-            if method in _CHANGES:
+            if method in _CHANGES:  # a swap is written down by the server that turns away from the old one
                 note(self._run, self.entry.name, method, given)
             return answer
         if method == "set" and (system := {name: given[name] for name in given if name in SYSTEM}):

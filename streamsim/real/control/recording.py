@@ -31,7 +31,8 @@ _SYSTEM = ("pause", "resume", "set", "scale", "swap")
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One command, when (s since the run began) and, for servers of ours, where it took effect.
 
-    ``moving_s``: of a ``scale``, how long (s) keys changed hands when all had come to rest.
+    ``moving_s``: of a ``scale``, how long (s) keys changed hands when all had come to rest. ``behind``: of the swap of
+    a Unix command, the operator before it, of whose input the byte is.
     """
 
     time_s: Annotated[float, msgspec.Meta(ge=0)]
@@ -40,6 +41,7 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     parameters: dict[str, Any]
     byte: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
     moving_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    behind: str | None = None
 
     @property
     def timed(self) -> bool:
@@ -53,7 +55,7 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Annotated[int, msgspec.Meta(ge=1)]
 
 
-class _Logged(msgspec.Struct, frozen=True):
+class Logged(msgspec.Struct, frozen=True):
     """A line of the log inside a run's directory; times of the monotonic clock."""
 
     time_s: float
@@ -63,6 +65,7 @@ class _Logged(msgspec.Struct, frozen=True):
     byte: int | None = None
     until_s: float | None = None
     moving_s: float = 0.0
+    behind: str | None = None
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -81,7 +84,7 @@ def note(
     """Write down what was done to a run from outside its servers; ``since_s``: when it began (monotonic, s)."""
     now = time.monotonic()
     begun = now if since_s is None else since_s
-    entry = _Logged(begun, station, method, dict(parameters), until_s=now, moving_s=moving_s)
+    entry = Logged(begun, station, method, dict(parameters), until_s=now, moving_s=moving_s)
     try:
         descriptor = os.open(directory_of(run) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
@@ -92,25 +95,32 @@ def note(
         os.close(descriptor)
 
 
+def logged_in(directory: Path) -> list[Logged]:
+    """Return what has been done so far to the run whose private directory this is, as it was written down."""
+    try:
+        text = (directory / LOG).read_bytes()
+    except FileNotFoundError:
+        return []
+    return [msgspec.json.decode(line, type=Logged) for line in text.splitlines()]
+
+
 def recorded_in(directory: Path, start_s: float) -> tuple[Recorded, ...]:
     """Return the commands of the run whose private directory this is, in the order of time.
 
     ``start_s``: when the run began (s of the monotonic clock).
     """
-    try:
-        text = (directory / LOG).read_bytes()
-    except FileNotFoundError:
-        return ()
-    logged = [msgspec.json.decode(line, type=_Logged) for line in text.splitlines()]
+    logged = logged_in(directory)
     scales = [one for one in logged if one.method == "scale" and one.byte is None]
     return tuple(
-        Recorded(max(0.0, one.time_s - start_s), one.station, one.method, one.parameters, one.byte, one.moving_s)
+        Recorded(
+            max(0.0, one.time_s - start_s), one.station, one.method, one.parameters, one.byte, one.moving_s, one.behind
+        )
         for one in sorted(logged, key=lambda one: one.time_s)
         if not any(_belongs(one, scale) for scale in scales)
     )
 
 
-def _belongs(one: _Logged, scale: _Logged) -> bool:
+def _belongs(one: Logged, scale: Logged) -> bool:
     """Whether it was done by `rescale` on its way, which does it again by itself."""
     whole, _, part = one.station.rpartition(".")
     return (
@@ -179,6 +189,9 @@ def check_recording(commands: Iterable[Recorded], programs: Mapping[str, str | N
                 f"the recording is of another circuit: it has station {name!r}{nearest(name, tuple(programs))} "
                 f"(here are {', '.join(programs)})"
             )
+        if command.behind is not None:
+            _check_behind(command, programs)
+            continue
         if command.byte is None:
             if method == "swap":
                 raise ControlError(
@@ -195,17 +208,31 @@ def check_recording(commands: Iterable[Recorded], programs: Mapping[str, str | N
             raise ControlError(f"operator '{known[name][-1]}' of {name!r} has no {method!r}{nearest(method, can)}")
 
 
+def _check_behind(command: Recorded, programs: Mapping[str, str | None]) -> None:
+    name, behind = command.station, str(command.behind)
+    if command.method != "swap" or command.byte is None or not isinstance(command.parameters.get("command"), str):
+        raise ControlError(
+            f"{command.method} of {name!r} behind {behind!r}: only swap to a command, with a byte, can be"
+        )
+    if programs[name] is not None:
+        raise ControlError(f"swap of {name!r} cannot be done again: it is an operator here, not a Unix command")
+    if programs.get(behind) is None:
+        raise ControlError(f"swap of {name!r} cannot be done again: {behind!r} is no operator here")
+
+
 def _controls(operator: str) -> list[str]:
     """Return the methods of its own that change an operator."""
     kind = operators.find(operator)
     return [name for name in dir(kind) if hasattr(getattr(kind, name), "__control__")]
 
 
-def by_server(commands: Iterable[Recorded]) -> dict[str, list[dict[str, Any]]]:
-    """Return what each server is told to do again: see `appointments.expect`."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def by_server(
+    commands: Iterable[Recorded], more: Mapping[str, list[dict[str, Any]]] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Return what each server is told to do again, and ``more``: see `appointments.expect`."""
+    found = {name: list(entries) for name, entries in (more or {}).items()}
     for command in commands:
-        if not command.timed:
+        if not command.timed and command.behind is None:
             entry = {"method": command.method, "parameters": command.parameters, "byte": command.byte}
             found.setdefault(command.station, []).append(entry)
     return found

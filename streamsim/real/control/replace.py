@@ -42,7 +42,7 @@ def replace(run: RunEntry, station: str, command: str, *, state: str = "keep", t
     answer = directory / f"{token}.replaced"
     try:
         aside = directory / f"{token}.asked"
-        aside.write_bytes(msgspec.json.encode({"station": station, "command": command}))
+        aside.write_bytes(msgspec.json.encode({"station": station, "command": command, "state": state}))
         aside.rename(directory / f"{token}.replace")
     except OSError as error:
         raise ControlError(f"the run has ended: {error.strerror}") from None

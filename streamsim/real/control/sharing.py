@@ -13,7 +13,7 @@ from streamsim.real.control.page import Page
 
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from streamsim.real.control.api import Api
@@ -53,6 +53,10 @@ class Share:
         """What a full pipe has not yet taken of what the process gave."""
         return self._attention.unwritten
 
+    @unwritten.setter
+    def unwritten(self, value: int) -> None:
+        self._attention.unwritten = value
+
     @property
     def paused(self) -> bool:
         """Whether the process reads no more."""
@@ -76,9 +80,9 @@ class Share:
             self._made = make_api(self, self._part)
         return self._made
 
-    def turn(self, descriptor: int, fresh: int) -> bool:
+    def turn(self, descriptor: int, fresh: int, tell: Callable[[], None]) -> bool:
         """Let the process write into another pipe from the next chunk on."""
-        return self._attention.turn(descriptor, fresh)
+        return self._attention.turn(descriptor, fresh, tell)
 
     def rest(self) -> None:
         """Serve commands while the process is paused."""
