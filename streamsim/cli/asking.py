@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +129,7 @@ def print_answer(found: Answer, scenario: Scenario, *, written: Path) -> None:
                 if verified.note:
                     say(f"note: {number}, {world}: {verified.note}")
     else:
-        say("\n".join([*lines, *_why_not(found)]))
+        say("\n".join([*lines, *_why_not(found, scenario)]))
     for note in found.notes:
         say(f"note: {note}")
     if not found.complete:
@@ -157,23 +158,35 @@ def _toml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _why_not(found: Answer) -> list[str]:
+def _rounded(value: float) -> str:
+    """Return a number to two digits, and whole thousands apart.
+
+    >>> _rounded(1.514), _rounded(26237236.1), _rounded(0.33333), _rounded(100.0)
+    ('1.5', '26,000,000', '0.33', '100')
+    """
+    digits = 1 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{round(value, digits):,.{max(digits, 0)}f}"
+
+
+def _why_not(found: Answer, scenario: Scenario) -> list[str]:
+    from streamsim.analysis.whatif import MOST_SERVERS
+
     goal = found.goal
     lines = ["nothing does"]
     if found.cores_needed is not None and found.cores_needed >= goal.cores:
-        lines.append(
-            f"the work alone takes {found.cores_needed:.2f} cores at that load; "
-            f"try --cores {int(found.cores_needed) + 1}"
-        )
+        enough = int(found.cores_needed) + 1
+        most = MOST_SERVERS * sum(one.role != "source" for one in scenario.circuit.stations)
+        hint = f"try --cores {enough}" if enough <= most else f"more than {MOST_SERVERS} servers a station can use"
+        lines.append(f"the work alone takes {_rounded(found.cores_needed)} cores at that load; {hint}")
     if found.nearest is not None:
         near = found.nearest
         lines.append(f"the nearest: {_words(near)}")
         if near.headroom is not None and near.headroom <= 1:
-            lines.append(f"it would carry {near.headroom:.0%} of the load".replace("%", " %"))
+            part = f"{_rounded(100 * near.headroom)} %" if near.headroom >= 0.001 else "less than 0.1 %"
+            lines.append(f"it would carry {part} of the load")
         else:
-            lines.append(
-                f"mean {_time(near.mean_s)}, 99 % within {_time(near.p99_s)}, makespan {_time(near.makespan_s)}"
-            )
+            times = (("mean", near.mean_s), ("99 % within", near.p99_s), ("makespan", near.makespan_s))
+            lines.append(", ".join(f"{what} {_time(time)}" for what, time in times if time is not None))
     return lines
 
 

@@ -172,7 +172,18 @@ def test_whatif_says_what_the_work_takes_where_nothing_does(run: Run, paced: str
     ran = run("whatif", paced, "--rate", "2000 records/s", "--p99", "1 s", "--cores", "2")
     assert ran.status == 0
     assert "nothing does" in ran.out
-    assert "the work alone takes 6.00 cores at that load; try --cores 7" in ran.out
+    assert "the work alone takes 6.0 cores at that load; try --cores 7" in ran.out
+    far = run("whatif", paced, "--rate", "2e9 records/s").out
+    assert "the work alone takes 6,000,000 cores at that load; more than 64 servers a station can use" in far
+    assert "it would carry less than 0.1 % of the load" in far
+
+
+def test_whatif_names_nothing_that_is_worse_than_the_scenario_as_it_is(run: Run, paced: str) -> None:
+    still = run("whatif", paced, "--mean", "1 ns").out
+    nearest = re.search(r"the nearest: (.*)\nmean (.*) ms, 99 %", still)
+    assert nearest is not None
+    alone = json.loads(run("predict", paced, "--json").out)["circuit"]["response_time"]["mean"]
+    assert float(nearest[2]) <= alone["value"] * 1e3 * 1.01
 
 
 @pytest.mark.parametrize(
