@@ -70,6 +70,8 @@ class Crew:
         self.children: list[Child] = []
         self.joints: dict[str, Joint] = {}
         self.warnings: list[str] = []
+        self.disturbances: list[str] = []
+        """What stood still for a while, from without: the times that were measured are not those of the stations."""
         self.feeds: dict[str, int] = {}
         """Our own descriptors to the files on the standard input of commands that are observed (feed.py)."""
         self.setting, self._descriptors, self._guardian = setting, descriptors, guardian

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,7 @@ _FRESH_S = 1.0
 """A probe no older than this is the one before the next run."""
 
 _FIRST_PROBES = 4
+_ATTEMPTS = 3
 
 
 class _Seen(NamedTuple):
@@ -102,12 +104,28 @@ class Session:
     ) -> RunTrace:
         """Run a scenario once and return what the run left behind.
 
+        A run in which a station was stopped (SIGSTOP), or all stood still, says how long somebody slept, not how long
+        anything takes: it is done again, at most twice, and the trace says so.
+
         ``replay``: the commands of an earlier run, done again at their bytes and times; the controllers rest then.
 
         Raises RunError where a station fails, ScenarioError where a file or a program is missing, ControlError where
         the recording has what cannot be done again in this circuit.
         """
         check_runnable(scenario.circuit, standard_input=False, file=scenario.file)
+        said: list[str] = []
+        for _ in range(_ATTEMPTS - 1):
+            trace, disturbances = self._run_once(scenario, observe, replay)
+            if not disturbances or trace.commands or replay:  # a command may have paused it
+                break
+            said += [f"a run was thrown away and done again: {text}" for text in disturbances]
+        else:
+            trace, _ = self._run_once(scenario, observe, replay)
+        return dataclasses.replace(trace, warnings=(*trace.warnings, *said))
+
+    def _run_once(
+        self, scenario: Scenario, observe: bool, replay: tuple[Recorded, ...] | None
+    ) -> tuple[RunTrace, list[str]]:
         plan = make_plan(_drawn(scenario, self._runs))
         again = replay or ()
         check_again(again, plan)
@@ -146,7 +164,7 @@ class Session:
         speed = self._log.run(
             (before, after), seen.rates, busy=used / makespan + left.background_cores, cores=len(cpus)
         )
-        return RunTrace(
+        trace = RunTrace(
             makespan_s=makespan,
             stations=stations,
             pipes=seen.pipes,
@@ -167,6 +185,7 @@ class Session:
             ),
             commands=_done(conductor),
         )
+        return trace, crew.disturbances
 
 
 def _drawn(scenario: Scenario, run: int) -> Scenario:

@@ -50,7 +50,7 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
 
 def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, collected: bool) -> list[str]:
     warnings: list[str] = []
-    standstill, halted, rousing = Standstill(crew), Halted(), Rousing()
+    standstill, halted, rousing = Standstill(crew), Halted(often=watcher is not None), Rousing()
     leftovers = Leftovers(crew.joints, crew.setting.say)
     stranded = Stranded(crew.directory)
     while crew.running:
@@ -75,7 +75,8 @@ def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, col
             for child in crew.children:
                 child.trim_stderr()
     crew.warnings += standstill.warnings
-    return warnings + halted.warnings() + leftovers.warnings
+    crew.disturbances = halted.warnings()
+    return warnings + crew.disturbances + leftovers.warnings
 
 
 def _judge(child: Child, warnings: list[str]) -> None:

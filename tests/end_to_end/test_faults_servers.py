@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -120,6 +121,17 @@ def test_a_station_that_is_stopped_for_a_moment_only_costs_a_warning(tmp_path: P
 
     assert [text for text in while_it_runs(scenario, pause) if "stopped" in text]
     assert (tmp_path / "out").read_bytes() == content
+
+
+def test_a_run_in_which_a_station_was_stopped_is_measured_again(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text(
+        f"[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; (sleep 2; kill -CONT $$) & kill -STOP $$; }}\nexec cat\n"
+    )
+    scenario = load({"sources": {"f": {"command": "seq 9"}}, "stations": {"a": {"command": f"sh {tmp_path}/tool"}}})
+    trace = run_once(scenario)
+    (said,) = [text for text in trace.warnings if "stopped" in text]
+    assert re.fullmatch(r"a run was thrown away and done again: station 'a' was stopped for \d s or more", said)
+    assert trace.stations["a"].ended_s < 2
 
 
 @pytest.mark.parametrize("station", [{"operator": "group", "key": 1, "value": 1, "function": "mean"},
