@@ -66,11 +66,6 @@ def steered(
                 f"controller {seat.name!r} changes the {seat.policy.changes} of {place!r}: a simulation can change "
                 "pipes, what a 'sample' keeps, and the order of a 'cascade' whose filters were measured"
             )
-        for name in seat.policy.watched():
-            if len(model.servers.get(name, (name,))) > 1:
-                raise ModelError(
-                    f"controller {seat.name!r}: station {name!r} has several servers, which no policy sees"
-                )
     rows = tuple(replace(row, adjustable=can.get(row.name)) for row in model.stations)
     if replay is not None:
         rows = changing(rows, scenario.circuit, profiles, replay)

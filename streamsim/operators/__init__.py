@@ -179,6 +179,19 @@ def check(name: str, parameters: Mapping[str, Any], *, path: str | None = None, 
         raise ScenarioError(error.message, file=error.file, path=inside) from None
 
 
+def adjustable(name: str) -> tuple[str, ...]:
+    """Return the parameters that may change while it runs: those that it names, all of them where it has no state.
+
+    >>> adjustable("sample"), adjustable("group")
+    (('every', 'probability'), ())
+    """
+    kind = find(name)
+    if kind.adjustable is not None:
+        return tuple(kind.adjustable)
+    free = kind.traits.state == "none" and not kind.traits.source
+    return tuple(parameter.name for parameter in kind.parameters) if free else ()
+
+
 def takes_inputs(name: str, count: int) -> bool:
     """Return whether an operator can read so many inputs at once.
 

@@ -14,6 +14,10 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 """A parameter whose name in files has no unit, whose value is a duration (``"50 ms"``)."""
 
 
+SYSTEM = ("niceness", "cores", "pipe")
+"""What can be set of every process, whatever runs there."""
+
+
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """What is seen of one station at one moment: cumulative counts, what waits in its input pipes (bytes), how much
     these hold, and the parameters and state that the policy asked for."""
@@ -47,10 +51,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The parent of all policies: their fields are their parameters.
 
     ``asks``: whether it must see parameters and state, for which a server has to be asked between two chunks.
-    ``changes`` is the parameter that it sets, of the first station that it watches.
+    ``changes`` is the parameter that it sets, of the first station that it watches; ``tried`` a value of it that must
+    fit there.
     """
 
     changes: ClassVar[str] = ""
+    tried: ClassVar[Any] = None
     asks: ClassVar[bool] = False
 
     @classmethod
@@ -69,6 +75,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def watched(self) -> tuple[str, ...]:
         """Return the stations that it must see and steer."""
         raise NotImplementedError
+
+    def lane(self) -> tuple[str, str] | None:
+        """Return two stations of which the second has to take just the records that the first gives, if any."""
+        return None
 
     def start(self) -> Any:
         """Return the memory before the first decision."""

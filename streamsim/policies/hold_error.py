@@ -38,6 +38,7 @@ class HoldError(Policy, frozen=True, kw_only=True, rename={"window_s": "window"}
     """Keep at ``station`` (an operator ``sample``) what ranks within ``error`` need, for each ``window``."""
 
     changes: ClassVar[str] = "probability"
+    tried: ClassVar[float] = 1.0
     station: str
     error: Annotated[float, msgspec.Meta(gt=0, lt=1)]
     window_s: Seconds

@@ -42,6 +42,7 @@ class HoldLatency(Policy, frozen=True, kw_only=True, rename={"target_s": "target
     """Shed load at ``station``, an operator ``sample``, so that records wait ``target`` at most before ``behind``."""
 
     changes: ClassVar[str] = "probability"
+    tried: ClassVar[float] = 1.0
     station: str
     behind: str
     target_s: Seconds
@@ -49,6 +50,9 @@ class HoldLatency(Policy, frozen=True, kw_only=True, rename={"target_s": "target
     least: float = 0.001
 
     def watched(self) -> tuple[str, ...]:
+        return (self.station, self.behind)
+
+    def lane(self) -> tuple[str, str]:
         return (self.station, self.behind)
 
     def start(self) -> _Memory:

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamsim.errors import ControlError
 from streamsim.loading import load
+from streamsim.policies.base import Command, Observation, Policy
 from streamsim.real.control import runs
 from streamsim.real.control.recording import Recorded, read_recording, write_recording
 from streamsim.real.measure import Session
@@ -159,15 +161,23 @@ def test_a_controller_sheds_so_much_that_what_is_kept_is_served_in_time(tmp_path
     assert 300 < kept < 2400  # all 3000 would take 3 s, and wait 2 of them
 
 
+class Blind(Policy, frozen=True, kw_only=True):
+    """It sets what cannot be set, and tells nobody beforehand."""
+
+    def watched(self) -> tuple[str, ...]:
+        return ("keep",)
+
+    def decide(self, memory: Any, seen: Observation) -> tuple[Any, tuple[Command, ...]]:
+        return memory, (Command("keep", {"probability": 0.5}),)
+
+
 def test_a_controller_that_fails_is_stopped_and_the_run_goes_on(tmp_path: Path) -> None:
     document = {
         "name": "failing",
         "sources": {"make": {"operator": "generate", "count": 10000, "rate": "5000 records/s"}},
         "stations": {"keep": {"operator": "filter", "where": "len(record) > 0"}},
         "sinks": {"nowhere": {}},
-        "controllers": {
-            "one": {"policy": "hold-error", "station": "keep", "error": 0.5, "window": 1, "period": "10 ms"}
-        },
+        "controllers": {"one": {"policy": f"{__name__}:Blind", "period": "10 ms"}},
     }
     with Session(cores=1) as session:
         run = session.run_once(load(document, overrides={"host.cores": 1}))

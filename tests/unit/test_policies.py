@@ -222,7 +222,7 @@ def test_a_policy_steers_a_simulated_run_as_it_steers_a_real_one() -> None:
 STEERED: dict[str, Any] = {
     "name": "steered",
     "sources": {"make": {"operator": "generate", "count": 10}},
-    "stations": {"shed": {"operator": "sample", "probability": 0.5}, "tool": {"command": "cat"}},
+    "stations": {"shed": {"operator": "sample", "probability": 0.5}, "tool": {"operator": "map", "to": "record"}},
 }
 
 
@@ -245,3 +245,50 @@ def test_two_controllers_do_not_set_the_same_thing() -> None:
 def test_a_policy_without_a_decision_is_refused_before_anything_runs() -> None:
     with pytest.raises(ScenarioError, match="has no method decide"):
         policies.find(f"{__name__}:Unfinished")
+
+
+def steered(stations: dict[str, Any], **controller: Any) -> None:
+    load({"sources": {"make": {"file": __file__}}, "stations": stations, "controllers": {"one": controller}})
+
+
+THIN: dict[str, Any] = {"operator": "sample", "probability": 1.0}
+WORK: dict[str, Any] = {"operator": "work", "service": "1 ms"}
+LATENCY = {"policy": "hold-latency", "station": "thin", "behind": "last", "target": "50 ms"}
+ERROR = {"policy": "hold-error", "station": "thin", "error": 0.1, "window": "1 s"}
+
+
+@pytest.mark.parametrize(
+    ("stations", "controller", "path", "message"),
+    [
+        ({"thin": {"command": "cat"}, "last": WORK}, LATENCY, "station", r"'thin' is a Unix command \(cat\): its prob"),
+        ({"thin": WORK, "last": WORK}, LATENCY, "station", "an operator 'work': its probability cannot be set"),
+        ({"thin": {"operator": "sample", "every": 3}}, ERROR, "station", "either 'every' or 'probability'"),
+        ({"thin": {**THIN, "parallelism": 2}, "last": WORK}, LATENCY, "station", "has 2 servers"),
+        ({"thin": THIN, "last": {"command": "cat"}}, LATENCY, "policy", "'last' is a Unix command"),
+        ({"thin": THIN, "last": {"operator": "copy"}}, LATENCY, "policy", "counts no records"),
+        (
+            {"thin": THIN, "few": {"operator": "filter", "where": "len(record) > 3"}, "last": WORK},
+            LATENCY, "policy", "'few' between them does not give one record for each",
+        ),
+        ({"last": WORK, "thin": THIN}, LATENCY, "policy", "has to be what 'thin' gives"),
+        (
+            {"thin": {**THIN, "split": "round-robin"}, "other": WORK, "last": {**WORK, "input": "thin"}},
+            LATENCY, "policy", "gives 'last' only some of them",
+        ),
+        ({"thin": THIN}, {"policy": "order-filters", "station": "thin"}, "station", "its order cannot be set"),
+        ({"a": {"command": "cat"}}, {"policy": "fit-pipe", "station": "a"}, "station", "reads no pipe"),
+        ({"a": THIN, "b": {**WORK, "fuse": True}}, {"policy": "fit-pipe", "station": "b"}, "station", "with 'a'"),
+    ],
+)  # fmt: skip
+def test_a_controller_that_could_not_work_is_refused(
+    stations: dict[str, Any], controller: dict[str, Any], path: str, message: str
+) -> None:
+    with pytest.raises(ScenarioError, match=message) as raised:
+        steered(stations, **controller)
+    assert raised.value.path == f"controllers.one.{path}"
+
+
+def test_a_station_that_gives_a_record_for_each_may_stand_before_the_one_that_waits() -> None:
+    steered({"thin": THIN, "upper": {"operator": "map", "to": "upper(record)"}, "last": WORK}, **LATENCY)
+    steered({"thin": THIN, "upper": {"command": "tr a-z A-Z", "one_to_one": True}, "last": WORK}, **LATENCY)
+    steered({"thin": THIN, "beside": {"command": "cat"}, "last": {**WORK, "input": "thin"}}, **LATENCY)

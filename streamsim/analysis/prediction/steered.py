@@ -79,8 +79,6 @@ def _settle(case: Case, policy: Policy, period_s: float) -> _Setting:
             raise ModelError(
                 f"it watches {name!r}, which shares a process with others (fuse), and theory sees them as one"
             )
-        if case.servers[name] > 1:
-            raise ModelError("it watches a station of several servers, which no policy sees")
     if policy.changes == PIPE:
         return _pipe(case, policy, period_s)
     known = adjustable(case.scenario.circuit.station(place), case.profiles[place])
@@ -236,7 +234,7 @@ def _pipe(case: Case, policy: Policy, period_s: float) -> _Setting:
     place = policy.watched()[0]
     pipes = case.inputs[place]
     if len(pipes) != 1:
-        raise ModelError(f"{place!r} has {'several input pipes' if pipes else 'no input pipe (it reads a file)'}")
+        raise ModelError(f"{place!r} has several input pipes")
     mean, last = pipe_course(case, place, policy, period_s)
     found = case.with_capacity(place, mean / case.capacities[pipes[0].label])
     return _Setting(found, mean, f"the pipe into {place!r} holds {mean / 1024:.0f} KiB on average, at the end "

@@ -59,13 +59,13 @@ class Faculties(Basics, Positions, Keys):
     @control
     def adjustable(self) -> list[str]:
         """Return the parameters that `set` can change while the server runs."""
-        return list(_adjustable(self._holder.operator))
+        return list(operators.adjustable(self._spec["operator"]))
 
     @control
     def set(self, **parameters: Any) -> dict[str, Any]:
         """Change parameters from the next chunk on; all or none of them. Returns all parameters."""
         operator = self._holder.operator
-        free = _adjustable(operator)
+        free = operators.adjustable(self._spec["operator"])
         for name in parameters:
             if name not in free:
                 raise CommandError(
@@ -180,10 +180,3 @@ class Faculties(Basics, Positions, Keys):
     def _place(self, operator: Any) -> None:
         self._stay()
         self._holder.operator = operator
-
-
-def _adjustable(operator: Any) -> tuple[str, ...]:
-    """Return the parameters that may change: those that the operator names, all where it has no state."""
-    if operator.adjustable is not None:
-        return tuple(operator.adjustable)
-    return tuple(operator.values) if operator.traits.state == "none" and not operator.traits.source else ()

@@ -18,13 +18,11 @@ from typing import Any, Literal
 
 from streamsim.errors import ControlError, ScenarioError
 from streamsim.operators.base import control, readable
+from streamsim.policies.base import SYSTEM as SYSTEM
 from streamsim.real.control.replace import replace
 from streamsim.real.control.rpc import BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive
 from streamsim.units import parse_bytes
-
-SYSTEM = ("niceness", "cores", "pipe")
-"""What `System.set` can change of every process."""
 
 _LARGEST_PIPE = 1 << 31
 """What the kernel takes at most (pipe(7)); an ordinary user has /proc/sys/fs/pipe-max-size."""
