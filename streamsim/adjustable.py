@@ -107,6 +107,15 @@ class Change(NamedTuple):
     operator: str | None = None
 
 
+class Turn(NamedTuple):
+    """Another command in the place of a station's, from a byte of the input of the one ``behind`` which it is."""
+
+    behind: str
+    byte: int
+    station: str
+    command: str
+
+
 class Known(NamedTuple):
     """A station of some circuit, and what was measured of it: so its program is known wherever it is put."""
 
@@ -132,12 +141,13 @@ class Timed(NamedTuple):
 class Replay(NamedTuple):
     """What a real run was told: what is done before bytes of a station's input, and what is a matter of time.
 
-    ``known``: programs beside those of the scenario's own stations.
+    ``turns`` are those of commands; ``known``: programs beside those of the scenario's own stations.
     """
 
     placed: Mapping[str, Sequence[Change]]
     timed: tuple[Timed, ...] = ()
     known: tuple[Known, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
 
 def _thinning(parameters: dict[str, Any]) -> Thinning:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,13 +10,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from streamsim import operators
-from streamsim.adjustable import Change, Known, Replay, Timed
+from streamsim.adjustable import Change, Known, Replay, Timed, Turn
 from streamsim.errors import ControlError, ScenarioError
 from streamsim.real.control.recording import Recorded, read_recording
 from streamsim.units import parse_bytes
 
 _WHY = {
-    "swap": "of a Unix command it is told where its pipe was changed, not what the new program needs",
     "restore": "what a state from elsewhere changes is not known",
 }
 
@@ -47,16 +47,30 @@ def read_again(path: Path, known: Iterable[Known] = ()) -> Replay:
     """
     placed: dict[str, list[Change]] = {}
     timed: list[Timed] = []
+    turns: list[Turn] = []
     for command in read_recording(path):
-        if command.timed:
+        if command.behind is not None and command.byte is not None:
+            turns.append(_turn(path, command, command.behind, command.byte))
+        elif command.timed:
             timed += _timed(path, command)
         elif command.method == "set" and command.byte is not None:
             placed.setdefault(command.station, []).append(Change(command.byte, command.parameters))
-        elif command.method == "swap" and command.byte is not None and command.behind is None:
+        elif command.method == "swap" and command.byte is not None:
             placed.setdefault(command.station, []).append(_swap(path, command, command.byte))
         else:
             raise _refusal(path, command, command.method)
-    return Replay(placed, tuple(timed), tuple(known))
+    return Replay(placed, tuple(timed), tuple(known), tuple(sorted(turns, key=lambda one: one.byte)))
+
+
+def _turn(path: Path, command: Recorded, behind: str, byte: int) -> Turn:
+    program = command.parameters.get("command")
+    try:
+        words = shlex.split(program) if isinstance(program, str) else []
+    except ValueError:
+        words = []
+    if command.method != "swap" or not words:
+        raise ControlError(f"{path}: {command.method} of {command.station!r}: no command is named that is put there")
+    return Turn(behind, byte, command.station, str(program))
 
 
 def _swap(path: Path, command: Recorded, byte: int) -> Change:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from streamsim.circuit import Circuit, Pipe, Station
+from streamsim.service import StationProfile
 
 
 def expand(circuit: Circuit) -> Circuit:
@@ -75,3 +76,19 @@ def servers_of(circuit: Circuit) -> dict[str, tuple[str, ...]]:
         name = station.server_of or station.name
         found[name] = (*found.get(name, ()), station.name)
     return found
+
+
+def share_of(profile: StationProfile, servers: int) -> StationProfile:
+    """Return the profile of one of so many servers: what is spent once was measured of all of them together.
+
+    >>> share_of(StationProfile(bytes_in=8.0, records_in=2.0), 2).bytes_in
+    4.0
+    """
+    if servers == 1 or profile.source == "declared":
+        return profile
+    service = profile.service
+    once = ("startup", "startup_waiting", "finish", "finish_waiting")
+    parts = {name: getattr(service, name) / servers for name in once}
+    amounts = {name: getattr(profile, name) for name in ("bytes_in", "bytes_out", "records_in", "records_out")}
+    shared = {name: None if amount is None else amount / servers for name, amount in amounts.items()}
+    return msgspec.structs.replace(profile, service=msgspec.structs.replace(service, **parts), **shared)

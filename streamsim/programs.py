@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,15 @@ def appointments(
         _refuse_gathering(now, station.name)
         found.append((change.byte, behaviour(now, profile.record_bytes)))
     return tuple(found)
+
+
+def profile_of_command(command: str, known: Iterable[Known]) -> StationProfile | None:
+    """Return what was measured of a station that runs the same command; None where none does."""
+    words = shlex.split(command)
+    for one in known:
+        if one.station.command is not None and shlex.split(one.station.command) == words:
+            return one.profile
+    return None
 
 
 def _changed(station: Station, change: Change) -> Station:

@@ -18,6 +18,7 @@ from streamsim.models.output import Stopping
 from streamsim.models.pipe import Channel
 from streamsim.models.random import stream
 from streamsim.models.repeating import repeat
+from streamsim.models.replaced import Replaced, arrange
 from streamsim.models.sampling import Sampler
 from streamsim.models.server import BLOCKED, STARVED, WAITING, Server
 from streamsim.models.source import FastSource, PacedSource
@@ -119,6 +120,7 @@ def simulate_once(model: Model, rng: np.random.Generator) -> RunTrace:
     sampler = Sampler(clock, servers, channels, _first_step(model))
     steering = Steering(model, clock, servers)
     repeat(model, clock, servers)
+    arrange(servers, channels)
     clock.ready.extend(servers)
     clock.hand_over()
     clock.run()
@@ -150,9 +152,10 @@ def _server(row: StationRow, clock: Clock, channels: list[Channel], seed: np.ran
     if row.back:
         return Entry(row, clock, inputs, outputs, service)
     if row.pace is None or (row.pace.arrivals is None and row.inputs):
-        return (Station if row.adjustable is None else Adjusted)(row, clock, inputs, outputs, service)
-    kind = FastSource if row.pace.arrivals is None else PacedSource
-    return kind(row, clock, inputs, outputs, service, stream(seed, row.name, "arrivals"))
+        kind = Replaced if row.successors else Station if row.adjustable is None else Adjusted
+        return kind(row, clock, inputs, outputs, service)
+    paced = FastSource if row.pace.arrivals is None else PacedSource
+    return paced(row, clock, inputs, outputs, service, stream(seed, row.name, "arrivals"))
 
 
 def _first_step(model: Model) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +117,8 @@ class Station(Reader):
         if row.pace is not None:
             self.stop_bytes = row.pace.ceiling_bytes
             self.stop_s = row.pace.duration_s if row.pace.duration_s is not None else self.stop_s
+        self.turns: list[tuple[int, Callable[[], None]]] = []
+        """What is done between two chunks at bytes of its input."""
         self._asked = self._got = self._served = 0.0
         self._before = (0.0, 0, 0)
 
@@ -162,9 +164,12 @@ class Station(Reader):
 
     def _want(self) -> int:
         """How much the next read asks for; 0 where this station has read enough (``head``)."""
-        if self.stop_bytes is None:
-            return self.row.read_bytes
-        return min(self.row.read_bytes, self.stop_bytes - self.bytes_in)
+        most = self.row.read_bytes
+        while self.turns and self.turns[0][0] <= self.bytes_in:
+            self.turns.pop(0)[1]()
+        if self.turns:
+            most = min(most, self.turns[0][0] - self.bytes_in)
+        return most if self.stop_bytes is None else min(most, self.stop_bytes - self.bytes_in)
 
     def _gather(self, size: int) -> Generator[None, None, int]:
         """Read on until the buffer is full or nothing more comes, and return how much is in it."""

@@ -17,6 +17,7 @@ from streamsim.errors import ModelError
 from streamsim.models.adjusting import Adjusted
 from streamsim.models.clock import Clock
 from streamsim.models.repeating import changing, told
+from streamsim.models.replaced import replaced
 from streamsim.models.server import Server
 from streamsim.models.station import Station
 from streamsim.models.table import Model
@@ -69,6 +70,7 @@ def steered(
     rows = tuple(replace(row, adjustable=can.get(row.name)) for row in model.stations)
     if replay is not None:
         rows = changing(rows, scenario.circuit, profiles, replay)
+        rows = replaced(replace(model, stations=rows), scenario.circuit, profiles, replay)
     model = replace(model, stations=rows, steering=seats)
     return model if replay is None else told(model, scenario.circuit, replay.timed)
 

@@ -13,7 +13,7 @@ from streamsim.adjustable import Replay
 from streamsim.circuit import Circuit, Station
 from streamsim.deadlocks import Order, reading_order
 from streamsim.errors import ModelError
-from streamsim.expansion import expand, servers_of
+from streamsim.expansion import expand, servers_of, share_of
 from streamsim.joining import joined
 from streamsim.models.pipe import PAGE
 from streamsim.placement import Placement, placement_of
@@ -92,7 +92,8 @@ class StationRow:
     ``adjustable``: what may change while it runs; ``appointments``: at which bytes of the input it does, and to what.
     ``loop`` is the number of the loop that it stands in, ``back`` the places of the inputs of a loop's entry by which
     something comes back. ``yields`` knows what it has given by what it has taken, where that is not in proportion.
-    ``group`` is its place in the model's placement, where stations are pinned.
+    ``group`` is its place in the model's placement, where stations are pinned. ``successors`` are the commands that
+    take its place, one after the other; ``turns``: at which bytes of its input that is done behind which output.
     """
 
     index: int
@@ -123,6 +124,8 @@ class StationRow:
     shares: tuple[float, ...] = ()
     adjustable: Program | None = None
     appointments: tuple[tuple[int, dict[str, Any] | Behaviour], ...] = ()
+    successors: tuple[StationRow, ...] = ()
+    turns: tuple[tuple[int, int], ...] = ()
 
     def records_in(self, taken: int) -> int:
         """Return how many whole records the first so many bytes read are."""
@@ -207,7 +210,7 @@ def compile_model(
     servers = servers_of(expand(scenario.circuit))
     if any(len(names) > 1 for names in servers.values()):
         scenario = msgspec.structs.replace(scenario, circuit=expand(scenario.circuit))
-        profiles = {one: _share_of(profiles[name], len(names)) for name, names in servers.items() for one in names}
+        profiles = {one: share_of(profiles[name], len(names)) for name, names in servers.items() for one in names}
     flows = totals(scenario, profiles)
     stations = scenario.circuit.stations
     places = {station.name: index for index, station in enumerate(stations)}
@@ -232,18 +235,6 @@ def compile_model(
     from streamsim.models.steering import steered
 
     return steered(model, scenario, profiles, replay)
-
-
-def _share_of(profile: StationProfile, servers: int) -> StationProfile:
-    """Return the profile of one of so many servers: what is spent once was measured of all of them together."""
-    if servers == 1 or profile.source == "declared":
-        return profile
-    service = profile.service
-    once = ("startup", "startup_waiting", "finish", "finish_waiting")
-    parts = {name: getattr(service, name) / servers for name in once}
-    amounts = {name: getattr(profile, name) for name in ("bytes_in", "bytes_out", "records_in", "records_out")}
-    shared = {name: None if amount is None else amount / servers for name, amount in amounts.items()}
-    return msgspec.structs.replace(profile, service=msgspec.structs.replace(service, **parts), **shared)
 
 
 def _station_row(

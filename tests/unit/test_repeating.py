@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from streamsim.adjustable import Change, Known, Replay, Timed
+from streamsim.adjustable import Change, Known, Replay, Timed, Turn
 from streamsim.errors import ControlError, ModelError
 from streamsim.loading import load
 from streamsim.models import simulate
@@ -245,6 +245,80 @@ def test_what_cannot_change_is_refused_by_name(station: str, change: Change, say
 
 KEYED = 16 * SIZE
 """Much more than the pipes hold."""
+
+
+def other_command(*turns: Turn, known: tuple[Known, ...] = (), **change: Any) -> RunTrace:
+    """A command that needs 1 us a byte, between copies of what it takes; elsewhere one that needs 3 and gives half."""
+    document = {
+        "sources": {"make": {"command": "seq 9"}, "other": {"command": "seq 9"}},
+        "stations": {
+            "keep": {"operator": "copy", "input": "make"},
+            "change": {"command": "tr a b", "input": "keep"},
+            "last": {"operator": "copy", "input": "change"},
+            "half": {"command": "cut  -c1-8", "input": "other"},
+        },
+        "service": {
+            **{name: {"bytes": SIZE, "record_bytes": 16} for name in ("make", "other")},
+            **{name: {"record_bytes": 16} for name in ("keep", "last")},
+            "change": {"per_byte": "1 us", "record_bytes": 16, **change},
+            "half": {"per_byte": "3 us", "selectivity": 0.5, "record_bytes": 16},
+        },
+    }
+    return simulate(load(document), host=host(8), replay=Replay({}, (), known, turns)).runs[0]
+
+
+def test_a_command_in_the_place_of_another_works_from_the_byte_on_when_the_other_has_ended() -> None:
+    quarter = SIZE // 4
+    run = other_command(Turn("keep", quarter, "change", "cut -c1-8"))
+    assert run.stations["change"].cpu_s[-1] == pytest.approx(1e-6 * (quarter + 3 * 3 * quarter), rel=1e-9)
+    assert run.stations["change"].bytes_in[-1] == SIZE
+    assert run.stations["last"].bytes_in[-1] == quarter + 3 * quarter // 2
+    back = other_command(Turn("keep", quarter, "change", "cut -c1-8"), Turn("keep", 3 * quarter, "change", "tr a b"))
+    assert back.stations["last"].bytes_in[-1] == quarter + quarter + quarter
+    assert back.stations["change"].cpu_s[-1] == pytest.approx(1e-6 * (2 + 3 * 2) * quarter, rel=1e-9)
+    late = other_command(Turn("keep", 2 * SIZE, "change", "cut -c1-8"))
+    assert late.makespan_s == other_command().makespan_s
+
+
+def test_an_old_command_that_gathers_writes_what_it_has_and_the_new_one_starts_then() -> None:
+    half = SIZE // 2
+    starting = Known(
+        load({"sources": {"a": {"command": "seq 9"}}, "stations": {"b": {"command": "cat"}}}).circuit.station("b"),
+        StationProfile(service=ServiceModel(per_byte=1e-6, startup=0.5), bytes_in=9.0, bytes_out=9.0),
+    )
+    run = other_command(Turn("keep", half, "change", "cat"), known=(starting,), barrier=True)
+    assert run.stations["change"].cpu_s[-1] == pytest.approx(1e-6 * SIZE + 0.5, rel=1e-9)
+    assert run.stations["last"].bytes_in[-1] == SIZE
+    assert np.interp(1e-6 * half * 0.99, run.stations["last"].time_s, run.stations["last"].bytes_in) == 0
+    assert np.interp(1e-6 * half + 0.49, run.stations["last"].time_s, run.stations["last"].bytes_in) == half
+
+
+@pytest.mark.parametrize(
+    ("turn", "says"),
+    [
+        (
+            Turn("keep", 5, "change", "sed s/a/b/"),
+            "'change' becomes 'sed s/a/b/' in the recording.*--programs",
+        ),
+        (Turn("make", 5, "change", "tr a b"), "swap of 'change' cannot be simulated: 'make' is no operator that reads"),
+        (Turn("change", 5, "last", "tr a b"), "swap of 'last' cannot be simulated: it is no Unix command"),
+        (Turn("kept", 5, "change", "tr a b"), "swap of 'change' cannot be simulated: no process here is 'kept' alone"),
+    ],
+)
+def test_a_command_that_cannot_be_put_there_is_refused_by_name(turn: Turn, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        other_command(turn)
+
+
+def test_a_recorded_swap_of_a_command_is_done_again(tmp_path: Path) -> None:
+    log = tmp_path / "commands.jsonl"
+    line = '{{"time_s":1,"station":"change","method":"{}","parameters":{},"byte":5,"behind":"keep"}}\n'
+    log.write_text('{"schema":"streamsim.recording/1"}\n' + line.format("swap", '{"command":"cat","state":"new"}'))
+    assert replayed(log).turns == (Turn("keep", 5, "change", "cat"),)
+    for method, parameters in (("swap", "{}"), ("swap", '{"command":"a \'"}'), ("pause", '{"command":"cat"}')):
+        log.write_text('{"schema":"streamsim.recording/1"}\n' + line.format(method, parameters))
+        with pytest.raises(ControlError, match=f"{method} of 'change': no command is named that is put there"):
+            replayed(log)
 
 
 def keyed(*timed: Timed, servers: int = 4) -> RunTrace:
