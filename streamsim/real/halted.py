@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from streamsim.errors import RunError
 from streamsim.real.children import Child, descendants
+from streamsim.real.control.runs import pause_mark
 from streamsim.real.observation.proc import opened, read
 
 PATIENCE_S = 10.0
@@ -27,10 +29,12 @@ _GAP_S = 3.0
 class Halted:
     """Looks once a second at the processes of all stations, those that a command has started among them.
 
+    Who was paused by a command (``streamsim ctl``), which leaves a mark in the run's ``directory``, may be for ever.
     ``often``: more than twice a second, as a measurement needs it.
     """
 
-    def __init__(self, *, often: bool = False) -> None:
+    def __init__(self, directory: Path, *, often: bool = False) -> None:
+        self._directory = directory
         self._every_s = _OFTEN_S if often else _EVERY_S
         self._looked, self._suspended = time.monotonic(), _suspended_s()
         self._gap = 0.0
@@ -50,7 +54,7 @@ class Halted:
             if child.status is not None:
                 continue
             for pid in _processes(child):
-                if is_stopped(pid):
+                if is_stopped(pid) and not pause_mark(self._directory, pid).exists():
                     since[pid] = self._since.get(pid, now)
                     self._blame(child, pid, now - since[pid])
         self._since = since

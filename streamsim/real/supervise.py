@@ -50,7 +50,7 @@ def supervise(crew: Crew, watcher: Watcher | None = None, *, collected: bool = T
 
 def _supervise(crew: Crew, watcher: Watcher | None, replacing: Replacing, *, collected: bool) -> list[str]:
     warnings: list[str] = []
-    standstill, halted, rousing = Standstill(crew), Halted(often=watcher is not None), Rousing()
+    standstill, halted, rousing = Standstill(crew), Halted(crew.directory, often=watcher is not None), Rousing()
     leftovers = Leftovers(crew.joints, crew.setting.say)
     stranded = Stranded(crew.directory)
     while crew.running:

@@ -17,6 +17,8 @@ import pytest
 from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.real import halted
+from streamsim.real.control import runs
+from streamsim.real.control.tools import System
 from streamsim.real.launch import Crew, Setting, launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
@@ -93,6 +95,22 @@ def test_a_station_that_is_stopped_is_named(
         while_it_runs(scenario, lambda crew: os.kill(pid_of(crew, "a"), signal.SIGSTOP))
     assert list(tmp_path.iterdir()) == []
     assert no_children()
+
+
+def test_a_command_that_was_paused_may_be_so_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halted, "PATIENCE_S", 0.1)
+    scenario = load({"sources": {"n": {"command": "seq 1000000"}}, "stations": {"a": {"command": "sort"}},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+
+    def pause(crew: Crew) -> None:
+        (run,) = [one for one in runs.runs() if one.id == crew.directory.name.removeprefix(runs.PREFIX)]
+        system = System(run.server("a"), run)
+        system.pause()
+        time.sleep(2.5)
+        system.resume()
+
+    assert not [text for text in while_it_runs(scenario, pause) if "stopped" in text]
+    assert len((tmp_path / "out").read_bytes().splitlines()) == 1_000_000
 
 
 def test_a_process_that_a_station_started_and_that_is_stopped_is_found(

@@ -72,6 +72,11 @@ def control_paths(directory: Path, number: int | str) -> dict[str, object]:
     }
 
 
+def pause_mark(directory: Path, pid: int) -> Path:
+    """Return the file that says, while it exists, that a command is stopped since somebody asked for that."""
+    return directory / f"{pid}.paused"
+
+
 def publish(directory: Path, plan: Plan, pids: list[int]) -> None:
     """Write down which servers a run has, so that `runs` finds them."""
     servers = []

@@ -21,7 +21,7 @@ from streamsim.operators.base import control, readable
 from streamsim.policies.base import SYSTEM as SYSTEM
 from streamsim.real.control.replace import replace
 from streamsim.real.control.rpc import BadParameters
-from streamsim.real.control.runs import RunEntry, ServerEntry, alive
+from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of, pause_mark
 from streamsim.units import parse_bytes
 
 _LARGEST_PIPE = 1 << 31
@@ -139,8 +139,11 @@ class System:
 
     @control
     def pause(self) -> bool:
-        """Stop it (SIGSTOP); returns whether it was running."""
+        """Stop it (SIGSTOP), for as long as you like; returns whether it was running."""
         before = self.process() != "stopped"
+        if self._run is not None:
+            with suppress(OSError):  # the run has just ended
+                pause_mark(directory_of(self._run), self._server.pid).touch()
         self._signal(signal.SIGSTOP)
         until = time.monotonic() + 1.0
         while self.process() not in ("stopped", "ended") and time.monotonic() < until:
@@ -152,6 +155,8 @@ class System:
         """Let it go on (SIGCONT); returns whether it was stopped."""
         before = self.process() == "stopped"
         self._signal(signal.SIGCONT)
+        if self._run is not None:
+            pause_mark(directory_of(self._run), self._server.pid).unlink(missing_ok=True)
         return before
 
     @control
