@@ -113,7 +113,13 @@ class Base(ABC):
         self.rejects = predecessor.rejects
         self._restore_codecs(predecessor._codec_states())
         if keep:
-            self.__dict__.update(predecessor._state())
+            self._restore_state(predecessor._state())
+
+    def can_go_on_from(self, predecessor: Base) -> bool:
+        """Whether the state of another operator has the shape of this one's."""
+        if Base._state in (type(self)._state, type(predecessor)._state):
+            return type(self)._state is type(predecessor)._state and set(self.saved) == set(predecessor.saved)
+        return type(self) is type(predecessor)
 
     def exchange_keys(self, gone: Iterable[bytes], come: Mapping[bytes, Any]) -> None:
         """Give up the state of some keys and take that of others, where it is kept by keys (`keyed`)."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streamsim.formats.base import Codec
+    from streamsim.operators.base import Base
 
 
 HANDED = "/dev/fd/"
@@ -100,6 +101,11 @@ class Tee(ByteOperator):
             os.unlink(f"{self._target}.part")  # noqa: PTH108
         except OSError:
             return  # somebody has taken it away; why we end matters more
+
+    def succeed(self, predecessor: Base, *, keep: bool = True) -> None:
+        super().succeed(predecessor, keep=False)
+        if isinstance(predecessor, Tee) and predecessor.values["file"] == self.values["file"]:
+            self._handle, self._target, self._written = predecessor._handle, predecessor._target, predecessor._written
 
     def _state(self) -> dict[str, Any]:
         return {"written": self._written}

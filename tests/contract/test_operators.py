@@ -147,6 +147,20 @@ def test_a_restored_operator_goes_on_as_if_nothing_had_happened(name: str, param
 
 
 @pytest.mark.parametrize(("name", "parameters"), TRANSFORMS)
+def test_an_operator_that_takes_the_place_of_its_like_goes_on_from_its_state(
+    name: str, parameters: dict[str, Any]
+) -> None:
+    records = records_for(name, parameters)
+    expected = transform(name, parameters).run(records)
+    for cut in (0, 777 % len(records), len(records)):
+        first, second = transform(name, parameters), transform(name, parameters)
+        before = first.feed(records[:cut])
+        assert second.can_go_on_from(first)
+        second.succeed(first)
+        assert before + second.feed(records[cut:]) + second.finish() == expected
+
+
+@pytest.mark.parametrize(("name", "parameters"), TRANSFORMS)
 def test_the_traits_tell_the_truth_about_barriers_and_counts(name: str, parameters: dict[str, Any]) -> None:
     operator = transform(name, parameters)
     traits = operators.describe(name).traits

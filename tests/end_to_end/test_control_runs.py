@@ -17,6 +17,7 @@ from streamsim.policies.base import Command, Observation, Policy
 from streamsim.real.control import runs
 from streamsim.real.control.recording import Recorded, read_recording, write_recording
 from streamsim.real.measure import Session
+from streamsim.real.run import run as run_for_real
 from tests.end_to_end.steering import NUMBERS, connected, running
 
 
@@ -305,3 +306,21 @@ def test_a_measurement_does_again_what_was_recorded_in_each_of_its_runs(tmp_path
     found = json.loads((tmp_path / "here" / "measured.json").read_bytes())["stations"]
     assert found["last"]["bytes_in"]["value"] == sum(len(b"%d\n" % number) for number in kept)
     assert not (tmp_path / "here" / "profile.json").exists()
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_what_took_effect_behind_the_last_byte_is_done_again_there_and_keeps_the_state(
+    tmp_path: Path, fused: bool
+) -> None:
+    (tmp_path / "in").write_bytes(b"b\na\nc\na\nb\na\n")
+    counting = '[stations.top]\noperator = "top"\nk = 3\n' + ("fuse = true\n" if fused else "")
+    (tmp_path / "numbers.toml").write_text(
+        'name = "numbers"\n[sources.make]\nfile = "in"\n[stations.pass]\noperator = "map"\nto = "record"\n' + counting
+    )
+    swaps = (
+        Recorded(0.1, "top", "swap", {"operator": "top", "parameters": {"k": 1}}, 12),
+        Recorded(0.1, "top", "swap", {"operator": "top", "parameters": {"k": 5}}, 13),
+    )
+    with open(tmp_path / "out", "wb") as out:
+        run_for_real(load(tmp_path / "numbers.toml"), stdout=out.fileno(), replay=swaps)
+    assert (tmp_path / "out").read_bytes() == b"a,3\n"

@@ -74,6 +74,15 @@ def pieces(attention: Any, holder: Any, chunk: bytes, port: int) -> Iterator[byt
         yield chunk[done:]
 
 
+def at_the_end(attention: Any, holder: Any) -> None:
+    """Do what is due behind the last byte of the input, before the operator finishes; what is further away never is."""
+    for due in list(attention.appointments):
+        here = attention.bytes_in if due.unit == "byte" else holder.operator.records_in if due.unit == "record" else -1
+        if due.unit != "marker" and due.number <= here:
+            attention.appointments.remove(due)
+            due.keep(attention, holder)
+
+
 def expect(attention: Any, commands: list[dict[str, Any]]) -> None:
     """Make an appointment for each command of a recorded run, at the byte where it took effect then."""
     attention.appointments += [

@@ -158,10 +158,9 @@ class Faculties(Basics, Positions, Keys):
         fresh = operators.create(name, values, self._spec.get("format") or "lines")
         if type(fresh).traits.source != type(old).traits.source:
             raise CommandError(f"operator {name!r} cannot stand where '{self._spec['operator']}' does")
-        if keep and set(fresh.saved) != set(old.saved):
+        if keep and not fresh.can_go_on_from(old):
             raise ControlError(
-                f"the state of '{self._spec['operator']}' ({', '.join(old.saved) or 'none'}) is not that of "
-                f"{name!r} ({', '.join(fresh.saved) or 'none'}); state = 'new' starts without it"
+                f"the state of '{self._spec['operator']}' is not that of {name!r}; state = 'new' starts without it"
             )
         if isinstance(fresh, ByteOperator) != isinstance(old, ByteOperator) and self._inside_a_record(old):
             raise ControlError(
@@ -169,7 +168,11 @@ class Faculties(Basics, Positions, Keys):
                 "they change places between two records only; use at with a record"
             )
         fresh.counting = old.counting
-        fresh.succeed(old, keep=keep)
+        try:
+            fresh.succeed(old, keep=keep)
+        except Exception as error:  # a library's sketch can raise anything
+            why = f"{type(error).__name__}: {error}"
+            raise ControlError(f"{name!r} cannot go on with these parameters: {why}; state = 'new' can") from None
         self._place(fresh)
 
     def _inside_a_record(self, operator: Any) -> bool:

@@ -112,6 +112,10 @@ class Part:
     def close(self) -> None:
         """Finish: the part above has given all."""
         self.taken_at = monotonic()
+        if self.attention is not None and self.attention.appointments:
+            from streamsim.real.control.appointments import at_the_end
+
+            at_the_end(self.attention, self)
         self._work(self.operator.finish, 0)
         if self.operator.rejects.count:
             report_rejects(self.operator.rejects, self._spec)

@@ -47,9 +47,17 @@ class Server:
         self._finish(*(self._one(inputs[0], read_bytes) if len(inputs) == 1 else self._several(inputs, read_bytes)))
 
     def _finish(self, asked: float, got: float) -> None:
+        self._keep_last()
         operator = self.operator
         before = operator.records_in, operator.records_out
         self._give(operator.finish(), asked, got, 0, before)
+
+    def _keep_last(self) -> None:
+        """Do what is due where the input has ended."""
+        if self.attention.appointments:
+            from streamsim.real.control.appointments import at_the_end
+
+            at_the_end(self.attention, self)
 
     def _one(self, descriptor: int, read_bytes: int) -> tuple[float, float]:
         read, between = self.attention.read, self.attention.between

@@ -96,6 +96,7 @@ class RoutingServer(Server):
         self._give(operator.feed_each(chunk, port), asked, got, len(chunk), before)
 
     def _finish(self, asked: float, got: float) -> None:
+        self._keep_last()
         operator = self._told()
         before = operator.records_in, operator.records_out
         self._give(operator.finish_each(), asked, got, 0, before)
