@@ -9,10 +9,9 @@ import typer
 
 from streamsim.cli.options import Json
 from streamsim.cli.output import example
+from streamsim.cli.steering_tables import brief, print_api, print_runs, print_stations, print_values, whole
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from streamsim.real.control.reach import Server
     from streamsim.real.control.runs import RunEntry
 
@@ -47,13 +46,13 @@ def _complete_stations(context: typer.Context, incomplete: str) -> list[str]:
 
 def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
     from streamsim.errors import ControlError
-    from streamsim.real.control.reach import Server
+    from streamsim.real.control.reach import AMONG_SERVERS, Server
     from streamsim.real.control.runs import find
 
     try:
         run = find(named(context.params.get("run")))
         with Server(run, run.server(str(context.params.get("station"))), timeout_s=1.0) as server:
-            methods = [str(method["name"]) for method in server.document()["methods"]]
+            methods = [name for method in server.document()["methods"] if (name := method["name"]) not in AMONG_SERVERS]
     except ControlError:
         methods = []
     return [word for word in dict.fromkeys(["get", "set", "watch", "scale", *methods]) if word.startswith(incomplete)]
@@ -102,24 +101,24 @@ def ctl(
     from streamsim.real.control.runs import find, runs
 
     if run is None:
-        _list(runs(), json=json)
+        print_runs(runs(), json=json)
         return
     found = find(named(run))
     if station is not None and action == "scale":
         _scale(found, station, given or [], json=json)
         return
     if station is None:
-        _overview(found, json=json)
+        print_stations(found, json=json)
         return
     with Server(found, found.server(station)) as server:
         if action is None:
-            _api(server, json=json)
+            print_api(server, json=json)
         elif action == "watch":
             _watch(found, server, given or [], every, times, json=json)
         elif action == "get":
-            _print(_pick(_seen(found, server, given or [], all_of_it=True), given or []), json=json)
+            print_values(_pick(_seen(found, server, given or [], all_of_it=True), given or []), json=json)
         else:
-            _print(server.call(action, _parameters(given or [])), json=json)
+            print_values(server.ask(action, _parameters(given or [])), json=json)
 
 
 def _scale(run: RunEntry, station: str, given: list[str], *, json: bool) -> None:
@@ -129,7 +128,7 @@ def _scale(run: RunEntry, station: str, given: list[str], *, json: bool) -> None
     if len(given) != 1 or not given[0].isdigit():
         raise UsageError("say how many servers: streamsim ctl RUN STATION scale 2")
     moved = rescale(run, station, int(given[0]))
-    _print({f"keys moved to {station}.{place}": count for place, count in enumerate(moved, start=1)}, json=json)
+    print_values({f"keys moved to {station}.{place}": count for place, count in enumerate(moved, start=1)}, json=json)
 
 
 def named(word: object) -> str | None:
@@ -178,106 +177,15 @@ def _pick(values: dict[str, Any], names: list[str]) -> Any:
 
     for name in names:
         if name not in values:
-            raise UsageError(f"there is no {name!r}{nearest(name, values)} (there are {', '.join(values)})")
+            raise UsageError(f"there is no {name!r}{nearest(name, values)} (it has {', '.join(values)})")
     if len(names) == 1:
         return values[names[0]]
     return {name: values[name] for name in names} if names else values
 
 
-def _print(value: Any, *, json: bool) -> None:
-    from streamsim.cli.output import say, show
-    from streamsim.cli.tables import plain_table
-
-    if json or not isinstance(value, dict):
-        say(_text(value))
-        return
-    table = plain_table("", "")
-    table.show_header = False
-    for name, item in value.items():
-        table.add_row(name, _text(item))
-    show(table)
-
-
-def _text(value: Any) -> str:
-    import msgspec
-
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _list(found: tuple[RunEntry, ...], *, json: bool) -> None:
-    import msgspec
-
-    from streamsim.cli.output import say, show
-    from streamsim.cli.tables import plain_table
-    from streamsim.units import format_seconds
-
-    if json:
-        say(msgspec.json.encode(found).decode())
-        return
-    if not found:
-        say("nothing is running")
-        return
-    table = plain_table("run", "scenario", "for", "stations", right=(2,))
-    for run in found:
-        names = ", ".join(server.name for server in run.servers)
-        table.add_row(run.id, run.name, format_seconds(time.time() - run.since), names)
-    show(table)
-
-
-def _overview(run: RunEntry, *, json: bool) -> None:
-    """Show all servers with their counters."""
-    import msgspec
-
-    from streamsim.cli.output import say, show
-    from streamsim.real.control.overview import counters
-
-    rows = [counters(run, server) for server in run.servers]
-    if json:
-        say(msgspec.json.encode({"run": run.id, "scenario": run.name, "servers": rows}).decode())
-        return
-    show(_table(rows))
-
-
-def _table(rows: list[dict[str, Any]]) -> Table:
-    from streamsim.cli.tables import plain_table
-    from streamsim.units import format_bytes
-
-    table = plain_table(
-        "station", "runs", "does", "bytes in", "bytes out", "records in", "records out", right=range(3, 7)
-    )
-    for row in rows:
-        sizes = [format_bytes(row[key]) if key in row else "" for key in ("bytes_in", "bytes_out")]
-        counts = [str(row[key]) if row.get(key) else "" for key in ("records_in", "records_out")]
-        table.add_row(row["station"], row["runs"], row["does"], *sizes, *counts)
-    return table
-
-
-def _api(server: Server, *, json: bool) -> None:
-    import msgspec
-
-    from streamsim.cli.output import say, show
-    from streamsim.cli.tables import plain_table
-    from streamsim.real.control.reach import AMONG_SERVERS
-    from streamsim.real.control.tools import SYSTEM
-
-    document = server.document()
-    if json:
-        say(msgspec.json.encode(document).decode())
-        return
-    free = [*server.call("adjustable"), *SYSTEM] if server.entry.socket is not None else []
-    info = document["info"]
-    say(f"{info['title']}: {info['description'].partition(chr(10))[0]}\n")
-    table = plain_table("method", "takes", "what it does")
-    for method in document["methods"]:
-        if method["name"] in AMONG_SERVERS:
-            continue
-        takes = ", ".join(f"{one['name']}{'' if one['required'] else '?'}" for one in method["params"])
-        if takes == "…?":  # any: of these
-            takes = ", ".join(f"{name}?" for name in free)
-        table.add_row(method["name"], takes, method["summary"])
-    show(table)
-    say("")
-    _print(server.parameters(), json=False)
+def _moves(name: str, value: Any) -> bool:
+    """Whether it may change from look to look and fits in a line beside others."""
+    return name not in ("station", "operator", "program", "pid", "runs") and not isinstance(value, dict | list)
 
 
 def _watch(run: RunEntry, server: Server, names: list[str], every: float, times: int | None, *, json: bool) -> None:
@@ -297,10 +205,12 @@ def _watch(run: RunEntry, server: Server, names: list[str], every: float, times:
             if looks:
                 return  # it has ended
             raise
+        if not (names or json):
+            values = {name: value for name, value in values.items() if _moves(name, value)}
         picked = _pick(values, names)
         say(
-            _text(picked)
+            whole(picked)
             if json or not isinstance(picked, dict)
-            else "  ".join(f"{k}={_text(v)}" for k, v in picked.items())
+            else "  ".join(f"{name}={brief(value)}" for name, value in picked.items())
         )
         looks += 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import time
 from pathlib import Path
 
@@ -33,6 +36,7 @@ WRONG = [
     (". keep swap operator=grup parameters={}", "did you mean 'group'?"),
     (". keep at byte=1 record=1 method=pause", "say either record or byte"),
     (". keep at byte=100000000 method=puase", "'puase' cannot be done at a position"),
+    (". keep turn descriptor=1 file=/x", "servers call 'turn' of each other"),
     (". keep scale 2", "'keep' has one server and no split"),
 ]
 
@@ -43,7 +47,7 @@ def test_what_names_nothing_or_does_not_fit_is_wrong_input(tmp_path: Path, run: 
             ran = run("ctl", *words.split())
             assert (words, ran.status, ran.out) == (words, 2, "")
             assert says in one_line(ran.err)
-        assert run("ctl", ".", "last", "get", "niceness").out == "0\n"
+        assert run("ctl", ".", "last", "get", "niceness").out == f"{os.nice(0)}\n"
     assert run("ctl", ".").status == 1  # nothing is wrong with that: there is no run
 
 
@@ -76,3 +80,41 @@ def test_what_was_done_is_said_where_the_system_refuses_the_rest(tmp_path: Path,
         assert keep.parameters()["where"] == "len(record) > 2"
         assert keep.parameters()["pipe"][label] == 65536
         keep.call("resume")
+
+
+WIDE = """
+name = "numbers"
+[sources.make]
+operator = "generate"
+count = 80000
+rate = "20000 records/s"
+[stations.a-rather-long-name]
+operator = "group"
+key = 1
+[stations.last]
+command = "awk '{ if ($1 > 0) print $1, $2, $3, $4, $5, $6, $7, $8; else print $0; }'"
+"""
+
+
+def test_stations_have_a_line_each_and_long_values_are_cut_for_people(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path, WIDE) as (_, going), connected(going, "a-rather-long-name") as group:
+        until = time.monotonic() + 20
+        while group.call("state")["groups"] < 100:
+            assert time.monotonic() < until
+        words = ("ctl", ".", "a-rather-long-name")
+        assert "(--json: all of it)" in run(*words, "get").out
+        assert len(json.loads(run(*words, "get", "--json").out)["first_groups"]) == 100
+        assert len(run(*words, "get", "first_groups").out.splitlines()) == 100
+        (watched,) = run(*words, "watch", "--times", "1").out.splitlines()
+        assert watched.startswith("uptime_s=") and " records_in=" in watched and "first_groups" not in watched
+        assert "first_groups" in run(*words, "watch", "--times", "1", "--json").out
+        assert "$8; else print $0; }'" in run("ctl", ".").out
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        for columns, lines in (("80", 4), ("50", 7)):
+            monkeypatch.setenv("COLUMNS", columns)
+            shown = re.sub(r"\x1b\[[0-9;]*m", "", run("ctl", ".").out).splitlines()
+            assert max(map(len, shown)) <= int(columns)
+            assert len(shown) >= lines
+            assert ("a-rather-long-name" in "\n".join(shown)) == (columns == "80")

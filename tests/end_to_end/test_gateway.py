@@ -34,6 +34,7 @@ command = "cat"
 
 @dataclass
 class Site:
+    directory: Path
     port: int
     runner: subprocess.Popen[bytes]
     gateway: subprocess.Popen[str]
@@ -70,7 +71,7 @@ def site(directory: Path) -> Iterator[Site]:
         assert gateway.stdout is not None
         line = gateway.stdout.readline()
         assert line.startswith("http://127.0.0.1:"), line
-        yield Site(int(line.split(":")[2].split("/")[0]), runner, gateway)
+        yield Site(directory, int(line.split(":")[2].split("/")[0]), runner, gateway)
     finally:
         for process in (gateway, runner):
             process.send_signal(signal.SIGTERM)
@@ -107,6 +108,7 @@ def test_stations_are_listed_read_and_called(here: Site) -> None:
     [
         ("/stations/nope/pause", {}, 404),
         ("/stations/pass/nope", {}, 404),
+        ("/stations/pass/settle", {}, 404),
         ("/stations/pass/at", {"record": "x", "method": "pause"}, 422),
         ("/stations/pass/set", {"nope": 1}, 422),
         ("/stations/last/drain", {}, 404),
@@ -129,6 +131,13 @@ def test_prometheus_can_read_the_counters(here: Site) -> None:
     moved = {sample.labels["station"]: sample.value for sample in families["streamsim_bytes_out"].samples}
     assert set(moved) == {"zeros", "pass", "last"}
     assert moved["pass"] > 0
+
+
+def test_prometheus_can_tell_two_runs_of_one_scenario_apart(here: Site) -> None:
+    _, text = here.ask("GET", "/metrics")
+    labels = [sample.labels for family in text_string_to_metric_families(text) for sample in family.samples]
+    (entry,) = here.directory.glob("streamsim-*/run.json")
+    assert {(one["run"], one["scenario"]) for one in labels} == {(json.loads(entry.read_bytes())["id"], "gated")}
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/stations", "/metrics", "/nope"])

@@ -159,7 +159,7 @@ class _Site:
         except msgspec.DecodeError as error:
             return _json({"error": f"the body is no JSON object: {error}"}, 400)
         method = request.path_params["method"]
-        return await run_in_threadpool(self._ask, request, lambda server: server.call(method, parameters))
+        return await run_in_threadpool(self._ask, request, lambda server: server.ask(method, parameters))
 
     def metrics(self, request: Request) -> Response:
         """Return all counters for Prometheus."""
@@ -197,15 +197,22 @@ class _Counters:
 
         rows = [counters(self._run, entry) for entry in self._run.servers]
         for key, text in _COUNTED.items():
-            family = CounterMetricFamily(f"streamsim_{key}", text, labels=["run", "station"])
+            family = CounterMetricFamily(f"streamsim_{key}", text, labels=_LABELS)
             for row in rows:
                 if key in row:
-                    family.add_metric([self._run.name, row["station"]], row[key])
+                    family.add_metric(self._labels(row), row[key])
             yield family
-        up = GaugeMetricFamily("streamsim_up", "Whether the station still runs.", labels=["run", "station"])
+        up = GaugeMetricFamily("streamsim_up", "Whether the station still runs.", labels=_LABELS)
         for row in rows:
-            up.add_metric([self._run.name, row["station"]], float(row["does"] != "ended"))
+            up.add_metric(self._labels(row), float(row["does"] != "ended"))
         yield up
+
+    def _labels(self, row: dict[str, Any]) -> list[str]:
+        return [self._run.id, self._run.name, row["station"]]
+
+
+_LABELS = ("run", "scenario", "station")
+"""Of one scenario there can be several runs: it is the run's id that tells them apart."""
 
 
 _COUNTED = {

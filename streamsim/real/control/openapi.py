@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from streamsim.real.control.reach import AMONG_SERVERS
+
 
 def openapi(title: str, documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a gateway, from the OpenRPC documents of its stations.
@@ -24,6 +26,8 @@ def openapi(title: str, documents: Mapping[str, Mapping[str, Any]]) -> dict[str,
         summary = f"State, metrics and parameters of {station}."
         paths[f"/stations/{station}"] = {"get": _operation(station, summary, _ANYTHING)}
         for method in document["methods"]:
+            if method["name"] in AMONG_SERVERS:
+                continue
             operation = _operation(
                 f"{station}.{method['name']}", method["summary"], _moved(method["result"]["schema"], prefix)
             )

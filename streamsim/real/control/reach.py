@@ -42,6 +42,12 @@ class Server:
                 time.sleep(0.002)  # it is still starting
             self._client = Client(path, timeout_s=timeout_s)
 
+    def ask(self, method: str, parameters: dict[str, Any] | None = None) -> Any:
+        """Call a method for somebody outside, who does not get at what servers do `AMONG_SERVERS`."""
+        if method in AMONG_SERVERS:
+            raise refusal(f"servers call {method!r} of each other; nobody else does", NO_METHOD)
+        return self.call(method, parameters)
+
     def call(self, method: str, parameters: dict[str, Any] | None = None) -> Any:
         """Call a method; raises ControlError where it cannot be done, with the reason."""
         given = parameters or {}

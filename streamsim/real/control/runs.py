@@ -142,7 +142,7 @@ def find(word: str | None = None) -> RunEntry:
     listed = ", ".join(f"{entry.id} ({entry.name})" for entry in fitting or known)
     if fitting:
         raise CommandError(f"say which run: {listed}")
-    raise CommandError(f"there is no run {word!r}{nearest(str(word), [e.name for e in known])} (there are {listed})")
+    raise CommandError(f"there is no run {word!r}{nearest(str(word), [e.name for e in known])} (running: {listed})")
 
 
 def find_by_directory(directory: Path) -> RunEntry:
