@@ -29,8 +29,7 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """A fork and a join between which a branch may have to hold more than it can.
 
     ``held_bytes`` is what the branch ``full`` holds at least and at most (None: a station there may drop any number),
-    ``records`` the same in records where their size is known; ``needed_bytes`` what would have to wait there, where
-    that is known.
+    ``records`` the same in records where their size is known.
     """
 
     fork: str
@@ -40,7 +39,6 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     held_bytes: tuple[int, int | None]
     records: tuple[int, int | None] | None = None
-    needed_bytes: int | None = None
 
     def __str__(self) -> str:
         low, high = self.held_bytes
@@ -146,7 +144,6 @@ def _risk(scenario: Scenario, circuit: Circuit, order: Order, first: Pipe, later
         reason=reason,
         held_bytes=(low, high),
         records=(low // size, None if high is None else high // size) if size else None,
-        needed_bytes=needed,
     )
 
 

@@ -14,7 +14,7 @@ from streamsim.models.records.steady import answer
 from streamsim.models.records.table import Pipe, Source, Station, Table
 from streamsim.models.statistics.precision import how_many, widest
 from streamsim.models.statistics.replications import replicate
-from streamsim.models.statistics.streaming import BATCHES, BatchMeans, LogHistogram, Moments, around, mean_of
+from streamsim.models.statistics.streaming import BATCHES, BatchMeans, LogHistogram, Mean, around, mean_of
 from streamsim.models.table import Pace
 from streamsim.result import Estimate, estimate
 
@@ -22,15 +22,14 @@ RNG = np.random.default_rng(5)
 
 
 @pytest.mark.parametrize("cuts", [[1000], [1, 999], [0, 400, 1, 599]])
-def test_moments_do_not_depend_on_how_the_stream_is_cut(cuts: list[int]) -> None:
+def test_a_mean_does_not_depend_on_how_the_stream_is_cut(cuts: list[int]) -> None:
     values = np.random.default_rng(1).lognormal(3.0, 1.5, size=1000)
-    moments, place = Moments(), 0
+    found, place = Mean(), 0
     for cut in cuts:
-        moments.add(values[place : place + cut])
+        found.add(values[place : place + cut])
         place += cut
-    assert moments.count == 1000
-    assert moments.mean == pytest.approx(values.mean(), rel=1e-12)
-    assert moments.variance == pytest.approx(values.var(ddof=1), rel=1e-12)
+    assert found.count == 1000
+    assert found.mean == pytest.approx(values.mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 1000, 12_345])

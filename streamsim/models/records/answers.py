@@ -27,6 +27,7 @@ from streamsim.result import (
     StationResult,
 )
 from streamsim.scenario import Scenario
+from streamsim.summary import LATE
 from streamsim.visits import ONE_BY_ONE
 
 Value = Callable[[Sample], float]
@@ -53,10 +54,12 @@ class _Reader:
         for number, station in enumerate(compiled.circuit.stations):
             owners.setdefault(station.server_of or station.name, []).append(number)
         self.members = {name: np.array(numbers) for name, numbers in owners.items()}
+        self.stations = {name: self._station(name) for name in scenario.circuit.order()}
 
     def result(self) -> Result:
         answer, scenario = self.answer, self.scenario
-        stations = {name: self._station(name) for name in scenario.circuit.order()}
+        bottleneck = self._bottleneck()
+        late = self._late(bottleneck)
         return Result(
             world="simulated",
             engine=answer.engine,
@@ -72,13 +75,13 @@ class _Reader:
                 records_per_s=self._put_in("records", "records/s"),
                 response_time=self._response(),
                 response_by_source=self._by_source(),
-                bottleneck=self._bottleneck(),
+                bottleneck=bottleneck,
             ),
-            stations=stations,
-            saturated=not answer.settled,
+            stations=self.stations,
+            saturated=not answer.settled or late > LATE,
             repetitions=len(answer.samples),
             notes=(*self._notes(), *self.compiled.notes),
-            warnings=self._warnings(),
+            warnings=self._warnings(late),
         )
 
     def _mean(self, value: Value, unit: str) -> Estimate:
@@ -190,6 +193,22 @@ class _Reader:
             saturated=not paced or not self.answer.settled or known[first] >= SATURATED,
         )
 
+    def _late(self, bottleneck: Bottleneck | None) -> float:
+        """Return by which part of the time in which its records came a run that ends took longer; 0 where it kept up.
+
+        A short run is late by the response of its last record, whatever the load is: so something must be used up too.
+        """
+        if bottleneck is None or (bottleneck.share.value or 0.0) < SATURATED or not self.answer.terminating:
+            return 0.0
+        spans = [0.0]
+        for name, load in self.scenario.loads.items():
+            if load.rate is not None and name in self.members:
+                station = self.stations[name]
+                given = station.records_out if load.rate.unit == "records" else station.bytes_out
+                spans.append((given.value or 0.0) / load.rate.per_second if given is not None else 0.0)
+        makespan = self._ending(lambda one: one.makespan_s, "s").value or 0.0
+        return makespan / max(spans) - 1 if max(spans) > 0 else 0.0
+
     def _core_share(self, label: str, one: Sample) -> float:
         return min(1.0, self._core_shares(one)[label])
 
@@ -215,7 +234,7 @@ class _Reader:
             *([ONE_BY_ONE] if self._timed() else []),
         )
 
-    def _warnings(self) -> tuple[str, ...]:
+    def _warnings(self, late: float) -> tuple[str, ...]:
         answer, found = self.answer, []
         reached = answer.reached
         if reached > answer.precision and len(answer.samples) > 1:
@@ -228,6 +247,8 @@ class _Reader:
             found.append("batches of the one run follow each other's ups and downs: its interval is too narrow")
         if not answer.settled:
             found.append("response times had not settled after a million records: the load is too much for the circuit")
+        if late > LATE:
+            found.append(f"the load was not carried: the run took {100 * late:.0f} % longer than its records came")
         worst, fine = answer.little()
         if not fine:
             found.append(f"Little's law is off by {worst:.2g}: the simulation lost or invented time; please report it")

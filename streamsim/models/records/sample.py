@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamsim.errors import ModelError
 from streamsim.models.records.runs import Totals, open_run
 from streamsim.models.records.table import Table
-from streamsim.models.statistics.streaming import BatchMeans, LogHistogram, Moments
+from streamsim.models.statistics.streaming import BatchMeans, LogHistogram, Mean
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,6 @@ class Sample:
     all_records: int
     makespan_s: float
     response_mean_s: float
-    response_variance: float
     lowest: int
     counts: NDArray[np.int64]
     window: Totals
@@ -110,13 +109,13 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
             seen.add(left - born, run.origins(), most=done - plan.warm_up)
             done = plan.warm_up
     began, before = clock.now, run.totals()
-    while plan.records is None or seen.moments.count < plan.records:
-        born, left = run.advance(2**62 if plan.records is None else plan.records - seen.moments.count)
+    while plan.records is None or seen.responses.count < plan.records:
+        born, left = run.advance(2**62 if plan.records is None else plan.records - seen.responses.count)
         if not len(born):
             break
         clock.note(born, left)
         seen.add(left - born, run.origins())
-    records = seen.moments.count
+    records = seen.responses.count
     if not records:
         raise ModelError(f"nothing leaves the circuit after the first {done} records")
     if not clock.now > 0.0:
@@ -126,16 +125,15 @@ def replication(plan: Plan, seed: np.random.SeedSequence) -> Sample:
     if not clock.now > began:  # all at once, as from a barrier: what led to that is what there is to see
         began, before, records = 0.0, start, done + records
     after = run.totals()
-    little, allowed = _little(plan, before, after, done, seen.moments, clock)
+    little, allowed = _little(plan, before, after, done, seen.responses, clock)
     window = after.since(before)
     lowest, counts = seen.histogram.filled()
     return Sample(
         records=records,
         window_s=clock.now - began,
-        all_records=done + seen.moments.count,
+        all_records=done + seen.responses.count,
         makespan_s=clock.now,
-        response_mean_s=seen.moments.mean,
-        response_variance=seen.moments.variance,
+        response_mean_s=seen.responses.mean,
         lowest=lowest,
         counts=counts,
         window=window,
@@ -152,14 +150,14 @@ class _Seen:
     """The response times (s) that count, as far as they are kept; by sources where these are known."""
 
     def __init__(self, *, alone: bool) -> None:
-        self.histogram, self.moments = LogHistogram(), Moments()
+        self.histogram, self.responses = LogHistogram(), Mean()
         self.batches, self._alone = BatchMeans(), alone
-        self.sources: dict[int, tuple[Moments, LogHistogram]] = {}
+        self.sources: dict[int, tuple[Mean, LogHistogram]] = {}
 
     def add(self, times: Array, origins: NDArray[np.int64] | None, most: int | None = None) -> None:
         """Take note of response times, of the last `most` where that is said."""
         times = times if most is None else times[-most:]
-        self.moments.add(times)
+        self.responses.add(times)
         if self._alone:
             self.batches.add(times)
         self.histogram.add(np.maximum(times, 0.0))
@@ -167,15 +165,15 @@ class _Seen:
             return
         origins = origins if most is None else origins[-most:]
         for source in np.unique(origins).tolist():
-            moments, histogram = self.sources.setdefault(source, (Moments(), LogHistogram()))
+            responses, histogram = self.sources.setdefault(source, (Mean(), LogHistogram()))
             own = times[origins == source]
-            moments.add(own)
+            responses.add(own)
             histogram.add(np.maximum(own, 0.0))
 
 
-def _times(moments: Moments, histogram: LogHistogram) -> Times:
+def _times(responses: Mean, histogram: LogHistogram) -> Times:
     lowest, counts = histogram.filled()
-    return Times(mean_s=moments.mean, lowest=lowest, counts=counts)
+    return Times(mean_s=responses.mean, lowest=lowest, counts=counts)
 
 
 class _Clock:
@@ -208,13 +206,13 @@ def accounted(table: Table, engine: str) -> bool:
 
 
 def _little(
-    plan: Plan, before: Totals, after: Totals, done: int, moments: Moments, clock: _Clock
+    plan: Plan, before: Totals, after: Totals, done: int, responses: Mean, clock: _Clock
 ) -> tuple[float, float]:
     """Return how far time-weighted and per-record statistics are apart, and how far they may be."""
     if not accounted(plan.table, plan.engine):
         return math.nan, math.nan
     window = after.since(before)
-    by_records = moments.mean * moments.count
+    by_records = responses.mean * responses.count
     by_time = float(window.inside.sum())
     if by_records == 0.0:
         return by_time, ROUNDING
@@ -222,7 +220,8 @@ def _little(
     if plan.engine != "maxplus":  # recursions answer whole ways: nobody is inside at an end of the window
         sources = [number for number, station in enumerate(plan.table.stations) if station.source is not None]
         inside = [
-            int(totals.taken[sources].sum()) - left for totals, left in ((before, done), (after, done + moments.count))
+            int(totals.taken[sources].sum()) - left
+            for totals, left in ((before, done), (after, done + responses.count))
         ]
         # Of these only a part of their time is on one of the sides; whoever has not left may stay twice as long as any.
         allowed += (inside[0] + 2 * inside[1]) * clock.age / by_records

@@ -1,4 +1,4 @@
-"""Estimates of a stream of numbers that nobody keeps: moments, batch means and quantiles in constant memory."""
+"""Estimates of a stream of numbers that nobody keeps: means, batch means and quantiles in constant memory."""
 
 from __future__ import annotations
 
@@ -15,34 +15,25 @@ BATCHES = 32
 """Batches of an interval: more hardly narrow it, fewer widen it (Schmeiser 1982, Operations Research 30, p. 556)."""
 
 
-class Moments:
-    """Count, mean and variance, block by block (Chan, Golub & LeVeque 1983, The American Statistician 37, eq. 2.1).
+class Mean:
+    """Count and mean, block by block (Chan, Golub & LeVeque 1983, The American Statistician 37, eq. 2.1).
 
-    >>> moments = Moments()
-    >>> for block in ([1.0, 2.0], [6.0]): moments.add(np.array(block))
-    >>> moments.count, moments.mean, moments.variance
-    (3, 3.0, 7.0)
+    >>> mean = Mean()
+    >>> for block in ([1.0, 2.0], [6.0]): mean.add(np.array(block))
+    >>> mean.count, mean.mean
+    (3, 3.0)
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.mean = 0.0
-        self._squares = 0.0
 
     def add(self, values: Array) -> None:
         """Take note of some values."""
         if not len(values):
             return
-        mean, count = float(values.mean()), len(values)
-        apart, total = mean - self.mean, self.count + count
-        self._squares += float(((values - mean) ** 2).sum()) + apart**2 * self.count * count / total
-        self.mean += apart * count / total
-        self.count = total
-
-    @property
-    def variance(self) -> float:
-        """The sample variance; 0 below two values."""
-        return self._squares / (self.count - 1) if self.count > 1 else 0.0
+        self.count += len(values)
+        self.mean += (float(values.mean()) - self.mean) * len(values) / self.count
 
 
 class BatchMeans:
