@@ -3,7 +3,7 @@
 Two lines share the cores. Each case is measured with its commands (``measure --replay``) and simulated with them
 (``simulate --replay``) from the profile of runs without any; the cases are measured in turn.
 
-    python benchmarks/replays.py [--rounds 5] [--megabytes 6] [--cases none niceness cores pause]
+    python benchmarks/replays.py [--rounds 5] [--megabytes 24] [--cases niceness "none, one core"]
 """
 
 from __future__ import annotations
@@ -32,15 +32,18 @@ class Case(NamedTuple):
     commands: tuple[Recorded, ...]
 
 
-def lines(directory: Path, **station: Any) -> Scenario:
-    """Two compressors, each of a file of words of its own."""
+GZIP = {"command": "gzip -6"}
+KEEP = {"operator": "filter", "where": "len(record) > 5"}
+DOUBLE = {"operator": "map", "to": "upper(record) + ',' + str(len(record))"}
+GROUP = {"operator": "group", "key": 1, "function": "count", "parallelism": 2, "partition": "key"}
+
+
+def lines(directory: Path, a: dict[str, Any], b: dict[str, Any], **more: Any) -> Scenario:
+    """Two stations, each of a file of words of its own."""
     document = {
         "name": "replays",
         "sources": {"words-a": {"file": "a.txt"}, "words-b": {"file": "b.txt"}},
-        "stations": {
-            "a": {"command": "gzip -6", "input": "words-a", **station},
-            "b": {"command": "gzip -6", "input": "words-b", **station},
-        },
+        "stations": {"a": {**a, "input": "words-a", **more}, "b": {**b, "input": "words-b", **more}},
         "sinks": {"at-a": {"input": "a"}, "at-b": {"input": "b"}},
         "host": {"cores": 2},
     }
@@ -49,13 +52,20 @@ def lines(directory: Path, **station: Any) -> Scenario:
 
 def cases(directory: Path) -> dict[str, Case]:
     """All cases, by their names."""
-    one, two = lines(directory, cores=[0]), lines(directory)
+    one, two = lines(directory, GZIP, GZIP, cores=[0]), lines(directory, GZIP, GZIP)
+    ours, keyed = lines(directory, KEEP, DOUBLE), lines(directory, GROUP, {"command": "cat"})
+    half = (directory / "a.txt").stat().st_size // 2
+    swap = {"operator": DOUBLE["operator"], "parameters": {"to": DOUBLE["to"]}, "state": "new"}
     return {
         "none, one core": Case(one, ()),
         "niceness": Case(one, (Recorded(0.5, "a", "set", {"niceness": 19}),)),
         "none, two cores": Case(two, ()),
         "cores": Case(two, tuple(Recorded(0.3, name, "set", {"cores": [0]}) for name in "ab")),
         "pause": Case(two, (Recorded(0.3, "a", "pause", {}), Recorded(1.3, "a", "resume", {}))),
+        "none, operators": Case(ours, ()),
+        "swap": Case(ours, (Recorded(0.3, "a", "swap", swap, half),)),
+        "none, two servers": Case(keyed, ()),
+        "scale": Case(keyed, (Recorded(0.3, "a", "scale", {"servers": 1}),)),
     }
 
 
@@ -67,7 +77,7 @@ def ends(run: RunTrace) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--megabytes", type=float, default=6.0)
+    parser.add_argument("--megabytes", type=float, default=24.0)
     parser.add_argument("--cases", nargs="+")
     given = parser.parse_args()
     print(machine())
@@ -75,9 +85,8 @@ def main() -> None:
         directory = Path(name)
         for seed, file in enumerate("ab"):
             rng = random.Random(seed)
-            words = (
-                "".join(rng.choices("abcdefghij", k=rng.randint(3, 9))) for _ in range(int(given.megabytes * 1.4e5))
-            )
+            vocabulary = ["".join(rng.choices("abcdefghij", k=rng.randint(3, 9))) for _ in range(2000)]
+            words = rng.choices(vocabulary, k=int(given.megabytes * 1.4e5))
             (directory / f"{file}.txt").write_text("\n".join(words) + "\n")
         known = {key: case for key, case in cases(directory).items() if not given.cases or key in given.cases}
         measured: dict[str, list[RunTrace]] = {key: [] for key in known}

@@ -229,3 +229,30 @@ file = "out.data"
     found = read((tmp_path / "out.data").read_bytes())
     expected = [*range(0, 20_001, 2), *range(20_001, COUNT, 2)]
     assert (found if merge == "ordered" else sorted(found)) == expected
+
+
+LAST = """
+name = "numbers"
+[sources.make]
+command = "cat fifo"
+[stations.first]
+operator = "filter"
+where = "int(column(1)) >= 0"
+[stations.a]
+operator = "map"
+to = "record"
+[stations.last]
+operator = "count"
+[sinks.out]
+file = "out.data"
+"""
+
+
+@pytest.mark.parametrize("past", [0, 1])
+def test_a_place_at_the_very_end_is_reached_before_the_answer_and_one_past_it_never(tmp_path: Path, past: int) -> None:
+    data = b"".join(b"%d\n" % number for number in range(COUNT))
+    with fed(tmp_path, LAST, data, seed=past) as run, connected(run, "first") as first:
+        swap = {"operator": "top", "parameters": {"k": 2}, "state": "new"}
+        first.call("at", {"record": COUNT + past, "station": "last", "method": "swap", "parameters": swap})
+    answer = b"%d %d\n" % (COUNT, len(data))
+    assert (tmp_path / "out.data").read_bytes() == (answer if past else b"")

@@ -18,6 +18,13 @@ class Appointment:
     def __init__(self, unit: Literal["record", "byte"], number: int, method: str, parameters: dict[str, Any]) -> None:
         self.unit, self.number, self.method, self.parameters = unit, number, method, parameters
 
+    @property
+    def what(self) -> str:
+        """What is to be done, for people."""
+        if self.method == "turn":
+            return f"swap of {self.parameters.get('station')!r}"
+        return self.method
+
     def keep(self, attention: Any, holder: Any) -> None:
         """Do what was to be done."""
         do(attention, self.method, self.parameters, f"{self.unit} {self.number}")
@@ -29,7 +36,7 @@ class Departure(Appointment):
     __slots__ = ("marker", "outputs")
 
     def __init__(self, unit: Literal["record", "byte"], number: int, marker: bytes, outputs: frozenset[int]) -> None:
-        super().__init__(unit, number, "", {})
+        super().__init__(unit, number, "what is to happen further down", {})
         self.marker, self.outputs = marker, outputs
 
     def keep(self, attention: Any, holder: Any) -> None:
@@ -75,12 +82,15 @@ def pieces(attention: Any, holder: Any, chunk: bytes, port: int) -> Iterator[byt
 
 
 def at_the_end(attention: Any, holder: Any) -> None:
-    """Do what is due behind the last byte of the input, before the operator finishes; what is further away never is."""
-    for due in list(attention.appointments):
-        here = attention.bytes_in if due.unit == "byte" else holder.operator.records_in if due.unit == "record" else -1
-        if due.unit != "marker" and due.number <= here:
-            attention.appointments.remove(due)
+    """Do what is due behind the last byte of the input, before the operator finishes; say what never will be."""
+    for due in [one for one in attention.appointments if one.unit != "marker"]:
+        attention.appointments.remove(due)
+        here = attention.bytes_in if due.unit == "byte" else holder.operator.records_in
+        if due.number <= here:
             due.keep(attention, holder)
+        else:
+            said = f"{due.what} at {due.unit} {due.number} was not done: the input ended after {here}\n"
+            os.write(2, said.encode())
 
 
 def expect(attention: Any, commands: list[dict[str, Any]]) -> None:
