@@ -1,13 +1,15 @@
 """What running a pipeline through streamsim costs against typing it into bash, observed or not.
 
-    python benchmarks/against_bash.py [--rounds 21] [--megabytes 200] [--only NAME …] [--minutes 30] [--run-only]
+    python benchmarks/against_bash.py [--rounds 21] [--megabytes 200] [--only NAME …] [--minutes 30]
+                                      [--run-only] [--dense]
 
 Both sides run the same processes on the same file (`cat FILE | …` would not do: an imported line opens the file itself
 and has one `cat` less). The contenders of a round take turns in random order, and ratios are taken within rounds: the
 machine drifts more than what is to be seen. "bash / bash" is bash against itself, the noise that is left; brackets are
 the 95 % interval of the median (bootstrap over rounds), then the quartiles of the rounds. When the minutes have gone
 a pipeline ends with the rounds that it has had, each having had its part of them; how many is in the table. With
-`--run-only` nothing is observed: half of the time, for lines of a gigabyte.
+`--run-only` nothing is observed: half of the time, for lines of a gigabyte. With `--dense` a contender is added that
+looks at every pipeline as often as at a slow one (streamsim/real/observation/pace.py).
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from pathlib import Path
 from common import machine
 
 from streamsim.loading import load
+from streamsim.real import measure
 from streamsim.real.measure import Session
+from streamsim.real.observation.observe import Observer
 from streamsim.real.run import run
 from streamsim.scenario import Scenario
 from streamsim.shell import import_line
@@ -60,6 +64,22 @@ def unobserved(scenario: Scenario) -> float:
         began = time.perf_counter()
         run(scenario, stdout=nowhere.fileno())
         return time.perf_counter() - began
+
+
+class Dense(Observer):
+    """Looks as often as at a slow pipeline."""
+
+    def _note_switches(self, now: float) -> None:
+        """Notice nothing."""
+
+
+def observed(session: Session, scenario: Scenario, observer: type[Observer]) -> float:
+    """Seconds that the pipeline takes while it is measured."""
+    before, measure.Observer = measure.Observer, observer  # type: ignore[attr-defined, misc]
+    try:
+        return session.run_once(scenario).makespan_s
+    finally:
+        measure.Observer = before  # type: ignore[attr-defined, misc]
 
 
 def as_command(line: str) -> float:
@@ -105,12 +125,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=sorted(LINES), default=list(LINES))
     parser.add_argument("--minutes", type=float, default=30.0, help="about how long all of it may take")
     parser.add_argument("--run-only", action="store_true", help="leave the observed runs out")
+    parser.add_argument("--dense", action="store_true", help="observe as closely as a slow pipeline too")
     arguments = parser.parse_args()
     print(f"{machine()}; {arguments.rounds} rounds, {arguments.megabytes} MB; wall times against bash: median "
           "(95 % interval; quartiles)\n")  # fmt: skip
     columns = ["pipeline", "rounds", "bash (s)", "bash / bash", "run / bash"]
     if not arguments.run_only:
         columns += ["measure / bash", "measure / unobserved", "whole command − run (s)"]
+    if arguments.dense:
+        columns.append("dense / bash")
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     block = b"".join(path.read_bytes() for path in sorted(Path(os.__file__).parent.glob("*.py")))
     with tempfile.TemporaryDirectory() as directory, Session(cores=len(os.sched_getaffinity(0))) as session:
@@ -132,15 +155,19 @@ def main() -> None:
             }
             if not arguments.run_only:
                 contenders |= {
-                    "measure": lambda scenario=scenario: session.run_once(scenario).makespan_s,
+                    "measure": lambda scenario=scenario: observed(session, scenario, Observer),
                     "unseen": lambda scenario=scenario: session.run_once(scenario, observe=False).makespan_s,
                     "command": lambda line=line: as_command(line),
                 }
+            if arguments.dense:
+                contenders["dense"] = lambda scenario=scenario: observed(session, scenario, Dense)
             times = take_turns(arguments.rounds, 60 * arguments.minutes / len(arguments.only), contenders)
             cells = [ratio(times[kind], times["bash"]) for kind in ("again", "run", "measure") if kind in times]
             if not arguments.run_only:
                 cells.append(ratio(times["measure"], times["unseen"]))
                 cells.append(f"{statistics.median(times['command']) - statistics.median(times['run']):.2f}")
+            if arguments.dense:
+                cells.append(ratio(times["dense"], times["bash"]))
             print(
                 f"| {name} | {len(times['bash'])} | {statistics.median(times['bash']):.2f} | {' | '.join(cells)} |",
                 flush=True,
