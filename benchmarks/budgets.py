@@ -6,7 +6,7 @@ must lie between the stamped span and that span less what the server ran and wai
 (got→served); likewise "blocked" and served→sent. What lies outside is disagreement. Paced sources are left out: their
 "asked" is a due time.
 
-    python benchmarks/budgets.py [--repetitions 3]
+    python benchmarks/budgets.py [SCENARIO.toml …] [--repetitions 3]
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ def main() -> None:
     """Print the largest differences by scenario and station."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=3)
-    repetitions = parser.parse_args().repetitions
+    parser.add_argument("scenarios", nargs="*", type=Path, default=sorted(Path(SCENARIOS).glob("*.toml")))
+    arguments = parser.parse_args()
+    repetitions = arguments.repetitions
     print(f"{machine()}; {repetitions} repetitions\n")
     print("| scenario | station | sum − 1 (worst) | starved: outside the stamps | blocked: outside the stamps |")
     print("| --- | --- | --- | --- | --- |")
-    for path in sorted(Path(SCENARIOS).glob("*.toml")):
+    for path in arguments.scenarios:
         scenario = streamsim.load(path)
         trace = streamsim.measure(scenario, repetitions=repetitions)
         for name in trace.runs[0].stations:
