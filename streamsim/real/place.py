@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from streamsim.errors import RunError
+from streamsim.real.control.runs import sweep
 from streamsim.real.plan import Process
 
 _CLONE_FS = 0x200  # sched.h
@@ -23,7 +24,8 @@ _CLONE_FS = 0x200  # sched.h
 
 @contextmanager
 def run_directory() -> Iterator[Path]:
-    """Make the private directory of a run (mode 0700), and remove it."""
+    """Make the private directory of a run (mode 0700), and remove it; remove what runs left that were killed whole."""
+    sweep()
     path = Path(tempfile.mkdtemp(prefix="streamsim-"))
     try:
         yield path

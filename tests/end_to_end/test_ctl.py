@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streamsim.real.control import runs
+from streamsim.real.place import run_directory
 from tests.end_to_end.command_line import Run, one_line
 from tests.end_to_end.steering import NUMBERS, connected, running
 
@@ -118,3 +123,30 @@ def test_stations_have_a_line_each_and_long_values_are_cut_for_people(
             assert max(map(len, shown)) <= int(columns)
             assert len(shown) >= lines
             assert ("a-rather-long-name" in "\n".join(shown)) == (columns == "80")
+
+
+def test_a_run_that_was_killed_whole_is_none_and_the_next_one_removes_what_it_left(tmp_path: Path, run: Run) -> None:
+    command = [sys.executable, "-m", "streamsim", "run", str(tmp_path / "numbers.toml")]
+    (tmp_path / "numbers.toml").write_text(NUMBERS.replace("count = 30000", "count = 3000000"))
+    runner = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 20
+    while not runs.runs():
+        assert time.monotonic() < until
+    going = runs.find()
+    os.kill(runner.pid, signal.SIGSTOP)  # so that nobody is told of the others' end
+    for children in Path(f"/proc/{runner.pid}/task").glob("*/children"):  # the guardian, the servers
+        for pid in children.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    while any(map(runs.alive, going.servers)):
+        assert time.monotonic() < until
+    assert run("ctl").out == "nothing is running\n"
+    with run_directory() as another:
+        assert set(tmp_path.glob("streamsim-*")) == {another, runs.directory_of(going)}  # its runner may go on
+    runner.kill()
+    runner.wait(20)
+    elsewhere = tmp_path / "streamsim-elsewhere"  # such as another container with the same directory
+    elsewhere.mkdir(0o700)
+    entry = msgspec.structs.replace(going, numbers="pid:[1]")
+    (elsewhere / "run.json").write_bytes(msgspec.json.encode(entry))
+    with run_directory() as another:
+        assert set(tmp_path.glob("streamsim-*")) == {another, elsewhere}

@@ -7,6 +7,7 @@ when all processes have been started; ``N.socket`` and ``N.page`` belong to serv
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -43,7 +44,10 @@ class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A run: ``name`` is the scenario's, ``id`` what `find` takes too, ``pid`` the runner's."""
+    """A run: ``name`` is the scenario's, ``id`` what `find` takes too, ``pid`` the runner's.
+
+    ``numbers`` is the namespace of the process numbers: in another one they say nothing.
+    """
 
     schema: str = "streamsim.run/1"
     id: str
@@ -51,6 +55,7 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     since: float
     servers: tuple[ServerEntry, ...]
+    numbers: str = ""
 
     def server(self, name: str) -> ServerEntry:
         """Return the server of that name; CommandError where there is none."""
@@ -113,6 +118,7 @@ def publish(directory: Path, plan: Plan, pids: list[int]) -> None:
         pid=os.getpid(),
         since=time.time(),
         servers=tuple(servers),
+        numbers=_numbers(),
     )
     aside = directory / f"{_FILE}.new"
     aside.write_bytes(msgspec.json.encode(entry))
@@ -123,6 +129,17 @@ def runs() -> tuple[RunEntry, ...]:
     """Return the runs of this user that are going on, the oldest first."""
     found = [entry for path in _directories() if (entry := _read(path)) is not None]
     return tuple(sorted(found, key=lambda entry: entry.since))
+
+
+def sweep() -> None:
+    """Remove what is left of runs that were killed together with all who would have removed it."""
+    here = _numbers()
+    for directory in _directories():
+        entry = _decoded(directory)
+        if entry is None or not here or entry.numbers != here:
+            continue  # it is still starting, or whether it goes on cannot be seen from here
+        if not Path(f"/proc/{entry.pid}").exists() and not any(alive(server) for server in entry.servers):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def find(word: str | None = None) -> RunEntry:
@@ -177,16 +194,28 @@ def _directories() -> list[Path]:
 
 
 def _read(directory: Path) -> RunEntry | None:
+    entry = _decoded(directory)
+    return entry if entry is not None and any(alive(server) for server in entry.servers) else None
+
+
+def _decoded(directory: Path) -> RunEntry | None:
     try:
-        entry = msgspec.json.decode((directory / _FILE).read_bytes(), type=RunEntry)
+        return msgspec.json.decode((directory / _FILE).read_bytes(), type=RunEntry)
     except (OSError, msgspec.DecodeError):
         return None
-    return entry if any(alive(server) for server in entry.servers) else None
 
 
 def _started(pid: int) -> str:
-    """Return when a process was started (clock ticks since boot, proc(5)); empty where there is none."""
+    """Return when a process was started (clock ticks since boot, proc(5)); empty where there is none, or its end."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]  # a zombie, which nobody may ever wait for
     except (OSError, IndexError):
+        return ""
+
+
+def _numbers() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
         return ""
