@@ -22,6 +22,7 @@ LEAVES = 10
 RANKS = 11  # who comes first at one instant, by leaf
 OWNERS = 12  # the server or host of each leaf
 UNSETTLED = 13  # the first host whose cores are to be shared out anew
+LOGGING = 14
 DEPARTURES = 15
 DEPARTED = 16
 DEPARTURES_MOST = 17
