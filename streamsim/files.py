@@ -15,14 +15,28 @@ import msgspec
 def write_whole(path: str | Path, content: str | bytes) -> Path:
     """Write a file so that no reader ever sees half of it, making its directory where needed.
 
+    A device or a named pipe is written as it is.
+
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "deep" / "note.txt"
     >>> write_whole(target, "all of it").read_text()
     'all of it'
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    given, path = Path(path), Path(os.path.realpath(path))  # a link stays one
     data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # a device or a named pipe: to rename would replace it
+        else:
+            _write_aside(path, data)
+    except OSError as error:
+        error.filename = str(given)  # not that of the file aside, nor none at all, as of a full disk
+        raise
+    return given
+
+
+def _write_aside(path: Path, data: bytes) -> None:
     handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -34,7 +48,22 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
-    return path
+
+
+def why_unwritable(path: str | Path) -> str | None:
+    """Return why a file could not be written, as far as that is known beforehand; None where it could.
+
+    >>> why_unwritable("/dev/null"), why_unwritable("/no/such/file"), why_unwritable("/")
+    (None, "there is no directory '/no/such'", 'Is a directory')
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        return os.strerror(errno.EISDIR)
+    if target.exists() and not target.is_file():
+        return None if os.access(target, os.W_OK) else os.strerror(errno.EACCES)
+    if not target.parent.is_dir():
+        return f"there is no directory {str(target.parent)!r}"
+    return None if os.access(target.parent, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
 
 
 def read_within(path: str | Path, most: int) -> bytes:

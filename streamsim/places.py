@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from streamsim.circuit import Circuit
-from streamsim.errors import ScenarioError
+from streamsim.errors import ScenarioError, nearest
+from streamsim.files import why_unwritable
 
 _PLACE = re.compile(r"\{(stdlib|python|package:[A-Za-z0-9_.]+)\}")
 
@@ -136,11 +138,12 @@ def check_runnable(circuit: Circuit, *, standard_input: bool, file: str | None =
                 raise ScenarioError(f"there is no program {program!r} on the PATH", file=file, path=f"{path}.command")
         for name in station.parameters.get("paths", ()) if station.operator == "file" else ():
             _readable(str(directory / name), f"{path}.file", file)  # it runs where the scenario is
+            if member := station.parameters.get("member"):
+                _holds(directory / name, member, path, file)
     for sink in circuit.sinks:
-        if sink.file is not None and not Path(sink.file).parent.is_dir():
-            raise ScenarioError(
-                f"there is no directory {str(Path(sink.file).parent)!r}", file=file, path=f"sinks.{sink.name}.file"
-            )
+        if sink.file is not None and (why := why_unwritable(sink.file)):
+            said = why if why.startswith("there") else f"{sink.file!r} cannot be written: {why}"
+            raise ScenarioError(said, file=file, path=f"sinks.{sink.name}.file")
 
 
 def _readable(name: str, path: str, file: str | None) -> None:
@@ -154,3 +157,14 @@ def _readable(name: str, path: str, file: str | None) -> None:
             pass
     except OSError as error:
         raise ScenarioError(f"{name!r} cannot be read: {error.strerror}", file=file, path=path) from None
+
+
+def _holds(archive: Path, member: str, path: str, file: str | None) -> None:
+    try:
+        with ZipFile(archive) as opened:
+            known = opened.namelist()
+    except (BadZipFile, OSError) as error:
+        raise ScenarioError(f"{str(archive)!r}: {error}; member is for zip archives", file=file, path=path) from None
+    if member not in known:
+        message = f"{str(archive)!r} holds no {member!r}{nearest(member, known)}"
+        raise ScenarioError(message, file=file, path=f"{path}.member")

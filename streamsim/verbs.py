@@ -82,13 +82,6 @@ def check_measurable(scenario: Scenario) -> None:
     """Raise ScenarioError where a load, or a pipe without a place, exists in models only, or a source never ends."""
     from streamsim.unending import unending_sources
 
-    for name in unending_sources(scenario):
-        raise ScenarioError(
-            "it never ends, and so would no measurement; say how much of it is to be measured: "
-            "measure.duration = '10 s', or measure.records",
-            file=scenario.file,
-            path=f"sources.{name.removesuffix('.command')}",
-        )
     for name, service in scenario.services.items():
         if service.places == 0:
             raise ScenarioError(
@@ -103,6 +96,13 @@ def check_measurable(scenario: Scenario) -> None:
                 file=scenario.file,
                 path=f"sources.{name}.arrivals",
             )
+    for name in unending_sources(scenario):
+        raise ScenarioError(
+            "it never ends, and so would no measurement; say how much of it is to be measured: "
+            "measure.duration = '10 s', or measure.records",
+            file=scenario.file,
+            path=f"sources.{name.removesuffix('.command')}",
+        )
 
 
 def fit(trace: Trace, scenario: Scenario) -> Profile:

@@ -73,12 +73,15 @@ def run(
     niceness, cores, the size of pipes) is done again only with --timed.
     """
     from streamsim.cli.output import note, warn
+    from streamsim.files import why_unwritable
     from streamsim.real.control.recording import read_recording
     from streamsim.real.run import run as run_for_real
 
     loaded = one_scenario(scenario, shell, set_)
     if timed and replay is None:
         raise UsageError("--timed is for --replay FILE: it says when that is done")
+    if record is not None and (why := why_unwritable(record)):
+        raise UsageError(f"--record {record}: {why}")
     again = read_recording(replay) if replay is not None else None
     warn(run_for_real(loaded, record=record, replay=again, timed=timed, say=note))
 

@@ -66,7 +66,7 @@ class File(Source):
         else:
             handle = os.open(path, os.O_RDONLY)
             try:
-                yield from _descriptor(os.read, handle, self.block_bytes)
+                yield from _whole(path, handle, self.block_bytes)
             finally:
                 os.close(handle)
 
@@ -79,6 +79,18 @@ class File(Source):
 def _descriptor(read: Callable[[int, int], bytes], handle: int, size: int) -> Iterator[bytes]:
     while chunk := read(handle, size):
         yield chunk
+
+
+def _whole(path: str, handle: int, size: int) -> Iterator[bytes]:
+    """Read a file to its end; half of one that somebody truncates meanwhile must not pass for all of it."""
+    had, done = os.fstat(handle).st_size, 0
+    for chunk in _descriptor(os.read, handle, size):
+        done += len(chunk)
+        yield chunk
+    if done < had and os.fstat(handle).st_size < had:  # files in /sys seem larger than they are, and stay so
+        from streamsim.errors import RunError
+
+        raise RunError(f"{path}: it had {had} bytes when it was opened, and was truncated when {done} had been read")
 
 
 def _descriptor_until(read: Callable[[int, int], bytes], handle: int, size: int, deadline: float) -> Iterator[bytes]:
