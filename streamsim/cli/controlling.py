@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streamsim.cli.completing import complete_actions, complete_given, complete_runs, complete_stations, named
 from streamsim.cli.options import Json
 from streamsim.cli.output import example
 from streamsim.cli.steering_tables import brief, print_api, print_runs, print_stations, print_values, whole
@@ -16,46 +17,15 @@ if TYPE_CHECKING:
     from streamsim.real.control.runs import RunEntry
 
 
-def _complete_runs(incomplete: str) -> list[str]:
-    from streamsim.real.control.runs import runs
-
-    return [word for run in runs() for word in (run.id, run.name) if word.startswith(incomplete)]
-
-
 RunName = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run's id or scenario; . is the only one.",
+        help="A run's id or scenario; . is the only one (within a run: that run).",
         show_default=False,
-        autocompletion=_complete_runs,
+        autocompletion=complete_runs,
     ),
 ]
-
-
-def _complete_stations(context: typer.Context, incomplete: str) -> list[str]:
-    from streamsim.errors import ControlError
-    from streamsim.real.control.runs import find
-
-    try:
-        run = find(named(context.params.get("run")))
-    except ControlError:
-        return []
-    return [server.name for server in run.servers if server.name.startswith(incomplete)]
-
-
-def _complete_actions(context: typer.Context, incomplete: str) -> list[str]:
-    from streamsim.errors import ControlError
-    from streamsim.real.control.reach import AMONG_SERVERS, Server
-    from streamsim.real.control.runs import find
-
-    try:
-        run = find(named(context.params.get("run")))
-        with Server(run, run.server(str(context.params.get("station"))), timeout_s=1.0) as server:
-            methods = [name for method in server.document()["methods"] if (name := method["name"]) not in AMONG_SERVERS]
-    except ControlError:
-        methods = []
-    return [word for word in dict.fromkeys(["get", "set", "watch", "scale", *methods]) if word.startswith(incomplete)]
 
 
 @example(
@@ -74,7 +44,7 @@ def ctl(
     station: Annotated[
         str | None,
         typer.Argument(
-            metavar="STATION", help="One of its stations.", show_default=False, autocompletion=_complete_stations
+            metavar="STATION", help="One of its stations.", show_default=False, autocompletion=complete_stations
         ),
     ] = None,
     action: Annotated[
@@ -83,12 +53,14 @@ def ctl(
             metavar="ACTION",
             help="get, set, watch, scale, or a method of its API.",
             show_default=False,
-            autocompletion=_complete_actions,
+            autocompletion=complete_actions,
         ),
     ] = None,
     given: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME=VALUE", help="Of get and watch: NAME.", show_default=False),
+        typer.Argument(
+            metavar="NAME=VALUE", help="Of get and watch: NAME.", show_default=False, autocompletion=complete_given
+        ),
     ] = None,
     every: Annotated[float, typer.Option("--every", min=0.01, help="Seconds between two looks of watch.")] = 1.0,
     times: Annotated[
@@ -129,11 +101,6 @@ def _scale(run: RunEntry, station: str, given: list[str], *, json: bool) -> None
         raise UsageError("say how many servers: streamsim ctl RUN STATION scale 2")
     moved = rescale(run, station, int(given[0]))
     print_values({f"keys moved to {station}.{place}": count for place, count in enumerate(moved, start=1)}, json=json)
-
-
-def named(word: object) -> str | None:
-    """Return how `find` takes a run that was named on the command line; ``.`` is the only one."""
-    return None if word in (None, ".") else str(word)
 
 
 def _parameters(given: list[str]) -> dict[str, Any]:

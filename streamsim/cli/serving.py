@@ -6,20 +6,26 @@ from typing import Annotated
 
 import typer
 
-from streamsim.cli.controlling import RunName, named
+from streamsim.cli.completing import named
+from streamsim.cli.controlling import RunName
 from streamsim.cli.output import example
 
 
 @example(
     "streamsim gateway top-words --port 8080",
-    "streamsim gateway . --token 'eight or more characters'",
+    "streamsim gateway .",
 )
 def gateway(
     run: RunName = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 0,
     token: Annotated[
         str | None,
-        typer.Option("--token", envvar="STREAMSIM_TOKEN", help="What clients must say.", show_default="a new one"),
+        typer.Option(
+            "--token",
+            envvar="STREAMSIM_TOKEN",
+            help="What clients must say; other users can read a command line, but not the environment.",
+            show_default="a new one",
+        ),
     ] = None,
 ) -> None:
     """Serve a run over HTTP on 127.0.0.1 until it, or you, end: its API as OpenAPI, its counters for Prometheus.

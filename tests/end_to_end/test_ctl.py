@@ -9,12 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 
+from streamsim.cli import completing
 from streamsim.real.control import runs
+from streamsim.real.control.reach import Server
 from streamsim.real.place import run_directory
 from tests.end_to_end.command_line import Run, one_line
 from tests.end_to_end.steering import NUMBERS, connected, running
@@ -23,6 +29,15 @@ from tests.end_to_end.steering import NUMBERS, connected, running
 @pytest.fixture(autouse=True)
 def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
+
+
+@contextmanager
+def lasting(directory: Path, text: str, station: str) -> Iterator[Server]:
+    """Run a circuit that does not end meanwhile, since one of its stations is paused."""
+    with running(directory, text) as (_, going), connected(going, station) as server:
+        server.call("pause")
+        yield server
+        server.call("resume")
 
 
 BLOCKED = NUMBERS.replace('rate = "20000 records/s"', "")
@@ -47,7 +62,7 @@ WRONG = [
 
 
 def test_what_names_nothing_or_does_not_fit_is_wrong_input(tmp_path: Path, run: Run) -> None:
-    with running(tmp_path, NUMBERS) as (_, going), connected(going, "keep"):
+    with lasting(tmp_path, NUMBERS, "keep"):
         for words, says in WRONG:
             ran = run("ctl", *words.split())
             assert (words, ran.status, ran.out) == (words, 2, "")
@@ -57,7 +72,7 @@ def test_what_names_nothing_or_does_not_fit_is_wrong_input(tmp_path: Path, run: 
 
 
 def test_set_changes_all_that_it_names_or_nothing(tmp_path: Path, run: Run) -> None:
-    with running(tmp_path, NUMBERS) as (_, going), connected(going, "keep") as keep:
+    with lasting(tmp_path, NUMBERS, "keep") as keep:
         before = keep.parameters()
         for words, says in [
             (["where=BAD", "niceness=5"], "where"),
@@ -108,6 +123,7 @@ def test_stations_have_a_line_each_and_long_values_are_cut_for_people(
         until = time.monotonic() + 20
         while group.call("state")["groups"] < 100:
             assert time.monotonic() < until
+        group.call("pause")
         words = ("ctl", ".", "a-rather-long-name")
         assert "(--json: all of it)" in run(*words, "get").out
         assert len(json.loads(run(*words, "get", "--json").out)["first_groups"]) == 100
@@ -123,6 +139,7 @@ def test_stations_have_a_line_each_and_long_values_are_cut_for_people(
             assert max(map(len, shown)) <= int(columns)
             assert len(shown) >= lines
             assert ("a-rather-long-name" in "\n".join(shown)) == (columns == "80")
+        group.call("resume")
 
 
 def test_a_run_that_was_killed_whole_is_none_and_the_next_one_removes_what_it_left(tmp_path: Path, run: Run) -> None:
@@ -150,3 +167,61 @@ def test_a_run_that_was_killed_whole_is_none_and_the_next_one_removes_what_it_le
     (elsewhere / "run.json").write_bytes(msgspec.json.encode(entry))
     with run_directory() as another:
         assert set(tmp_path.glob("streamsim-*")) == {another, elsewhere}
+
+
+INSIDE = """
+name = "numbers"
+[sources.make]
+operator = "generate"
+count = 20000
+rate = "10000 records/s"
+[sources.steer]
+operator = "exec"
+program = "PYTHON -m streamsim ctl . keep set 'where=len(record) > 3' --json"
+[stations.keep]
+operator = "filter"
+input = "make"
+where = "len(record) > 0"
+[stations.last]
+command = "cat"
+input = "steer"
+[sinks.nowhere]
+input = "keep"
+[sinks.answer]
+input = "last"
+file = "answer"
+"""
+
+
+def test_a_station_steers_the_run_that_it_is_in(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / "inside.toml").write_text(INSIDE.replace("PYTHON", sys.executable))
+    with lasting(tmp_path, NUMBERS, "keep") as keep:  # another of the same name
+        inside = run("run", str(tmp_path / "inside.toml"))
+        assert (inside.status, inside.err) == (0, "")
+        assert keep.parameters()["where"] == "int(record) % 7 == 0"
+    assert json.loads((tmp_path / "answer").read_bytes())["where"] == "len(record) > 3"
+
+
+def test_a_shell_completes_runs_stations_methods_and_parameters(tmp_path: Path) -> None:
+    def line(*words: str) -> Any:
+        return SimpleNamespace(params=dict(zip(("run", "station", "action"), words, strict=False)))
+
+    assert completing.complete_runs("") == []
+    assert completing.complete_given(line(".", "keep", "set"), "") == []
+    shared = NUMBERS.replace("[stations.keep]", '[stations.keep]\nparallelism = 2\npartition = "key"')
+    with lasting(tmp_path, shared, "keep.1"):
+        going = runs.find()
+        assert completing.complete_runs("num") == ["numbers"]
+        assert completing.complete_runs(going.id[:3]) == [going.id]
+        assert completing.complete_stations(line("."), "keep") == [
+            *("keep.split", "keep.1", "keep.2", "keep.merge"),
+            "keep",
+        ]
+        assert completing.complete_actions(line(".", "keep"), "") == ["scale"]
+        assert completing.complete_actions(line(".", "nope"), "") == []
+        assert completing.complete_actions(line(".", "keep.1"), "s") == ["set", "state", "snapshot", "swap"]
+        assert completing.complete_given(line(".", "keep.1", "set"), "w") == ["where="]
+        assert completing.complete_given(line(".", "last", "set"), "") == ["niceness=", "cores=", "pipe="]
+        assert completing.complete_given(line(".", "keep.1", "get"), "records") == ["records_in", "records_out"]
+        assert completing.complete_given(line(".", "keep.1", "snapshot"), "") == ["file="]

@@ -16,12 +16,14 @@ from typing import Literal
 import msgspec
 
 from streamsim.errors import CommandError, ControlError, nearest
+from streamsim.real.marks import VARIABLE
 from streamsim.real.plan import Plan
 
 PREFIX = "streamsim-"
 LOG = "commands.jsonl"
 """Every command that changed something, a line each, as the servers did them."""
 _FILE = "run.json"
+_START_S = 10.0
 
 
 class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,13 +145,17 @@ def sweep() -> None:
 
 
 def find(word: str | None = None) -> RunEntry:
-    """Return the run with this id (or a beginning of it) or scenario name; None: the only one there is.
+    """Return the run with this id (or a beginning of it) or scenario name; None: that of the caller, or the only one.
+
+    A process that a run has started is in it (marks.py), however many others there are.
 
     Raises
     ------
     ControlError : nothing is running.
     CommandError : none of the runs fits, or several do: names them.
     """
+    if word is None and (own := _own()) is not None:
+        return own
     known = runs()
     if not known:
         raise ControlError("nothing is running: streamsim run or measure starts a run")
@@ -160,6 +166,17 @@ def find(word: str | None = None) -> RunEntry:
     if fitting:
         raise CommandError(f"say which run: {listed}")
     raise CommandError(f"there is no run {word!r}{nearest(str(word), [e.name for e in known])} (running: {listed})")
+
+
+def _own() -> RunEntry | None:
+    """Return the run that has started this process; None where none has, or it has ended."""
+    directory = Path(os.environ.get(VARIABLE, ""))
+    if directory not in _directories():
+        return None
+    until = time.monotonic() + _START_S
+    while _decoded(directory) is None and directory.exists() and time.monotonic() < until:
+        time.sleep(0.01)  # it starts the others before it says what it has started
+    return _read(directory)
 
 
 def find_by_directory(directory: Path) -> RunEntry:
