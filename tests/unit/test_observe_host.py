@@ -12,12 +12,13 @@ import time
 
 import pytest
 
+from streamsim.analysis.fitting.gather import FEWEST_BITES
 from streamsim.loading import load
 from streamsim.real import measure
 from streamsim.real.endings import judge, tail_of, was_cut
 from streamsim.real.observation.host import Usage, check_environment, left_over, usage
 from streamsim.real.observation.observe import SHARE
-from streamsim.real.observation.pace import LONGEST_S, Switching, period_s
+from streamsim.real.observation.pace import LONGEST_S, Switching, bites_wanted, period_s
 from streamsim.real.observation.probe import Probe, Speeds
 from streamsim.real.observation.speed import SpeedLog
 from streamsim.real.pipes import Descriptors
@@ -138,6 +139,7 @@ def test_the_faster_processes_take_turns_the_less_often_they_are_looked_at() -> 
         assert periods == sorted(periods)
         assert periods[0] == periods[1] == period_s(elapsed)
         assert periods[-1] <= LONGEST_S
+    assert FEWEST_BITES < bites_wanted(1e6) < bites_wanted(20e3) < bites_wanted(12e3) == bites_wanted(0.0)
 
 
 def test_switches_are_averaged_over_bursts_and_forgotten_soon() -> None:

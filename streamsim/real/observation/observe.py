@@ -11,7 +11,7 @@ from streamsim.real.children import Child
 from streamsim.real.launch import Crew
 from streamsim.real.observation.feed import Feed
 from streamsim.real.observation.gauge import Gauge, Holder
-from streamsim.real.observation.pace import Switching, period_s, sparing
+from streamsim.real.observation.pace import Switching, bites_wanted, period_s
 from streamsim.real.observation.spin import rate_now
 from streamsim.real.observation.watch import Watch
 
@@ -26,9 +26,6 @@ _ROWS_EVERY = 2
 
 _AGAIN_S = 0.8e-3
 """How long after a row those that starved in it are looked at again (`Watch.again`): some ten reads later."""
-
-_AGAIN_BELOW = 2.0
-"""Not where they switch so often that looks are spared (`sparing`): nothing there stands still over a full buffer."""
 
 _GAUGE_EVERY = 2
 """Every so many sweeps the levels of the pipes are read."""
@@ -112,8 +109,8 @@ class Observer:
         for watch in self._alive:
             watch.look(self.sweeps, now)
         self._note_switches(now)
-        if sparing(self._switching.per_s) < _AGAIN_BELOW:
-            self._hungry = [watch for watch in self._alive if watch.hungry]
+        enough = bites_wanted(self._switching.per_s)
+        self._hungry = [watch for watch in self._alive if watch.hungry and watch.bitten < enough]
         if self.sweeps % _GAUGE_EVERY == 0:
             for gauge in self._gauges:
                 level = gauge.level()

@@ -16,6 +16,7 @@ _CALM = 15_000.0
 
 _MOST_SPARING = 4.0
 LONGEST_S = 0.02
+_BITES = 32.0
 _MEMORY_S = 0.03
 """Over how long switches are averaged: a sorter's circuit is busy for 5 ms, then calm for 15."""
 
@@ -43,6 +44,15 @@ def period_s(elapsed: float, switches_per_s: float = 0.0) -> float:
         if elapsed < until:
             return min(period * sparing(switches_per_s), LONGEST_S)
     return LONGEST_S
+
+
+def bites_wanted(switches_per_s: float) -> float:
+    """Return how many bites of a tool tell what one costs (`Watch.again`): each takes one more waking of the observer.
+
+    >>> [bites_wanted(rate) for rate in (0.0, 30e3, 100e3)]
+    [32.0, 16.0, 8.0]
+    """
+    return _BITES / sparing(switches_per_s)
 
 
 class Switching:

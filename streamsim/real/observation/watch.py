@@ -25,9 +25,6 @@ COLUMNS = 13
 
 _MOST_ROWS = 16384
 
-_ENOUGH_BITES = 32
-"""So many of a run tell what a bite costs; each takes one more waking of the observer."""
-
 
 class _Sleep(NamedTuple):
     """A sweep that found it as the sweep before had, asleep."""
@@ -120,6 +117,11 @@ class Watch:
         self._row(sweep)
 
     @property
+    def bitten(self) -> int:
+        """How many bites were seen so far."""
+        return len(self.bites) // 2
+
+    @property
     def hungry(self) -> bool:
         """Whether the last row found it asleep for want of input, so that it is worth looking at `again` soon."""
         return self._bitten is not None
@@ -127,7 +129,7 @@ class Watch:
     @property
     def _hungry(self) -> bool:
         tool = self.child.process.spec is None and not self.tree.several
-        return tool and self._state == STARVED and self._settled and len(self.bites) < 2 * _ENOUGH_BITES
+        return tool and self._state == STARVED and self._settled
 
     def again(self, now: float) -> None:
         """Look a second time, and note what a tool took and used in between if it is asleep for want of input again.
