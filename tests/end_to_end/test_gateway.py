@@ -6,11 +6,12 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,17 @@ def test_nobody_gets_in_without_the_token_or_by_another_name(
     found, answer = here.ask("GET", path, **given)
     assert found == status
     assert "station" not in str(answer) or status == 401
+
+
+def test_who_says_nothing_or_half_a_request_keeps_nobody_out(here: Site) -> None:
+    with ExitStack() as stack:
+        for number in range(200):
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", here.port), timeout=20))
+            silent.sendall(b"GET /stations HTTP/1.1\r\nHost: " if number % 2 else b"")
+        for _ in range(3):
+            status, stations = here.ask("GET", "/stations")
+            assert (status, len(stations)) == (200, 3)
+        assert len(list(Path(f"/proc/{here.gateway.pid}/fd").iterdir())) < 120
 
 
 def test_it_listens_on_loopback_only(here: Site) -> None:

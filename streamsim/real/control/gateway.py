@@ -76,7 +76,9 @@ def serve(site: Starlette, listening: socket.socket, run: RunEntry) -> None:
     """Serve until the run ends, or SIGINT or SIGTERM comes."""
     import uvicorn
 
-    config = uvicorn.Config(site, log_level="error", access_log=False, lifespan="off", limit_concurrency=64)
+    from streamsim.real.control.doorkeeper import doorkeeper
+
+    config = uvicorn.Config(site, log_level="error", access_log=False, lifespan="off", http=doorkeeper())
     server = uvicorn.Server(config)
 
     def watch() -> None:
