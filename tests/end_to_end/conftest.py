@@ -8,6 +8,13 @@ import pytest
 
 from streamsim.cli import outcome
 from tests.end_to_end.command_line import SCENARIO, Ran, Run, streamsim
+from tests.end_to_end.processes import remember
+
+
+@pytest.fixture(autouse=True)
+def _what_others_left() -> None:
+    """Let a test answer for its own processes only, in whatever order the tests run."""
+    remember()
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ import resource
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +25,9 @@ from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
+from tests.end_to_end.processes import lives, no_children, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
-
-
-def until(happens: Callable[[], Any]) -> bool:
-    """Wait for something that is bound to happen; False if it has not within ten seconds."""
-    deadline = time.monotonic() + 10
-    while not happens():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-def lives(pid: int, born: str) -> bool:
-    """Whether this very process runs still; a zombie that nobody has reaped yet does not."""
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return False
-    return words[0] != "Z" and words[19] == born
-
-
-def no_children() -> bool:
-    """Whether nothing is left below this process; Python's own tracker of shared memory, which a pool leaves, aside."""
-    ours = getattr(resource_tracker._resource_tracker, "_pid", None)
-    return not [pid for pid in descendants([os.getpid()]) if pid != ours]
 
 
 def supervised(scenario: Scenario, **setting: Any) -> list[str]:

@@ -16,7 +16,8 @@ from streamsim.real.launch import Setting, launched
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise
-from tests.end_to_end.test_faults import lives, name_of, supervised, until
+from tests.end_to_end.processes import lives, until
+from tests.end_to_end.test_faults import name_of, supervised
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 

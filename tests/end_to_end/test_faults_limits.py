@@ -30,7 +30,8 @@ from streamsim.real.worker.fanout import Fanout, Stage
 from streamsim.real.worker.outputs import Outputs
 from streamsim.real.worker.visits import Visits
 from streamsim.scenario import Scenario
-from tests.end_to_end.test_faults import no_children, supervised
+from tests.end_to_end.processes import no_children
+from tests.end_to_end.test_faults import supervised
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
 

@@ -24,7 +24,7 @@ from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
-from tests.end_to_end.test_faults import no_children, until
+from tests.end_to_end.processes import no_children, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 
