@@ -305,6 +305,21 @@ def are_cores(name: str) -> bool:
     return name == HOST or name.startswith(CORES)
 
 
+def beyond(circuit: Circuit, cores: int) -> list[str]:
+    """Return a warning for each station that is pinned to a CPU that a host of so many cores may not have.
+
+    >>> from streamsim.circuit import Station
+    >>> beyond(Circuit((Station(name="a", cores=(0, 7)),)), 2)
+    ["'a' is pinned to CPU 7, but host.cores is 2: models take it for one of these cores, a real run needs a CPU 7"]
+    """
+    return [
+        f"{station.name!r} is pinned to CPU {max(station.cores)}, but host.cores is {cores}: models take it for one of "
+        f"these cores, a real run needs a CPU {max(station.cores)}"
+        for station in circuit.stations
+        if station.cores and max(station.cores) >= cores
+    ]
+
+
 def stations_inside(placement: Placement | None, cores: str, names: Iterable[str]) -> list[str]:
     """Return which of some stations may use no other cores than those that a bottleneck of this name is."""
     if placement is None or cores == HOST:

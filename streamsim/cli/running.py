@@ -129,9 +129,10 @@ def _kind(station: Station) -> str:
 
 
 def _dangers(scenario: Scenario) -> list[str]:
-    """Return where the circuit can stand still or never end, and where servers give several answers."""
+    """Return where the circuit can stand still or never end, where servers give several answers, and odd pins."""
     from streamsim.deadlocks import risks
     from streamsim.endless import endless_loops
+    from streamsim.placement import beyond
     from streamsim.sharing import partial_answers
     from streamsim.units import format_bytes
 
@@ -145,6 +146,7 @@ def _dangers(scenario: Scenario) -> list[str]:
         [f"{risk}; {ending}" for risk in risks(scenario)]
         + partial_answers(scenario.circuit)
         + endless_loops(scenario.circuit)
+        + beyond(scenario.circuit, scenario.host.cores)
     )
 
 

@@ -15,7 +15,7 @@ from streamsim.models.circle import Circle, Entry
 from streamsim.models.clock import Clock
 from streamsim.models.host import Cores
 from streamsim.models.output import Stopping
-from streamsim.models.pipe import Channel
+from streamsim.models.pipe import PAGE, Channel
 from streamsim.models.random import stream
 from streamsim.models.repeating import repeat
 from streamsim.models.replaced import Replaced, arrange
@@ -26,10 +26,14 @@ from streamsim.models.station import Station
 from streamsim.models.statistics.replications import replicate
 from streamsim.models.steering import Steering
 from streamsim.models.table import Model, StationRow, compile_model
+from streamsim.placement import beyond
 from streamsim.pooling import by_station
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile
 from streamsim.trace import RunTrace, Trace
+
+MOST_CHUNKS = 20_000_000
+"""In one run: some ten minutes for each station that they pass."""
 
 
 def simulate(
@@ -69,6 +73,7 @@ def simulate(
     0.066
     """
     model = compile_model(scenario, profile, host, replay=replay)
+    _refuse_too_long(model)
     stopping = Stopping(merged(scenario), random=model.random)
     runs = replicate(
         partial(_replication, model),
@@ -82,8 +87,32 @@ def simulate(
         engine="simpy",
         scenario=scenario.key,
         runs=tuple(runs),
-        warnings=stopping.warnings(),
+        warnings=(*beyond(scenario.circuit, model.host.cores), *stopping.warnings()),
     )
+
+
+def _refuse_too_long(model: Model) -> None:
+    """Raise ModelError where one run would move more chunks than anybody waits for, and than memory holds."""
+    if any(row.stop_bytes is not None for row in model.stations):
+        return  # how soon a reader that ends early ends the run is not known beforehand
+    planned = {row.name: _chunks_of(row) for row in model.sources}
+    name = max(planned, key=planned.__getitem__, default="")
+    if name and planned[name] > MOST_CHUNKS:
+        raise ModelError(
+            f"source {name!r} gives about {planned[name]:.2g} chunks in each run (the most is {MOST_CHUNKS:.0e}): "
+            "end it sooner (measure.records, measure.duration), simulate record by record (--engine auto), or predict"
+        )
+
+
+def _chunks_of(row: StationRow) -> float:
+    """Return in about how many chunks a source gives all that it gives."""
+    pace = row.pace
+    if pace is None:
+        return 0.0
+    if pace.arrivals is None:
+        return 0.0 if pace.duration_s is not None else row.flow.bytes_out / max(PAGE, row.write_bytes)
+    records = float(row.flow.records_out)
+    return records if pace.duration_s is None or not pace.rate else min(records, pace.duration_s * pace.rate)
 
 
 def _replication(model: Model, seed: np.random.SeedSequence) -> RunTrace:

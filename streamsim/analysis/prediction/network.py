@@ -26,7 +26,7 @@ from streamsim.analysis.prediction.open_load import OpenAnswer
 from streamsim.analysis.prediction.segments import moved, reading_demand, segments_of
 from streamsim.analysis.prediction.steered import steered
 from streamsim.analysis.relief import order
-from streamsim.placement import core_shares
+from streamsim.placement import beyond, core_shares
 from streamsim.result import (
     Bottleneck,
     CircuitResult,
@@ -65,7 +65,7 @@ def predict_case(case: Case, *, explain: bool = False) -> Result:
     steering = steered(case)
     case = steering.case
     segments, warnings = segments_of(case)
-    warnings += steering.warnings
+    warnings += [*beyond(case.scenario.circuit, case.host.cores), *steering.warnings]
     fluid = solve(segments, case.host, case.limits)
     needed = least = _busy(fluid)
     notes = [

@@ -15,7 +15,7 @@ from streamsim.models.records.sample import Sample
 from streamsim.models.records.states import SHED
 from streamsim.models.records.steady import QUANTILES, Answer
 from streamsim.models.records.table import Station
-from streamsim.placement import core_shares
+from streamsim.placement import beyond, core_shares
 from streamsim.result import (
     Bottleneck,
     Budget,
@@ -235,7 +235,7 @@ class _Reader:
         )
 
     def _warnings(self, late: float) -> tuple[str, ...]:
-        answer, found = self.answer, []
+        answer, found = self.answer, beyond(self.scenario.circuit, self.compiled.host.cores)
         reached = answer.reached
         if reached > answer.precision and len(answer.samples) > 1:
             width = f"is still {reached:.1%} of its value" if math.isfinite(reached) else "is not known"
