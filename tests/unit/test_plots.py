@@ -28,7 +28,7 @@ from streamsim.service import Distribution
 from tests.unit import traces, worlds
 
 ALWAYS = {"throughput", "errors", "utilisation", "budget", "elasticity", "progress", "levels", "service"}
-NEEDED = {"response": "open", "knee": "open", "transient": "changing"}
+NEEDED = {"response": "open", "knee": "open", "transient": "changing", "controllers": "steered"}
 """What has those plots that not every circuit has."""
 
 
@@ -36,6 +36,8 @@ NEEDED = {"response": "open", "knee": "open", "transient": "changing"}
 def _inputs(kind: str) -> plots.Inputs:
     if kind == "changing":
         return worlds.changing_inputs()
+    if kind == "steered":
+        return worlds.steered_inputs()
     return worlds.open_inputs() if kind == "open" else worlds.example_inputs(int(kind))
 
 
@@ -62,13 +64,14 @@ def _agg(figure: Figure) -> Figure:
     return figure
 
 
-@pytest.mark.parametrize("kind", ["1", "10", "open", "changing"])
+@pytest.mark.parametrize("kind", ["1", "10", "open", "changing", "steered"])
 @pytest.mark.parametrize("name", plots.ALL)
 def test_no_text_lies_on_another_or_leaves_the_picture(name: str, kind: str) -> None:
     figure = plots.ALL[name](_inputs(kind))
     if figure is None:
         expected = {"bounds"} if kind in ("open", "changing") else {"response", "knee"}
         expected |= set() if kind == "changing" else {"transient"}
+        expected |= set() if kind == "steered" else {"controllers"}
         assert name in expected or (kind == "1" and name in ("levels", "service"))
         return
     texts = _written(_agg(figure))
@@ -110,6 +113,7 @@ def test_only_what_applies_is_drawn() -> None:
     assert _applying(_inputs("4")) == ALWAYS | {"bounds"}
     assert _applying(_inputs("open")) == ALWAYS | {"response", "knee"}
     assert _applying(_inputs("changing")) == ALWAYS | {"response", "knee", "transient"}
+    assert _applying(_inputs("steered")) == ALWAYS | {"bounds", "controllers"}
     assert _applying(plots.Inputs(circuit=_inputs("4").circuit)) == set()
 
 

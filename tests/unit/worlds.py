@@ -15,7 +15,7 @@ from streamsim.circuit import Circuit
 from streamsim.result import CircuitResult, Estimate, ResponseTime, Result, StationResult, Transient
 from streamsim.scenario import Load, ScenarioKey
 from streamsim.summary import summarise
-from streamsim.trace import Trace
+from streamsim.trace import Done, Trace
 from tests.unit.traces import chain, example_profile, example_trace, open_chain
 
 
@@ -46,6 +46,31 @@ def in_all_worlds(circuit: Circuit, measured: Trace, simulated: Trace, loads: di
             by_cores=(3e6, 6.3e6, 13e6),
             given=2,
         ),
+    )
+
+
+def steered_inputs() -> Inputs:
+    """Return what a report is made from where two controllers set a number, a size of a pipe, and an order."""
+    plain = example_inputs(2)
+    assert plain.measured_trace is not None
+    assert plain.simulated_trace is not None
+    names = [station.name for station in plain.circuit.stations]
+
+    def steered(trace: Trace, late_s: float) -> Trace:
+        commands = tuple(
+            Done(late_s + 2.0 * step, who, station, parameters)
+            for step in range(4)
+            for who, station, parameters in (
+                ("hold", names[-1], {"probability": 0.5 / (step + 1)}),
+                ("fit", names[-1], {"pipe": 65536 << step}),
+                ("eddy", names[0], {"order": ("1,2,3", "3,1,2")[step % 2]}),
+            )
+        )
+        runs = tuple(dataclasses.replace(run, commands=commands) for run in trace.runs)
+        return dataclasses.replace(trace, runs=runs)
+
+    return dataclasses.replace(
+        plain, measured_trace=steered(plain.measured_trace, 0.4), simulated_trace=steered(plain.simulated_trace, 0.0)
     )
 
 

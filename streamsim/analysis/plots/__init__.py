@@ -20,6 +20,7 @@ from streamsim.analysis.plots import (
     progress,
     response,
     service,
+    steering,
     throughput,
     transient,
 )
@@ -27,7 +28,8 @@ from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import to_svg
 
 _MODULES = (
-    throughput, errors, circuit, budget, elasticities, bounds, knee, progress, levels, response, service, transient,
+    throughput, errors, circuit, budget, elasticities, bounds, knee, progress, levels, response, service, steering,
+    transient,
 )  # fmt: skip
 
 ALL: dict[str, Callable[[Inputs], Figure | None]] = {module.NAME: module.draw for module in _MODULES}
