@@ -1,9 +1,8 @@
 """What every operator has: traits, parameters, counters, a snapshot; bytes in and bytes out.
 
-Three kinds to build on. `ByteOperator` takes chunks cut anywhere. `BlockOperator` gets blocks of whole records,
-for work done on a block at once. `RecordOperator` gets a list of records and returns one. (source.py has a fourth:
-`Source` makes bytes.)
-What an operator writes never depends on where its input was cut into chunks.
+Three kinds to build on. `ByteOperator` takes chunks cut anywhere. `BlockOperator` gets blocks of whole records, for
+work done on a block at once. `RecordOperator` gets a list of records and returns one. (`Source`, in source.py, makes
+bytes.) What an operator writes never depends on where its input was cut into chunks.
 """
 
 from __future__ import annotations
@@ -63,14 +62,15 @@ class Base(ABC):
     """The saved attribute that holds the state of each key by itself, so that keys can move to another server."""
     adjustable: ClassVar[tuple[str, ...] | None] = None
     """The parameters that may change while it runs; None: all of them where it has no state, else none."""
+    tied: str = ""
+    """Why its parameters cannot change unless other servers change too; empty where they can."""
     course: Sequence[tuple[float, ...]] = ()
     """What it noted along the stream for who measures it: rows of numbers, the first its records so far."""
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         self.values, self.codec = values, codec
         self.records_in = self.records_out = 0
-        self.counting = True
-        self.rejects = Rejects()
+        self.counting, self.rejects = True, Rejects()
 
     @classmethod
     def writes_format(cls, values: Mapping[str, Any], format: Format) -> Format | None:

@@ -51,6 +51,8 @@ class Partition(Routing):
         self._key = -1 if values["key"] is None else values["key"] - 1
         self._batch, self._active = values["batch"], values["active"]
         self._turn, self._left = 0, self._batch
+        if values["by"] == "key":
+            self.tied = "records of a key would go to another server than what is known of it; scale moves both"
         ways = {"key": self._by_key, "least-loaded": self._to_least, "copy": self._to_all}
         self._way = ways.get(values["by"], self._in_batches if self._batch else self._in_turn)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from streamsim.errors import ControlError, StreamsimError
+from streamsim.errors import CommandError, ControlError, StreamsimError
 from streamsim.loading import load
 from streamsim.real.control import rescale as moving
 from streamsim.real.control import runs
@@ -61,6 +61,15 @@ def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: 
                 len([list(found) for found in several.map(lambda n: rescale(run, "count", n), (1, 4, 2, 3, 1, 4))]) == 6
             )
         rescale(run, "count", 4)  # whichever of the six was the last
+        with connected(run, "count.split") as split:
+            for method, parameters in [
+                ("set", {"active": 2}),
+                ("swap", {"operator": "partition", "parameters": {"by": "round-robin"}}),
+            ]:
+                with pytest.raises(ControlError, match="scale moves both"):
+                    split.call(method, parameters)
+        with pytest.raises(CommandError, match=r"'count' has several servers.*: say count\.split, count\.1, "):
+            run.server("count")
         for servers in (2, 3, 1, 4):
             time.sleep(0.15)
             moved.append(sum(rescale(run, "count", servers)))
@@ -143,7 +152,7 @@ def test_no_server_goes_on_by_itself_while_keys_move(tmp_path: Path, monkeypatch
         for name in ("count.split", "count.1", "count.4"):
             with connected(run, name) as server:
                 for method, parameters in {"resume": {}, "swap": {"operator": "count", "parameters": {}}}.items():
-                    with pytest.raises(ControlError, match=r"on their way|is not that of"):
+                    with pytest.raises(ControlError, match=r"on their way|is not that of|scale moves both"):
                         server.call(method, parameters)
                     refused.append(method)
         decide(*given)

@@ -151,10 +151,15 @@ class Faculties(Basics, Positions, Keys):
         swap = {"station": station, "method": "swap", "parameters": parameters, "behind": self.station}
         return self._attention.turn(descriptor, fresh, lambda: self._write_down(swap))
 
-    def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True) -> None:
-        """Put another operator in the place of the one that is there; nothing has changed where this raises."""
+    def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True, alone: bool = True) -> None:
+        """Put another operator in the place of the one that is there; nothing has changed where this raises.
+
+        ``alone``: no other server changes with it.
+        """
         old = self._holder.operator
         values = operators.normal(name, parameters)
+        if alone and old.tied and values != old.values:
+            raise ControlError(old.tied)
         fresh = operators.create(name, values, self._spec.get("format") or "lines")
         if type(fresh).traits.source != type(old).traits.source:
             raise CommandError(f"operator {name!r} cannot stand where '{self._spec['operator']}' does")

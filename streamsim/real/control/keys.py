@@ -92,7 +92,7 @@ class Keys:
         if move.gone or move.come:
             operator.exchange_keys(move.gone, move.come)
         if move.parameters:
-            self._exchange(self._spec["operator"], {**operator.values, **move.parameters})
+            self._exchange(self._spec["operator"], {**operator.values, **move.parameters}, alone=False)
         return True
 
     def _stay(self) -> None:
@@ -100,7 +100,7 @@ class Keys:
         if self._move is not None:
             raise ControlError("its keys are on their way to other servers: it goes on by itself, ask again then")
 
-    def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True) -> None:
+    def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True, alone: bool = True) -> None:
         raise NotImplementedError
 
     def _keys(self) -> dict[bytes, Any]:

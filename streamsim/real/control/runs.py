@@ -65,6 +65,9 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
             if server.name == name:
                 return server
         names = [server.name for server in self.servers]
+        if f"{name}.split" in names:
+            several = ", ".join(one for one in names if one.rpartition(".")[0] == name)
+            raise CommandError(f"{name!r} has several servers, and only scale is asked of all of them: say {several}")
         raise CommandError(f"run {self.id} has no server {name!r}{nearest(name, names)} (it has {', '.join(names)})")
 
 
