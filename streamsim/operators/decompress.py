@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _KEPT = 64 << 20
 """How much of a block that has not ended is kept for a snapshot (bytes)."""
 
+_MAGIC = {"zstd": b"\x28\xb5\x2f\xfd", "gzip": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\0"}
+"""How their blocks begin (RFC 8878, RFC 1952, and the descriptions of the bzip2 and xz formats)."""
+
 
 class Decompress(Operator):
     """Decompress the stream: zstd, gzip, bz2 or xz, one block or many.
@@ -60,7 +63,7 @@ class Decompress(Operator):
             try:
                 out.append(self._block.decompress(chunk))
             except Exception as error:  # each library has an error of its own
-                self._fail(f"no {self.values['method']} data: {error}")
+                self._fail(f"no {self.values['method']} data{self._hint(chunk)}: {error}")
             self._begun = True
             if not self._block.eof:
                 self._keep(chunk)
@@ -72,6 +75,13 @@ class Decompress(Operator):
             self._read, self._kept = [], 0
             chunk = rest
         return b"".join(out)
+
+    def _hint(self, chunk: bytes) -> str:
+        """Say what it is instead, where its first bytes tell."""
+        if self._begun:
+            return ""
+        found = [name for name, magic in _MAGIC.items() if chunk.startswith(magic) and name != self.values["method"]]
+        return f", but {found[0]} (method = '{found[0]}')" if found else ""
 
     def _keep(self, chunk: bytes) -> None:
         self._kept += len(chunk)

@@ -193,6 +193,26 @@ def test_schema_is_json_and_version_is_the_packages(run: Run) -> None:
     assert run("--version").out == f"streamsim {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("file", "station", "warned"),
+    [
+        ("a.gz", "command = 'wc -l'", "a.gz reaches x compressed, as it is; a station of operator = 'decompress'"),
+        ("a.zip", "operator = 'count'", "a.zip reaches x compressed, as it is; member = 'NAME' of its source"),
+        ("a.gz", "command = 'zcat'", None),
+        ("a.gz", "operator = 'copy'", None),
+        ("a.txt", "command = 'wc -l'", None),
+    ],
+)
+def test_check_says_which_files_are_compressed(
+    file: str, station: str, warned: str | None, here: Path, run: Run
+) -> None:
+    (here / file).touch()
+    (here / "s.toml").write_text(f"sources.a.file = '{file}'\n[stations.x]\n{station}\n")
+    ran = run("check", "s.toml")
+    assert ran.status == 0
+    assert warned in one_line(ran.err) if warned else not ran.err
+
+
 def test_check_says_where_no_pipe_stands_between_two_stations(here: Path, run: Run) -> None:
     stations = ('a]\noperator = "copy"', 'b]\noperator = "count"\nfuse = true', 'c]\ncommand = "cat"')
     (here / "fused.toml").write_text("".join(f"[stations.{station}\n" for station in stations))

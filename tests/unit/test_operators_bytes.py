@@ -212,3 +212,8 @@ def test_tail_begins_where_the_tool_does(content: bytes, last: int, tmp_path: Pa
     (tmp_path / "f").write_bytes(content)
     theirs = subprocess.run(["tail", f"-n{last}", str(tmp_path / "f")], capture_output=True, check=True).stdout
     assert create("tail", {"path": str(tmp_path / "f"), "last": last, "idle": 0}).run() == theirs
+
+
+def test_a_stream_of_another_compression_is_named() -> None:
+    with pytest.raises(RunError, match=r"byte 0: no zstd data, but gzip \(method = 'gzip'\)"):
+        create("decompress", {}).run(gzip.compress(b"one\n"))
