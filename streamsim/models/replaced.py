@@ -26,6 +26,9 @@ from streamsim.programs import profile_of_command
 from streamsim.service import StationProfile
 from streamsim.traffic import Flow
 
+_MANY = 1e12
+"""Bytes of the stream that ratios are taken from: whole numbers, so large that none of them is lost."""
+
 
 class Replaced(Station):
     """A station that other commands follow: its row says which."""
@@ -96,12 +99,13 @@ def replaced(
 
 def _row(old: StationRow, profile: StationProfile) -> StationRow:
     """Return the row of a station that runs another command."""
-    amounts = profile.bytes_in, profile.bytes_out, profile.records_in or 0.0, profile.records_out or 0.0
-    scale = 1e9 / max(1.0, *amounts)  # whole numbers, and none of them lost
+    records = _MANY * old.flow.records_in / old.flow.bytes_in if old.flow.bytes_in else 0.0
+    gives = profile.records_out / profile.records_in if profile.records_in and profile.records_out is not None else 1.0
+    amounts = _MANY, _MANY * profile.selectivity, records, records * gives
     return replace(
         old,
         service=profile.service,
-        flow=Flow(*(round(amount * scale) for amount in amounts)),
+        flow=Flow(*map(round, amounts)),
         read_bytes=max(1, round(profile.read_bytes)),
         gather_bytes=round(profile.gather_bytes),
         write_bytes=max(1, round(profile.write_bytes)),

@@ -276,6 +276,7 @@ def test_a_command_in_the_place_of_another_works_from_the_byte_on_when_the_other
     back = other_command(Turn("keep", quarter, "change", "cut -c1-8"), Turn("keep", 3 * quarter, "change", "tr a b"))
     assert back.stations["last"].bytes_in[-1] == quarter + quarter + quarter
     assert back.stations["change"].cpu_s[-1] == pytest.approx(1e-6 * (2 + 3 * 2) * quarter, rel=1e-9)
+    assert run.stations["change"].records_in == SIZE // 16
     late = other_command(Turn("keep", 2 * SIZE, "change", "cut -c1-8"))
     assert late.makespan_s == other_command().makespan_s
 
