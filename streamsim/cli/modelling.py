@@ -171,7 +171,10 @@ def predict(
     set_: Set = None,
     profile: ProfilePath = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show which method answered what, why, and what others would say.")
+        bool,
+        typer.Option(
+            "--explain", help="Show which method answered what, why, and what others would say; draw the curves too."
+        ),
     ] = False,
     output: Output = None,
     json: Json = False,
@@ -186,8 +189,9 @@ def predict(
     models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
     result = verbs.predict(loaded, models, explain=True)
     file = write_whole(directory / "predicted.json", to_json(result))
-    for name, picture in verbs.pictures(loaded, models, result).items():
-        write_whole(directory / f"{name}.svg", picture)
+    if explain:
+        for name, picture in verbs.pictures(loaded, models, result).items():
+            write_whole(directory / f"{name}.svg", picture)
     print_result(result, json=json, written=file)
     if explain and not json:
         print_methods(result)

@@ -209,6 +209,11 @@ def test_whatif_of_a_saturated_circuit_needs_something_to_reach(here: Path, run:
     assert "stations.b.parallelism=" in run("whatif", "fast.toml", "--makespan", "6 s").out
 
 
+def test_predict_draws_nothing_unless_asked_to_explain(here: Path, run: Run, paced: str) -> None:
+    assert run("predict", paced).status == 0
+    assert [path.name for path in (here / "reports/paced").iterdir()] == ["predicted.json"]
+
+
 def test_predict_explains_which_method_answered_and_draws_the_knee(here: Path, run: Run, paced: str) -> None:
     ran = run("predict", paced, "--explain")
     assert ran.status == 0

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from streamsim.analysis.fitting.distributions import density
 from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import EDGE, INK, WORLDS, legend, panels, short, styled
 from streamsim.service import Distribution, StationProfile
@@ -106,6 +105,8 @@ def _panel(axes: Axes, station: _Found, world: str) -> None:
 
 
 def _fitted(axes: Axes, distribution: Distribution, edges: Array) -> None:
+    from streamsim.analysis.fitting.distributions import density  # loads scipy.stats
+
     fine = np.linspace(max(edges[0], edges[-1] * 1e-3), edges[-1], 300)
     curve = density(distribution, fine)
     if curve is not None:
