@@ -95,7 +95,10 @@ class Attention:
         self._holder = holder
         self.note()
         _signal.signal(_signal.SIGURG, self._rouse)
-        self._rouse()
+        if self.appointments:  # there may be nothing to read before the first of them
+            self._rouse()
+        else:  # to look for commands in pieces of the first chunks, though nobody has any, would cost 10 ms
+            self._relax()
 
     def share(self, parts: Iterable[tuple[Mapping[str, Any], Any]]) -> None:
         """Let the operators below the first, by their specifications, be asked too."""
