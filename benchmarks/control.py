@@ -31,6 +31,9 @@ from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 
+_FILE_MEGABYTES = 100
+"""What is longer is a file read several times."""
+
 
 def scenario_of(operator: str, path: Path, times: int) -> Scenario:
     """Return a circuit of one operator between a file and nothing."""
@@ -171,14 +174,16 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=100, help="of the slow operators; copy gets twenty times that")
     parser.add_argument("--operators", nargs="+", default=["copy", "filter", "sample"])
     parser.add_argument("--abuse", action="store_true", help="abuse the first of the operators instead")
+    parser.add_argument("--visitors", nargs="+", help="some of what is compared, by name")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, {given.rounds} rounds of {given.megabytes} MB; relative to runs without control")
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "lines"
         line = b"some words in a line of ordinary length\nand\n"
-        path.write_bytes(line * (given.megabytes * 1_000_000 // len(line)))
+        times = max(1, given.megabytes // _FILE_MEGABYTES)
+        path.write_bytes(line * (given.megabytes * 1_000_000 // times // len(line)))
         for operator in given.operators[:1] if given.abuse else given.operators:
-            scenario = scenario_of(operator, path, 20 if operator == "copy" else 1)
+            scenario = scenario_of(operator, path, times * (20 if operator == "copy" else 1))
             once(scenario, control=False)
             answers: list[float] = []
             visitors: list[tuple[str, Visitor | None]] = [("idle", None), ("1000/s", asking(1000.0, answers))]
@@ -187,6 +192,8 @@ def main() -> None:
                 from tests.end_to_end.test_control_abuse import ABUSES
 
                 visitors = [(abuse.__name__, abusing(abuse)) for abuse in ABUSES]
+            if given.visitors:
+                visitors = [(name, visitor) for name, visitor in visitors if name in given.visitors]
             for name, runs in compared(scenario, given.rounds, visitors).items():
                 wall, cpu = quartiles([run.wall_s for run in runs]), quartiles([run.cpu_s for run in runs])
                 print(f"{operator:8} {name:22} throughput {wall}  bytes per CPU second {cpu}", flush=True)
