@@ -36,7 +36,7 @@ class Merge(Selective):
         Parameter("reverse", "flag", False, "largest first"),
         DELIMITER,
     )
-    saved = ("_records", "_keys", "_seen", "_ended", "width")
+    saved = ("_records", "_keys", "_lasts", "_seen", "_ended", "width")
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
@@ -45,6 +45,8 @@ class Merge(Selective):
         self._numeric, self._reverse = values["numeric"], values["reverse"]
         self._records: dict[int, list[bytes]] = {}
         self._keys: dict[int, list[Any]] = {}
+        self._lasts: dict[int, Any] = {}
+        """The last key that came from each input: its record may have been given already."""
         self._seen: dict[int, int] = {}
 
     def wanted(self) -> int | None:
@@ -59,6 +61,7 @@ class Merge(Selective):
         self._check(keys, records, port)
         self._records.setdefault(port, []).extend(records)
         self._keys.setdefault(port, []).extend(keys)
+        self._lasts[port] = keys[-1]
         self._seen[port] = self._seen.get(port, 0) + len(records)
 
     def ready(self) -> bytes:
@@ -109,16 +112,17 @@ class Merge(Selective):
         try:
             return [number(text) for text in texts]
         except ValueError:
+            keys: list[Any] = []
             for place, text in enumerate(texts):
                 try:
-                    number(text)
+                    keys.append(number(text))
                 except ValueError:
+                    self._check(keys, records, port)  # the first fault is told, wherever the chunk was cut
                     raise self._wrong(port, place, f"{shown(text)} is not a number") from None
             raise
 
     def _check(self, keys: list[Any], records: list[bytes], port: int) -> None:
-        before = self._keys.get(port)
-        whole = [*before[-1:], *keys] if before else keys
+        whole = [self._lasts[port], *keys] if port in self._lasts else keys
         if whole == sorted(whole, reverse=self._reverse):  # 20 ns a record: sorting what is sorted is a walk
             return
         for place in range(len(whole) - 1):

@@ -126,6 +126,30 @@ def test_interleave_lets_no_two_records_grow_together_at_the_end() -> None:
     assert merge.records_in == merge.records_out == 3
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\na,7\nb,5\nc,9\n", "record 2: 'b,5' comes before what stands above it"),
+        (b"\na,7\nb,5\nc,x\n", "record 2: 'b,5' comes before what stands above it"),
+        (b"\na,7\nb,x\nc,5\n", "record 2: 'x' is not a number"),
+    ],
+)
+def test_merge_tells_the_first_fault_wherever_the_input_was_cut(data: bytes, said: str) -> None:
+    for place in range(len(data)):
+        merge: Any = create("merge", {"key": 2, "numeric": True}, {"name": "csv", "header": True})
+        with pytest.raises(RunError, match=said):
+            merge.feed(data[:place]), merge.feed(data[place:])
+
+
+def test_merge_goes_on_behind_what_a_snapshot_had_given() -> None:
+    first: Any = create("merge")
+    assert first.feed(b"b\n") == b"b\n"
+    second: Any = create("merge")
+    second.restore(first.snapshot())
+    with pytest.raises(RunError, match="record 2: 'a' comes before"):
+        second.feed(b"a\n")
+
+
 def test_regex_extracts_every_match_or_its_groups() -> None:
     data = b"a=1 b=2\nnone\nc=3\n"
     assert run("regex", data, pattern="[a-z]=[0-9]", mode="extract") == b"a=1\nb=2\nc=3\n"
