@@ -137,6 +137,10 @@ class Base(ABC):
         """Take away what would be left half done: the input will not come to its end."""
         return
 
+    def give_way(self, successor: Base) -> None:
+        """Bring to its end what the operator that goes on in this one's place did not take over."""
+        return
+
     def between_records(self) -> bool:
         """Return whether all that was taken were whole records."""
         return not any(codec.inside() for codec in self._all_codecs())
@@ -225,9 +229,7 @@ class PortedOperator(Operator):
         return answer_format(format)
 
     def _take(self, chunk: bytes, port: int) -> bytes:
-        codec = self._codecs.get(port)
-        if codec is None:
-            codec = self._codecs[port] = self.codec.fresh()
+        codec = self._codecs.get(port) or self._codecs.setdefault(port, self.codec.fresh())
         return codec.take(chunk)
 
     def _rest(self) -> list[tuple[int, bytes]]:
@@ -285,8 +287,7 @@ class PortedOperator(Operator):
         codec = self._codecs[port]
         at += codec.size(records[marked:place])
         self._mark = place, at
-        where = f"input {port + 1}, " if len(self._codecs) > 1 else ""
-        where += f"record {before + place + 1}, byte {at}"
+        where = f"input {port + 1}, " * (len(self._codecs) > 1) + f"record {before + place + 1}, byte {at}"
         self.rejects.take(codec.join(records[place : place + 1]), f"{where}: {message}", codec.heading)
 
     def stand(self, records: int, offset: int) -> None:
@@ -356,8 +357,7 @@ class RecordOperator(PortedOperator):
 
     traits = Traits(inputs=MANY)
     vector: Callable[[bytes], tuple[bytes, int] | None] | None = None
-    """Where the format has a way to work on a whole block at once: from a block to what is written and the number of
-    records in that; None where this block needs to be looked at record by record."""
+    """How a block is worked on at once, if it can be: what is written, the number of records; None: one by one."""
 
     @abstractmethod
     def process(self, records: list[bytes]) -> list[bytes]:

@@ -34,8 +34,9 @@ class Tee(ByteOperator):
 
     The file is written as ``FILE.part`` and gets its name when the input has ended, in a circuit when the run has
     succeeded, so that what bears the name is whole; where the input does not come to its end, or nobody reads the
-    output any more, the part is removed. Links are followed; a device or a named pipe is written as it is. A disk
-    that is full fails the run.
+    output any more, the part is removed. A file that gives way to another while it runs gets its name with what has
+    passed until then. Links are followed; a device or a named pipe is written as it is. A disk that is full fails the
+    run.
     """
 
     traits = Traits(one_to_one=True, state="bounded")
@@ -88,11 +89,19 @@ class Tee(ByteOperator):
 
     def finish(self) -> bytes:
         self.process(b"")  # an empty input makes an empty file
-        os.close(self._handle)
-        self._handle = -1
+        self._close()
+        return super().finish()
+
+    def _close(self) -> None:
         if self._target:
             os.replace(f"{self._target}.part", self._target)  # noqa: PTH105  # as above
-        return super().finish()
+        os.close(self._handle)
+        self._handle = -1
+
+    def give_way(self, successor: Base) -> None:
+        """Give the file its name: it holds all that passed while it was the one to write."""
+        if self._handle >= 0 and not (isinstance(successor, Tee) and successor._handle == self._handle):
+            self._close()
 
     def abandon(self) -> None:
         if self._handle < 0 or not self._target:

@@ -21,6 +21,7 @@ from streamsim.real.control import runs
 from streamsim.real.control.recording import Recorded, read_recording, write_recording
 from streamsim.real.control.rescale import rescale
 from streamsim.real.run import run as run_for_real
+from tests.end_to_end.processes import until
 from tests.end_to_end.steering import connected, running
 
 
@@ -264,3 +265,25 @@ def test_a_recorded_command_that_cannot_be_put_there_is_refused_before_anything_
     finally:
         os.close(out)
     assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_a_tee_that_is_turned_to_other_files_leaves_each_with_what_passed_meanwhile(tmp_path: Path) -> None:
+    first, *others = copies = [tmp_path / name for name in "abc"]
+    out = tmp_path / "out"
+    text = f"""
+name = "numbers"
+[sources.make]
+command = "sh -c 'n=0; until [ -e {tmp_path}/stop ]; do echo $n; n=$((n+1)); sleep 0.01; done'"
+[stations.copy]
+operator = "tee"
+file = "{first}"
+"""
+    with running(tmp_path, text) as (going, run), connected(run, "copy") as copy:
+        for file in others:
+            seen = out.stat().st_size
+            assert until(lambda seen=seen: out.stat().st_size > seen)
+            copy.call("swap", {"operator": "tee", "parameters": {"file": str(file)}})
+        (tmp_path / "stop").touch()
+        assert going.wait(30) == 0
+    assert b"".join(file.read_bytes() for file in copies) == out.read_bytes()
+    assert first.stat().st_size and not list(tmp_path.glob("*.part"))

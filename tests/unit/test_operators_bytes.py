@@ -123,6 +123,18 @@ def test_tee_gives_the_name_to_a_whole_file_only(tmp_path: Path) -> None:
         create("tee", {"file": str(tmp_path / "absent" / "copy")}).run(b"x")
 
 
+def test_tee_gives_its_file_the_name_when_another_takes_its_place(tmp_path: Path) -> None:
+    tees: list[Any] = [create("tee", {"file": str(tmp_path / name)}) for name in ("a", "a", "b")]
+    tees[0].feed(b"one\n")
+    for old, fresh, there in ((tees[0], tees[1], {"a.part"}), (tees[1], tees[2], {"a", "b.part"})):
+        fresh.succeed(old)
+        old.give_way(fresh)
+        fresh.feed(b"two\n")
+        assert {path.name for path in tmp_path.iterdir()} == there
+    tees[2].give_way(create("filter", {"where": "True"}))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"one\ntwo\n", "b": b"two\n"}
+
+
 def test_tee_writes_devices_and_named_pipes_as_they_are_and_follows_links(tmp_path: Path) -> None:
     link, target, pipe = tmp_path / "link", tmp_path / "target", tmp_path / "pipe"
     target.write_bytes(b"old\n")
