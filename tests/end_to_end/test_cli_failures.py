@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from streamsim import verbs
 from streamsim.cli.output import warn
-from tests.end_to_end.command_line import Run, one_line
+from tests.end_to_end.command_line import SCENARIO, Run, one_line, streamsim
 
 
 @pytest.mark.parametrize(
@@ -188,3 +189,14 @@ def test_ctrl_c_stops_everything_with_status_130(here: Path) -> None:
     assert (process.returncode, err) == (130, "")
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_too_little_memory_for_the_libraries_is_said_in_one_line(tmp_path: Path) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (64 << 20, 64 << 20))
+
+    (tmp_path / "counting.toml").write_text(SCENARIO)
+    done = streamsim("run", str(tmp_path / "counting.toml"), preexec_fn=limited)
+    assert done.returncode == 1
+    assert "memory" in one_line(done.stderr).lower()
+    assert "internal error" not in done.stderr
