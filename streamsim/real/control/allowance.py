@@ -1,4 +1,4 @@
-"""How much of its time a server gives to whoever asks: a twentieth while data flows, all while there is none.
+"""How much of its time a server gives to whoever asks: a fortieth while data flows, all while there is none.
 
 >>> allowance = Allowance(now=0.0)
 >>> allowance.take(0.0, 0.020)  # a burst is allowed
@@ -8,24 +8,24 @@
 0.0
 >>> allowance.take(0.0, 0.001)
 >>> round(allowance.wait_s(allowance.left(0.0)), 6)
-0.02
+0.04
 """
 
 from __future__ import annotations
 
 from time import monotonic
 
-_SHARE = 20.0
+_SHARE = 40.0
 _MOST_CREDIT_S = 20e-3
 """So much may be saved up: a few thousand requests a second are answered at once, for a little while."""
-_MOST_DEBT_S = 2e-3
+_MOST_DEBT_S = 1e-3
 """So much a slice may cost at most: the first one loads libraries, which nobody is to be punished for."""
 _SILENT_S = 2e-3
 _STEP_S = 1e-3
 
 
 class Allowance:
-    """A bucket of time (s) that fills up by a twentieth of what passes."""
+    """A bucket of time (s) that fills up by a fortieth of what passes."""
 
     def __init__(self, now: float | None = None) -> None:
         self._credit_s, self._at = _MOST_CREDIT_S, monotonic() if now is None else now

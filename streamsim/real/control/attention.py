@@ -7,7 +7,7 @@ ends with nothing moved, and the server waits for the pipe and the commands toge
 while. A signal that comes between the last instruction and the system call is noticed with the next chunk only; so that
 no silent input keeps it, the runner sends one too, to who has stood still for a second (rousing.py).
 
-Commands have a twentieth of the time, of which some may be saved, while data flows; where none has come, or gone,
+Commands have a fortieth of the time, of which some may be saved, while data flows; where none has come, or gone,
 for 2 ms, they have all of it (allowance.py).
 
 Whoever watches from outside tells the two waits by their system calls: while somebody asks a server waits for input in
@@ -254,16 +254,18 @@ class Attention:
         if self._turns:
             self._turn()
         self._next = now + _EVERY_S
-        self.note()
-        if self._roused:
-            self.alert = True
-            gap, self._looked = now - self._looked, now
-            self._serve(now)
-            # Who works on a chunk for long goes on looking inside of it as long as anybody is connected; who has an
-            # appointment may have to see whether there is more to read (markers.py).
-            calm = gap < 2 * _EVERY_S or not self.endpoint.visited
-            if calm and now - self.endpoint.heard > _RELAX_S and not self.appointments:
-                self._relax()
+        if not self._roused:
+            self.note()
+            return
+        self.alert = True
+        gap, self._looked = now - self._looked, now
+        if not self._serve(now):
+            self.note()
+        # Who works on a chunk for long goes on looking inside of it as long as anybody is connected; who has an
+        # appointment may have to see whether there is more to read (markers.py).
+        calm = gap < 2 * _EVERY_S or not self.endpoint.visited
+        if calm and now - self.endpoint.heard > _RELAX_S and not self.appointments:
+            self._relax()
 
     def look(self, ahead: int, unwritten: int) -> None:
         """Inside a chunk, of which so many bytes are to be worked on and so many of output to be written."""
@@ -322,16 +324,17 @@ class Attention:
         self.note(ENDED)
         self.endpoint.close()
 
-    def _serve(self, now: float) -> None:
-        """Serve commands while data flows, as far as they have time."""
+    def _serve(self, now: float) -> bool:
+        """Serve commands while data flows, as far as they have time; return whether there were any."""
         left = self._allowance.left(now)
-        if left > 0 and self.endpoint.serve():
+        if served := left > 0 and self.endpoint.serve():
             after = monotonic()
             self._allowance.take(after, after - now)
             self.note()
             now = after
             left = self._allowance.left(after)
         self._next = 0.0 if self._turns else now + max(_EVERY_S, self._allowance.wait_s(left))
+        return served
 
     def _rest(self) -> None:
         """Serve commands until somebody says resume."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from time import monotonic
 
-from streamsim.real.control.appointments import pieces
-
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
     from typing import Any
@@ -34,5 +32,7 @@ def work(server: Any, chunk: bytes, port: int, asked: float, got: float) -> None
     attention.ahead = attention.unwritten = 0
     server._give(b"".join(made), asked, got, done, before)
     if done < len(chunk):  # somebody has just named a place in this chunk
+        from streamsim.real.control.appointments import pieces  # with what it needs it takes 10 ms to load
+
         for piece in pieces(attention, server, chunk[done:], port):
             server._work(piece, port, asked, got)

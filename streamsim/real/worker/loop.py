@@ -73,7 +73,7 @@ class Server:
             got = monotonic()
             if not chunk:
                 return asked, got
-            if plain and not (attention.alert or attention.appointments):
+            if plain and not (attention.appointments or (attention.alert and self._is_long(chunk))):
                 self.outputs.send(self.operator.feed(chunk))
             else:
                 self._take(chunk, 0, asked, got)

@@ -23,23 +23,27 @@ def _content(text: str) -> str:
         return file.read().decode()
 
 
+try:
+    _scan: Any = __import__("_json").make_scanner(_Options)
+except ImportError:  # another Python
+    _scan = None
+
+
 def parse(text: str) -> Any:
     """Return what a JSON text says that begins with a bracket or brace; raises ValueError where it is none.
 
     >>> parse('[1, "a"]')
     [1, 'a']
     """
-    try:
-        scan = __import__("_json").make_scanner(_Options)
-    except ImportError:  # another Python
+    if _scan is None:
         from json import loads
 
         return loads(text)
     try:
-        value, end = scan(text, 0)
+        value, end = _scan(text, 0)
     except (StopIteration, SystemError):  # without the other half of `json` the scanner has no error to raise
         raise ValueError("no JSON") from None
-    if text[end:].strip():
+    if end < len(text) and text[end:].strip():
         raise ValueError(f"{text[end:][:20]!r} behind the end")
     return value
 
