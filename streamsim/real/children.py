@@ -15,6 +15,7 @@ from types import FrameType
 from streamsim.real.control.page import PAUSED, SLEEPING, Reader
 from streamsim.real.endings import tail_of
 from streamsim.real.plan import Process
+from streamsim.real.procfs import born
 
 _STDERR_BYTES = 16 << 20
 """More than this of standard error is not kept on disk; its tail is."""
@@ -103,8 +104,8 @@ def descendants(pids: Sequence[int]) -> dict[int, str]:
     todo = list(pids)
     while todo:
         for pid in _children_of(todo.pop()):
-            if pid not in found and (born := _born(pid)):
-                found[pid] = born
+            if pid not in found and (start := born(pid)):
+                found[pid] = start
                 todo.append(pid)
     return found
 
@@ -118,13 +119,6 @@ def _children_of(pid: int) -> Iterable[int]:
     return found
 
 
-def _born(pid: int) -> str:
-    with suppress(OSError):
-        # After the name, which is in parentheses and may hold anything, the 20th field is the start (proc(5)).
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
-    return ""
-
-
 def kill_all(number: int, group: int | None, children: Sequence[Child], strays: dict[int, str]) -> None:
     """Send a signal to the group, to each of these children, and to those strays that are still themselves."""
     if group is not None:
@@ -133,8 +127,8 @@ def kill_all(number: int, group: int | None, children: Sequence[Child], strays: 
     for child in children:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(child.pid, number)  # it has not been reaped, so the id is still its own
-    for pid, born in strays.items():
-        if _born(pid) == born:
+    for pid, start in strays.items():
+        if born(pid) == start:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
     if number == signal.SIGTERM and group is not None:

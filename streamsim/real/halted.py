@@ -7,7 +7,6 @@ stood still for seconds, after which nothing that was measured is worth much.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from streamsim.errors import RunError
 from streamsim.real.children import Child, descendants
 from streamsim.real.control.runs import pause_mark
-from streamsim.real.observation.proc import opened, read
+from streamsim.real.procfs import state_of
 
 PATIENCE_S = 10.0
 """After so long the run fails."""
@@ -91,10 +90,4 @@ def _processes(child: Child) -> list[int]:
 
 def is_stopped(pid: int) -> bool:
     """Return whether a process is stopped by a signal; one that a debugger holds (``t``, proc(5)) is not."""
-    descriptor = opened(f"/proc/{pid}/stat")
-    if descriptor < 0:
-        return False
-    try:
-        return read(descriptor).rpartition(b")")[2].split()[:1] == [b"T"]
-    finally:
-        os.close(descriptor)
+    return state_of(pid) == "T"

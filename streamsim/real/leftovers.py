@@ -17,6 +17,7 @@ from pathlib import Path
 from streamsim.errors import RunError
 from streamsim.real.children import Child
 from streamsim.real.pipes import Joint
+from streamsim.real.procfs import state_of
 
 HINT_S = 5.0
 """After so long it is said who holds a pipe."""
@@ -60,7 +61,9 @@ class Leftovers:
 
     def _hint(self, child: Child, label: str, children: Sequence[Child], now: float) -> None:
         since, due = self._hints.setdefault(label, (now, now + HINT_S))
-        if now < due or not any(_sleeps(one.pid) for one in children if one.status is None and _reads(one, label)):
+        if now < due or not any(
+            state_of(one.pid) == "S" for one in children if one.status is None and _reads(one, label)
+        ):
             return
         self._hints[label] = since, now + (now - since)  # to look costs milliseconds: ever less often
         for pid in self._holders(label, children):
@@ -112,12 +115,6 @@ def _orphaned(children: Sequence[Child]) -> list[tuple[Child, str]]:
 
 def _reads(child: Child, label: str) -> bool:
     return any(wire.kind == "pipe" and wire.target == label for wire in child.process.reads.values())
-
-
-def _sleeps(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "S"
-    return False
 
 
 def _writes(process: Path, pipe: str) -> bool:

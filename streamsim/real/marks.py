@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
+
+from streamsim.real.procfs import born
 
 VARIABLE = "STREAMSIM_RUN"
 """Holds the private directory of the run, so no two runs have the same."""
@@ -26,10 +27,8 @@ def marked(value: str) -> set[tuple[int, str]]:
     except OSError:  # no Linux, or no descriptor to be had
         return found
     for name in names:
-        if name.isdigit() and _has(name, word):
-            with suppress(OSError):
-                stat = Path(f"/proc/{name}/stat").read_text(errors="replace")
-                found.add((int(name), stat.rpartition(")")[2].split()[19]))
+        if name.isdigit() and _has(name, word) and (start := born(int(name))):
+            found.add((int(name), start))
     return found
 
 

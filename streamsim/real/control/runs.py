@@ -18,6 +18,7 @@ import msgspec
 from streamsim.errors import CommandError, ControlError, nearest
 from streamsim.real.marks import VARIABLE
 from streamsim.real.plan import Plan
+from streamsim.real.procfs import born
 
 PREFIX = "streamsim-"
 LOG = "commands.jsonl"
@@ -98,7 +99,7 @@ def publish(directory: Path, plan: Plan, pids: list[int]) -> None:
                 kind="operator" if ours else "command",
                 program=process.program,
                 pid=pid,
-                started=_started(pid),
+                started=born(pid),
                 socket=f"{number}.socket" if ours else None,
                 page=f"{number}.page" if ours else None,
                 inputs={fd: wire.target for fd, wire in process.reads.items() if wire.kind == "pipe"},
@@ -197,7 +198,7 @@ def directory_of(entry: RunEntry) -> Path:
 
 def alive(server: ServerEntry) -> bool:
     """Return whether the process is still the one that was started (its number may have gone to another)."""
-    return _started(server.pid) == server.started != ""
+    return born(server.pid) == server.started != ""
 
 
 def _directories() -> list[Path]:
@@ -223,15 +224,6 @@ def _decoded(directory: Path) -> RunEntry | None:
         return msgspec.json.decode((directory / _FILE).read_bytes(), type=RunEntry)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _started(pid: int) -> str:
-    """Return when a process was started (clock ticks since boot, proc(5)); empty where there is none, or its end."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if fields[0] in "ZX" else fields[19]  # a zombie, which nobody may ever wait for
-    except (OSError, IndexError):
-        return ""
 
 
 def _numbers() -> str:

@@ -22,6 +22,7 @@ from streamsim.policies.base import SYSTEM as SYSTEM
 from streamsim.real.control.replace import replace
 from streamsim.real.control.rpc import BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of, pause_mark
+from streamsim.real.procfs import fields_of
 from streamsim.units import parse_bytes
 
 _LARGEST_PIPE = 1 << 31
@@ -54,7 +55,7 @@ class System:
     def process(self) -> str:
         """What the process is doing, in the kernel's words (proc(5))."""
         self._check()
-        text = self._read("stat").rpartition(")")[2].split()[0]
+        text = fields_of(self._read("stat"))[0]
         return _STATES.get(text, text)
 
     @control
@@ -67,7 +68,7 @@ class System:
         """Return what it has read and written (bytes, system calls) and its CPU time (s)."""
         self._check()
         counts = dict(line.split(": ") for line in self._read("io").splitlines())
-        fields = self._read("stat").rpartition(")")[2].split()
+        fields = fields_of(self._read("stat"))
         ticks = os.sysconf("SC_CLK_TCK")
         return {
             "station": self._server.name,
