@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -22,6 +23,17 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     p99_s: float | None = None
     mean_s: float | None = None
     makespan_s: float | None = None
+
+    def missed_by(self, makespan_s: float | None, mean_s: float | None, p99_s: float | None) -> float:
+        """Return by what factor it is missed at worst; at most 1 where it is reached, inf where nobody knows.
+
+        >>> Goal(cores=2, p99_s=0.1).missed_by(9.0, None, 0.2)
+        2.0
+        """
+        found = ((makespan_s, self.makespan_s), (mean_s, self.mean_s), (p99_s, self.p99_s))
+        return max(
+            (value / wanted if value is not None else math.inf for value, wanted in found if wanted), default=0.0
+        )
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,10 +35,7 @@ class Found:
             return math.inf
         p99 = self.answer.response_quantiles_s[2] if self.answer is not None else None
         mean = self.answer.response_mean_s if self.answer is not None else None
-        found = [(self.makespan_s, goal.makespan_s), (mean, goal.mean_s), (p99, goal.p99_s)]
-        return max(
-            (value / wanted if value is not None else math.inf for value, wanted in found if wanted), default=0.0
-        )
+        return goal.missed_by(self.makespan_s, mean, p99)
 
 
 def evaluate(case: Case) -> Found:

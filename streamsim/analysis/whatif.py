@@ -264,15 +264,12 @@ def checked(scenario: Scenario, profile: Profile, found: Found, original: Case) 
 def _reaches(variant: Variant, goal: Goal) -> bool:
     if variant.headroom is not None and variant.p99_s is None and variant.mean_s is None and variant.headroom <= 1:
         return False
-    found = [(variant.makespan_s, goal.makespan_s), (variant.mean_s, goal.mean_s), (variant.p99_s, goal.p99_s)]
-    return all(value is not None and value <= wanted for value, wanted in found if wanted is not None)
+    return goal.missed_by(variant.makespan_s, variant.mean_s, variant.p99_s) <= 1
 
 
 def _missed(variant: Variant, goal: Goal) -> tuple[float, float]:
     """Return by what factor a goal is missed at worst, and of which part of the load, to sort by."""
-    found = [(variant.makespan_s, goal.makespan_s), (variant.mean_s, goal.mean_s), (variant.p99_s, goal.p99_s)]
-    factors = [value / wanted if value is not None else math.inf for value, wanted in found if wanted]
-    return max(factors, default=0.0), -(variant.headroom or 0.0)
+    return goal.missed_by(variant.makespan_s, variant.mean_s, variant.p99_s), -(variant.headroom or 0.0)
 
 
 def _span(case: Case) -> float:
