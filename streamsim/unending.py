@@ -66,14 +66,14 @@ def _below(circuit: Circuit, name: str) -> list[str]:
 def _all_read(circuit: Circuit, names: list[str]) -> bool:
     """Whether these, and all below them, read until their input ends."""
     seen: set[str] = set()
-    todo = list(names)
-    while todo:
-        name = todo.pop()
+    below = list(names)
+    while below:
+        name = below.pop()
         if name in seen:
             continue
         seen.add(name)
         command = circuit.station(name).command
         if command is not None and tool_of(command) not in _TO_THE_END and not is_barrier(command):
             return False
-        todo += _below(circuit, name)
+        below += _below(circuit, name)
     return True

@@ -9,6 +9,7 @@ it. So either all of them do it, or none.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import Any
 from zlib import crc32
 
@@ -33,7 +34,7 @@ class Move(msgspec.Struct):
     parameters: dict[str, Any] = {}
 
 
-class Keys:
+class Keys(ABC):
     """The methods of a server (see faculties.py) that have to do with keys that move."""
 
     _spec: dict[str, Any]
@@ -100,8 +101,9 @@ class Keys:
         if self._move is not None:
             raise ControlError("its keys are on their way to other servers: it goes on by itself, ask again then")
 
+    @abstractmethod
     def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True, alone: bool = True) -> None:
-        raise NotImplementedError
+        """Put another operator in the place of the one that is there."""
 
     def _keys(self) -> dict[bytes, Any]:
         operator = self._holder.operator

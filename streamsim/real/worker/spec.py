@@ -43,7 +43,7 @@ def parse(text: str) -> Any:
         value, end = _scan(text, 0)
     except (StopIteration, SystemError):  # without the other half of `json` the scanner has no error to raise
         raise ValueError("no JSON") from None
-    if end < len(text) and text[end:].strip():
+    if text[end:].strip():
         raise ValueError(f"{text[end:][:20]!r} behind the end")
     return value
 
