@@ -129,9 +129,10 @@ def _kind(station: Station) -> str:
 
 
 def _dangers(scenario: Scenario) -> list[str]:
-    """Return where the circuit can stand still or never end, where servers give several answers, and odd pins."""
+    """Return where the circuit can stand still or never end, where servers give several answers, odd pins and files."""
     from streamsim.deadlocks import risks
     from streamsim.endless import endless_loops
+    from streamsim.packed import packed_files
     from streamsim.placement import beyond
     from streamsim.sharing import partial_answers
     from streamsim.units import format_bytes
@@ -147,40 +148,8 @@ def _dangers(scenario: Scenario) -> list[str]:
         + partial_answers(scenario.circuit)
         + endless_loops(scenario.circuit)
         + beyond(scenario.circuit, scenario.host.cores)
-        + _compressed(scenario.circuit)
+        + [one_line(text) for text in packed_files(scenario.circuit)]
     )
-
-
-def _compressed(circuit: Circuit) -> list[str]:
-    """Return which files are read as they are though their names say that they are compressed."""
-    found = []
-    for feed in circuit.feeds:
-        hint = _UNPACKED.get(Path(feed.file).suffix)
-        readers = [one.name for one in circuit.stations if feed in circuit.feed_of(one.name) and _is_for_text(one)]
-        if hint and readers:
-            found.append(f"{one_line(feed.file)} reaches {' and '.join(readers)} compressed, as it is; {hint}")
-    return found
-
-
-_UNPACKED = {
-    ".zip": "member = 'NAME' of its source reads a file out of it",
-    **{
-        suffix: f"a station of operator = 'decompress' and method = '{method}' unpacks it"
-        for suffix, method in ((".gz", "gzip"), (".bz2", "bz2"), (".xz", "xz"), (".zst", "zstd"))
-    },
-}
-
-_FOR_TEXT = ("awk", "cut", "egrep", "fgrep", "gawk", "grep", "head", "mawk", "sed", "sort", "tr", "uniq", "wc")
-_FOR_ANYTHING = ("compress", "copy", "decompress", "null", "tee", "work")
-
-
-def _is_for_text(station: Station) -> bool:
-    """Whether nobody would give it compressed bytes on purpose."""
-    from streamsim.commands import tool_of
-
-    if station.command is not None:
-        return tool_of(station.command) in _FOR_TEXT
-    return station.role == "station" and station.operator not in _FOR_ANYTHING
 
 
 def _facts(scenario: Scenario) -> list[str]:
