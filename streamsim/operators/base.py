@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from streamsim.operators._marks import control as control
+from streamsim.operators._marks import readable as readable
 from streamsim.operators._rejects import Rejects
 from streamsim.operators._traits import MANY as MANY
 from streamsim.operators._traits import Traits as Traits
@@ -16,25 +18,12 @@ from streamsim.operators._traits import Traits as Traits
 TYPE_CHECKING = False  # not from typing: importing that would double the time a server takes to start
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, ClassVar, TypeVar
+    from typing import Any, ClassVar
 
     from streamsim.formats.base import Codec
     from streamsim.formats.parameters import Parameter
 
-    Marked = TypeVar("Marked", bound=Callable[..., Any])
     Format = str | Mapping[str, Any]
-
-
-def control(method: Marked) -> Marked:
-    """Mark a method as one that can be called through the control channel; its type hints are its contract."""
-    method.__control__ = True  # type: ignore[attr-defined]  # functions take attributes
-    return method
-
-
-def readable(method: Marked) -> Marked:
-    """Mark a method without parameters as a field of the operator's state, readable through the control channel."""
-    method.__readable__ = True  # type: ignore[attr-defined]  # functions take attributes
-    return method
 
 
 class Base(ABC):
@@ -70,7 +59,8 @@ class Base(ABC):
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         self.values, self.codec = values, codec
         self.records_in = self.records_out = 0
-        self.counting, self.rejects = True, Rejects()
+        self.counting = True
+        self.rejects = Rejects()
 
     @classmethod
     def writes_format(cls, values: Mapping[str, Any], format: Format) -> Format | None:
@@ -229,7 +219,9 @@ class PortedOperator(Operator):
         return answer_format(format)
 
     def _take(self, chunk: bytes, port: int) -> bytes:
-        codec = self._codecs.get(port) or self._codecs.setdefault(port, self.codec.fresh())
+        codec = self._codecs.get(port)
+        if codec is None:
+            codec = self._codecs[port] = self.codec.fresh()
         return codec.take(chunk)
 
     def _rest(self) -> list[tuple[int, bytes]]:
@@ -287,7 +279,8 @@ class PortedOperator(Operator):
         codec = self._codecs[port]
         at += codec.size(records[marked:place])
         self._mark = place, at
-        where = f"input {port + 1}, " * (len(self._codecs) > 1) + f"record {before + place + 1}, byte {at}"
+        where = f"input {port + 1}, " if len(self._codecs) > 1 else ""
+        where += f"record {before + place + 1}, byte {at}"
         self.rejects.take(codec.join(records[place : place + 1]), f"{where}: {message}", codec.heading)
 
     def stand(self, records: int, offset: int) -> None:
