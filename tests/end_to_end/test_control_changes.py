@@ -83,6 +83,19 @@ def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: 
     assert min(moved) > 0
 
 
+def test_a_filter_pauses_at_a_record_that_is_named_while_it_runs(tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    with running(tmp_path, KEYED.replace("STOP", str(stop))) as (_, run), connected(run, "keys") as keys:
+        while not (taken := keys.call("metrics")["records_in"]):
+            time.sleep(0.01)
+        keys.call("at", {"record": taken + 10_001, "method": "pause"})
+        while not keys.call("metrics")["paused"]:
+            time.sleep(0.01)
+        assert keys.call("metrics")["records_in"] == taken + 10_001
+        keys.call("resume")
+        stop.touch()
+
+
 ROUNDS = """
 name = "numbers"
 [sources.make]

@@ -18,7 +18,7 @@ from streamsim.real.control.basics import Basics
 from streamsim.real.control.keys import METHODS as MOVES
 from streamsim.real.control.keys import Keys
 from streamsim.real.control.own_files import bytes_of, stat_own, write_new
-from streamsim.real.control.positions import UNRECORDED, Positions
+from streamsim.real.control.positions import UNRECORDED, Positions, counts
 from streamsim.real.control.sharing import Share
 
 _UNRECORDED = (
@@ -186,8 +186,7 @@ class Faculties(Basics, Positions, Keys):
 
     def _inside_a_record(self, operator: Any) -> bool:
         """Whether the input stands inside a record, as far as that is known: who does not count cannot say."""
-        known = operator.counting or not isinstance(operator, ByteOperator)
-        return bool(self._attention.bytes_in) and not (known and operator.between_records())
+        return bool(self._attention.bytes_in) and not (counts(operator) and operator.between_records())
 
     def _place(self, operator: Any) -> None:
         self._stay()

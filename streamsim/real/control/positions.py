@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamsim.errors import CommandError, ControlError
-from streamsim.operators.base import control
+from streamsim.operators.base import PortedOperator, control
 from streamsim.real.control import markers
 from streamsim.real.control.appointments import Appointment, Departure
 from streamsim.real.control.attention import Attention
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 UNRECORDED = ("at", "expect_marker", "forget_marker")
 """Methods that leave a server as it was: what they bring about is recorded where it happens."""
+
+
+def counts(operator: Any) -> bool:
+    """Whether an operator knows how many records it has taken: who works on records does, others only if told to."""
+    return bool(operator.counting) or isinstance(operator, PortedOperator)
 
 
 class Positions:
@@ -54,7 +59,7 @@ class Positions:
         unit: Literal["record", "byte"] = "record" if record is not None else "byte"
         number = record if record is not None else byte or 0
         operator.counting = operator.counting or self._attention.bytes_in == 0
-        if unit == "record" and not operator.counting:
+        if unit == "record" and not counts(operator):
             raise ControlError("this server does not count its records, to save time; name the byte")
         here = operator.records_in if unit == "record" else self._attention.bytes_in
         if number < here:
