@@ -90,7 +90,7 @@ def _timed(path: Path, command: Recorded) -> list[Timed]:
     if method == "resume":
         return [Timed(when, name, "resume")]
     if method == "scale":
-        return [Timed(when, name, "scale", int(command.parameters["servers"]), moving_s=command.moving_s)]
+        return [Timed(when, name, "scale", int(command.parameters["servers"]), moving_s=command.moving_s or 0.0)]
     if method != "set":
         raise _refusal(path, command, method)
     for what in command.parameters:

@@ -40,7 +40,7 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     method: str
     parameters: dict[str, Any]
     byte: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
-    moving_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    moving_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
     behind: str | None = None
 
     @property
@@ -64,7 +64,7 @@ class Logged(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
     byte: int | None = None
     until_s: float | None = None
-    moving_s: float = 0.0
+    moving_s: float | None = None
     behind: str | None = None
 
 
@@ -79,7 +79,7 @@ def note(
     parameters: Mapping[str, Any],
     *,
     since_s: float | None = None,
-    moving_s: float = 0.0,
+    moving_s: float | None = None,
 ) -> None:
     """Write down what was done to a run from outside its servers; ``since_s``: when it began (monotonic, s)."""
     now = time.monotonic()
