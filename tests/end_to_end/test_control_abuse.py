@@ -22,6 +22,7 @@ from streamsim.real import rousing
 from streamsim.real.control import runs
 from streamsim.real.control.client import Client
 from streamsim.real.control.endpoint import MOST_BYTES, MOST_CLIENTS
+from streamsim.real.procfs import born
 from tests.unit.controlled import Running, server
 
 
@@ -308,9 +309,7 @@ def test_no_directory_that_others_can_enter_or_have_linked_counts_as_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
-    entry = runs.ServerEntry(
-        name="a", kind="command", program="cat", pid=os.getpid(), started=runs._started(os.getpid())
-    )
+    entry = runs.ServerEntry(name="a", kind="command", program="cat", pid=os.getpid(), started=born(os.getpid()))
     text = msgspec.json.encode(runs.RunEntry(id="x", name="n", pid=1, since=0.0, servers=(entry,)))
     for name, mode in (("own", 0o700), ("open", 0o755)):
         (tmp_path / f"streamsim-{name}").mkdir()
