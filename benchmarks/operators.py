@@ -25,12 +25,11 @@ from typing import Any
 
 from common import alternate, machine, median_ratio
 
-import streamsim.real
 from streamsim.loading import load
 from streamsim.real.measure import measure, run_once
+from streamsim.real.plan import WORKER
 from streamsim.summary import summarise
 
-WORKER = Path(streamsim.real.__file__).with_name("worker.py")
 PYTHON = [sys.executable, "-S", "-E", "-P"]
 CHUNKS = "import os\nwhile chunk := os.read(0, 65536):\n    os.write(1, chunk)\n"
 FILTER = """
@@ -57,7 +56,7 @@ def server(operator: str, parameters: dict[str, Any], format: Any = "lines") -> 
     spec = {"operator": operator, "parameters": parameters, "format": format}
     if format != "lines":
         spec["path"] = [str(Path(numpy.__file__).parents[1])]
-    return [*PYTHON, str(WORKER), json.dumps(spec)]
+    return [*PYTHON, WORKER, json.dumps(spec)]
 
 
 def pipeline(file: Path, *stages: list[str]) -> tuple[float, float]:

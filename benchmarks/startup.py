@@ -19,9 +19,8 @@ from pathlib import Path
 
 from common import machine
 
-import streamsim.real
+from streamsim.real.plan import WORKER
 
-WORKER = Path(streamsim.real.__file__).with_name("worker.py")
 PARAMETERS = {
     "filter": {"where": "len(record) > 3"},
     "copy": {},
@@ -62,7 +61,7 @@ def server(operator: str) -> tuple[float, float]:
     )
     began = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-S", "-E", "-P", str(WORKER), spec], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-S", "-E", "-P", WORKER, spec], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
