@@ -49,7 +49,8 @@ class Tee(ByteOperator):
         self._target = ""
         """What gets its name at the end; empty where the file is written in its place."""
 
-    def _open(self) -> int:
+    def _open(self, *, patient: bool = True) -> int:
+        """Open the file; not patient: fail where that would wait for somebody to read a named pipe."""
         file = self.values["file"]
         if file.startswith(HANDED) and file[len(HANDED) :].isdecimal():  # to open it anew would wait for a reader
             return os.dup(int(file[len(HANDED) :]))
@@ -59,7 +60,9 @@ class Tee(ByteOperator):
         except FileNotFoundError:
             mode = 0
         if mode and not S_ISREG(mode):
-            return os.open(target, os.O_WRONLY | os.O_CLOEXEC)
+            handle = os.open(target, os.O_WRONLY | os.O_CLOEXEC | (0 if patient else os.O_NONBLOCK))
+            os.set_blocking(handle, True)
+            return handle
         self._target = target
         handle = os.open(f"{target}.part", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         if mode:
@@ -115,6 +118,13 @@ class Tee(ByteOperator):
         super().succeed(predecessor, keep=False)
         if isinstance(predecessor, Tee) and predecessor.values["file"] == self.values["file"]:
             self._handle, self._target, self._written = predecessor._handle, predecessor._target, predecessor._written
+        else:  # now, for later it would fail the run
+            try:
+                self._handle = self._open(patient=False)
+            except OSError as error:
+                error.filename = self.values["file"]
+                raise
+            self._cut()
 
     def _state(self) -> dict[str, Any]:
         return {"written": self._written}

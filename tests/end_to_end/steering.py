@@ -31,7 +31,9 @@ command = "cat"
 
 
 @contextmanager
-def running(directory: Path, text: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], RunEntry]]:
+def running(
+    directory: Path, text: str, *arguments: str, status: int = 0
+) -> Iterator[tuple[subprocess.Popen[bytes], RunEntry]]:
     (directory / "numbers.toml").write_text(text)
     command = [sys.executable, "-m", "streamsim", "run", str(directory / "numbers.toml"), *arguments]
     environment = {**os.environ, "TMPDIR": str(directory)}
@@ -44,7 +46,7 @@ def running(directory: Path, text: str, *arguments: str) -> Iterator[tuple[subpr
             assert process.poll() is None, process.stderr and process.stderr.read()
             time.sleep(0.005)
         yield process, runs.find("numbers")
-        assert process.wait(30) == 0, process.stderr and process.stderr.read()
+        assert process.wait(30) == status, process.stderr and process.stderr.read()
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)

@@ -291,8 +291,14 @@ command = "sh -c 'n=0; until [ -e {tmp_path}/stop ]; do echo $n; n=$((n+1)); sle
 operator = "tee"
 file = "{first}"
 """
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refused = {tmp_path / "absent" / "x": "No such file", pipe: "No such device", Path("/dev/fd/99"): "Bad file"}
     with running(tmp_path, text) as (going, run), connected(run, "copy") as copy:
         for file in others:
+            for wrong, why in refused.items():
+                with pytest.raises(ControlError, match=f"{wrong}: {why}"):
+                    copy.call("swap", {"operator": "tee", "parameters": {"file": str(wrong)}})
             seen = out.stat().st_size
             assert until(lambda seen=seen: out.stat().st_size > seen)
             copy.call("swap", {"operator": "tee", "parameters": {"file": str(file)}})
@@ -300,3 +306,28 @@ file = "{first}"
         assert going.wait(30) == 0
     assert b"".join(file.read_bytes() for file in copies) == out.read_bytes()
     assert first.stat().st_size and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_tee_that_was_put_where_another_stood_leaves_no_part_when_the_run_is_ended(
+    tmp_path: Path, fused: bool
+) -> None:
+    text = f"""
+name = "numbers"
+[sources.make]
+operator = "generate"
+rate = "100 records/s"
+[stations.first]
+operator = "copy"
+fuse = {str(fused).lower()}
+[stations.copy]
+operator = "tee"
+file = "{tmp_path / "first"}"
+fuse = {str(fused).lower()}
+"""
+    with running(tmp_path, text, status=130) as (going, run):
+        with connected(run, "copy") as copy:
+            copy.call("swap", {"operator": "tee", "parameters": {"file": str(tmp_path / "second")}})
+        assert (tmp_path / "second.part").exists()
+        going.send_signal(signal.SIGINT)
+    assert not list(tmp_path.glob("second*"))

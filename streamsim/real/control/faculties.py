@@ -175,12 +175,15 @@ class Faculties(Basics, Positions, Keys):
         fresh.counting = old.counting
         try:
             fresh.succeed(old, keep=keep)
+        except OSError as error:
+            raise ControlError(f"{error.filename}: {error.strerror}") from None
         except Exception as error:  # a library's sketch can raise anything
             why = f"{type(error).__name__}: {error}"
             raise ControlError(f"{name!r} cannot go on with these parameters: {why}; state = 'new' can") from None
         try:
             old.give_way(fresh)
         except OSError as error:
+            fresh.abandon()
             raise ControlError(f"{error.filename}: {error.strerror}") from None
         self._place(fresh)
 

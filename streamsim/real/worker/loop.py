@@ -197,6 +197,8 @@ def _work(spec: Mapping[str, Any], visits: Visits) -> None:
         outputs.close()
     except BaseException:
         (operator if holder is None else holder.operator).abandon()
+        for _, part in () if isinstance(outputs, Outputs) else outputs.chained(spec["fused"]):
+            part.operator.abandon()
         raise
     finally:
         attention.close()
