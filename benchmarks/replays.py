@@ -1,7 +1,8 @@
 """How well a simulation does again what a real run was told: niceness, cores, pauses, other programs, other servers.
 
-Two lines share the cores. Each case is measured with its commands (``measure --replay``) and simulated with them
-(``simulate --replay``) from the profile of runs without any; the cases are measured in turn.
+Two lines share the cores. Each case is measured with its commands (``measure --replay``) and run with them and recorded
+(``run --record``); what was recorded is simulated (``simulate --replay``) from the profile of runs without any. The
+cases are measured in turn; times are medians.
 
     python benchmarks/replays.py [--rounds 5] [--megabytes 24] [--cases niceness "none, one core"]
 """
@@ -9,6 +10,7 @@ Two lines share the cores. Each case is measured with its commands (``measure --
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import tempfile
@@ -19,8 +21,9 @@ from common import machine
 
 from streamsim import verbs
 from streamsim.loading import load
-from streamsim.real.control.recording import Recorded, write_recording
+from streamsim.real.control.recording import Recorded
 from streamsim.real.measure import Session, trace_of
+from streamsim.real.run import run
 from streamsim.scenario import Scenario
 from streamsim.trace import RunTrace
 
@@ -74,6 +77,16 @@ def ends(run: RunTrace) -> dict[str, float]:
     return {name: float(run.stations[name].time_s[-1]) for name in run.stations}
 
 
+def recorded(case: Case, log: Path) -> Path:
+    """Run a case and write down what it was told, and how long that took."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        run(case.scenario, stdout=nowhere, record=log, replay=case.commands, timed=True)
+    finally:
+        os.close(nowhere)
+    return log
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -90,10 +103,13 @@ def main() -> None:
             (directory / f"{file}.txt").write_text("\n".join(words) + "\n")
         known = {key: case for key, case in cases(directory).items() if not given.cases or key in given.cases}
         measured: dict[str, list[RunTrace]] = {key: [] for key in known}
+        logs: dict[str, list[Path]] = {key: [] for key in known}
         with Session(cores=2) as session:
-            for _ in range(given.rounds):
-                for key, case in known.items():
+            for number in range(given.rounds):
+                for place, (key, case) in enumerate(known.items()):
                     measured[key].append(session.run_once(case.scenario, replay=case.commands))
+                    if case.commands or not logs[key]:
+                        logs[key].append(recorded(case, directory / f"commands-{place}-{number}.jsonl"))
         profiles = {
             id(case.scenario): verbs.fit(trace_of(case.scenario, measured[key]), case.scenario)
             for key, case in known.items()
@@ -101,10 +117,12 @@ def main() -> None:
         }
         print(f"{'case':18} {'station':8} {'measured, s':>24} {'simulated, s':>13} {'error':>8}")
         for key, case in known.items():
-            log = directory / "commands.jsonl"
-            write_recording(log, case.commands)
-            run = verbs.simulate(case.scenario, profiles[id(case.scenario)], replay=verbs.replayed(log)).runs[0]
-            for station, end in ends(run).items():
+            profile = profiles[id(case.scenario)]
+            simulated = [
+                ends(verbs.simulate(case.scenario, profile, replay=verbs.replayed(log)).runs[0]) for log in logs[key]
+            ]
+            for station in simulated[0]:
+                end = statistics.median(one[station] for one in simulated)
                 times = sorted(ends(one)[station] for one in measured[key])
                 middle = statistics.median(times)
                 spread = f"{middle:.3f} ({times[0]:.3f} to {times[-1]:.3f})"

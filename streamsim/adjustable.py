@@ -100,20 +100,28 @@ Program = Thinning | Filtering | Passing
 
 
 class Change(NamedTuple):
-    """Done to a station before a byte of its input: ``parameters`` are set, or those of an ``operator`` put there."""
+    """Done to a station before a byte of its input: ``parameters`` are set, or those of an ``operator`` put there.
+
+    ``work_s``: what doing it takes (core-seconds).
+    """
 
     byte: int
     parameters: dict[str, Any]
     operator: str | None = None
+    work_s: float = 0.0
 
 
 class Turn(NamedTuple):
-    """Another command in the place of a station's, from a byte of the input of the one ``behind`` which it is."""
+    """Another command in the place of a station's, from a byte of the input of the one ``behind`` which it is.
+
+    ``work_s``: what turning to it takes that one (core-seconds).
+    """
 
     behind: str
     byte: int
     station: str
     command: str
+    work_s: float = 0.0
 
 
 class Known(NamedTuple):
@@ -127,7 +135,8 @@ class Timed(NamedTuple):
     """Done to a station at a time (s).
 
     ``pause``, ``resume``; ``pipe``: its input pipes get a ``size`` (bytes); ``niceness``: ``size`` is that; ``cores``:
-    it may use these CPUs; ``scale``: ``size`` of its servers take part, and for ``moving_s`` keys change hands.
+    it may use these CPUs; ``scale``: ``size`` of its servers take part; for ``ready_s`` they get ready, and for
+    ``moving_s`` keys change hands. ``work_s``: what it takes of the server, or of all that take part (core-seconds).
     """
 
     time_s: float
@@ -135,6 +144,8 @@ class Timed(NamedTuple):
     what: Literal["pause", "resume", "pipe", "niceness", "cores", "scale"]
     size: int = 0
     cores: tuple[int, ...] = ()
+    work_s: float = 0.0
+    ready_s: float = 0.0
     moving_s: float = 0.0
 
 

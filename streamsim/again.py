@@ -54,7 +54,9 @@ def read_again(path: Path, known: Iterable[Known] = ()) -> Replay:
         elif command.timed:
             timed += _timed(path, command)
         elif command.method == "set" and command.byte is not None:
-            placed.setdefault(command.station, []).append(Change(command.byte, command.parameters))
+            placed.setdefault(command.station, []).append(
+                Change(command.byte, command.parameters, work_s=command.work_s or 0.0)
+            )
         elif command.method == "swap" and command.byte is not None:
             placed.setdefault(command.station, []).append(_swap(path, command, command.byte))
         else:
@@ -70,7 +72,7 @@ def _turn(path: Path, command: Recorded, behind: str, byte: int) -> Turn:
         words = []
     if command.method != "swap" or not words:
         raise ControlError(f"{path}: {command.method} of {command.station!r}: no command is named that is put there")
-    return Turn(behind, byte, command.station, str(program))
+    return Turn(behind, byte, command.station, str(program), command.work_s or 0.0)
 
 
 def _swap(path: Path, command: Recorded, byte: int) -> Change:
@@ -79,18 +81,19 @@ def _swap(path: Path, command: Recorded, byte: int) -> Change:
         operators.check(given.operator, given.parameters)
     except (msgspec.ValidationError, ScenarioError) as error:
         raise ControlError(f"{path}: swap of {command.station!r}: {error}") from None
-    return Change(byte, given.parameters, given.operator)
+    return Change(byte, given.parameters, given.operator, command.work_s or 0.0)
 
 
 def _timed(path: Path, command: Recorded) -> list[Timed]:
     """Return what is done at the time of a command, each thing that it sets by itself."""
-    name, method, when = command.station, command.method, command.time_s
+    name, method, when, work_s = command.station, command.method, command.time_s, command.work_s or 0.0
     if method in ("pause", "drain"):
-        return [Timed(when, name, "pause")]
+        return [Timed(when, name, "pause", work_s=work_s)]
     if method == "resume":
-        return [Timed(when, name, "resume")]
+        return [Timed(when, name, "resume", work_s=work_s)]
     if method == "scale":
-        return [Timed(when, name, "scale", int(command.parameters["servers"]), moving_s=command.moving_s or 0.0)]
+        times = command.ready_s or 0.0, command.moving_s or 0.0
+        return [Timed(when, name, "scale", int(command.parameters["servers"]), (), work_s, *times)]
     if method != "set":
         raise _refusal(path, command, method)
     for what in command.parameters:

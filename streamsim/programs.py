@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,14 @@ from streamsim.adjustable import Change, Known, Passing, Program, adjustable
 from streamsim.circuit import Station
 from streamsim.errors import ModelError
 from streamsim.service import ServiceModel, StationProfile
+
+
+class Appointment(NamedTuple):
+    """What changes at a byte of a station's input, and what the change itself takes (core-seconds)."""
+
+    byte: int
+    change: dict[str, Any] | Behaviour
+    work_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +46,12 @@ def behaviour(known: Known, record_bytes: float) -> Behaviour:
 
 def appointments(
     station: Station, profile: StationProfile, changes: Iterable[Change], known: Sequence[Known]
-) -> tuple[tuple[int, dict[str, Any] | Behaviour], ...]:
+) -> tuple[Appointment, ...]:
     """Return what changes at which bytes of a station's input: parameters, or all that it needs and gives.
 
     Raises ModelError where the station is no operator, or no profile has the program that is put there.
     """
-    found: list[tuple[int, dict[str, Any] | Behaviour]] = []
+    found: list[Appointment] = []
     now = Known(station, profile)
     for change in sorted(changes, key=lambda one: one.byte):
         if now.station.operator is None:
@@ -53,12 +61,12 @@ def appointments(
         within = change.operator in (None, now.station.operator) and adjustable(now.station, now.profile) is not None
         if within:
             set_ = change.parameters if change.operator is None else _given(change.parameters)
-            found.append((change.byte, dict(set_)))
+            found.append(Appointment(change.byte, dict(set_), change.work_s))
             now = Known(then, now.profile)
             continue
         now = Known(then, _profile_of(then, known).profile)
         _refuse_gathering(now, station.name)
-        found.append((change.byte, behaviour(now, profile.record_bytes)))
+        found.append(Appointment(change.byte, behaviour(now, profile.record_bytes), change.work_s))
     return tuple(found)
 
 

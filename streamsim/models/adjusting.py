@@ -37,7 +37,7 @@ class Adjusted(Station):
         self.made = 0.0
         """Bytes of output that the input so far has given."""
         self._count_anew()
-        self.appointments = sorted(row.appointments, key=lambda one: one[0])
+        self.appointments = sorted(row.appointments, key=lambda one: one.byte)
         flow = row.flow
         self.size_out = flow.bytes_out / flow.records_out if flow.records_out else row.record_bytes
         self._draw = rng.spawn(1)[0]
@@ -68,8 +68,9 @@ class Adjusted(Station):
 
     def demand_of(self, size: int) -> float:
         start, end, work = self.bytes_in - size, self.bytes_in, self.service.setup
-        while self.appointments and self.appointments[0][0] < end:
-            byte, change = self.appointments.pop(0)
+        while self.appointments and self.appointments[0].byte < end:
+            byte, change, work_s = self.appointments.pop(0)
+            self.owe(work_s)
             cut = max(start, byte)
             work += self._through(start, cut - start)
             start = cut

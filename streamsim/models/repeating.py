@@ -15,7 +15,7 @@ from streamsim.errors import ModelError
 from streamsim.models.clock import Clock
 from streamsim.models.rescaling import Rescaling
 from streamsim.models.server import Server
-from streamsim.models.station import Reader
+from streamsim.models.station import Reader, Station
 from streamsim.models.table import Model, StationRow
 from streamsim.placement import Place, placement_of
 from streamsim.programs import appointments
@@ -115,7 +115,16 @@ def repeat(model: Model, clock: Clock, servers: Sequence[Server]) -> None:
             members = [by_name[name] for name in model.servers[one.command.station]]
             Rescaling(one.command, servers[one.row], members)
         else:
+            if one.command.work_s:
+                clock.at(max(0.0, one.command.time_s - one.command.work_s), 0, partial(_ask, one, servers[one.row]))
             clock.at(one.command.time_s, 0, partial(_do, one, servers[one.row]))
+
+
+def _ask(one: Told, server: Server, event: Event) -> None:
+    """Let a server begin with what the command takes: it is done when that is."""
+    if isinstance(server, Station) and server.ended_s is None:
+        server.owe(one.command.work_s)
+        server.clock.hand_over()
 
 
 def _do(one: Told, server: Server, event: Event) -> None:

@@ -93,7 +93,9 @@ def replaced(
                 "gives: measure a circuit with such a station, and name its scenario with --programs"
             )
         rows[old.index] = replace(old, successors=(*old.successors, _row(old, profile)))
-        rows[before.index] = replace(before, turns=(*before.turns, (turn.byte, before.outputs.index(pipe))))
+        rows[before.index] = replace(
+            before, turns=(*before.turns, (turn.byte, before.outputs.index(pipe), turn.work_s))
+        )
     return tuple(rows)
 
 
@@ -122,12 +124,13 @@ def arrange(servers: Sequence[Server], channels: list[Channel]) -> None:
     readers = {server.row.inputs[0].pipe: server for server in servers if isinstance(server, Replaced)}
     for server in servers:
         if isinstance(server, Station):
-            for byte, place in server.row.turns:
+            for byte, place, work_s in server.row.turns:
                 number = server.row.outputs[place]
-                server.turns.append((byte, partial(_turn, server, place, readers[number], channels, number)))
+                server.turns.append((byte, partial(_turn, server, work_s, place, readers[number], channels, number)))
 
 
-def _turn(writer: Server, place: int, reader: Replaced, channels: list[Channel], number: int) -> None:
+def _turn(writer: Station, work_s: float, place: int, reader: Replaced, channels: list[Channel], number: int) -> None:
+    writer.owe(work_s)
     old = channels[number]
     channels[number] = fresh = Channel(old.label, old.capacity_bytes)
     writer.outputs[place] = fresh

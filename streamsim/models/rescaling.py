@@ -1,7 +1,8 @@
 """Another number of servers for a keyed station while a simulation runs, as `real/control/rescale.py` does it.
 
-The split reads nothing more; when it, and every server, has taken all that was on its way, keys change hands, for as
-long as that took in the real run; then the split goes on, and gives to so many servers.
+All servers get ready for it while data flows. Then the split reads nothing more; when it, and every server, has taken
+all that was on its way, keys change hands, for as long as that took in the real run; then the split goes on, and gives
+to so many servers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from simpy.events import Event
 
 from streamsim.adjustable import Timed
 from streamsim.models.server import STARVED, Server
-from streamsim.models.station import Reader
+from streamsim.models.station import Reader, Station
 
 LOOK_S = 0.002
 """How often a real run looks whether all have come to rest."""
@@ -30,6 +31,16 @@ class Rescaling:
         self.clock.at(command.time_s, 0, self._begin)
 
     def _begin(self, event: Event) -> None:
+        every = [one for one in (self.split, *self.members) if isinstance(one, Station)]
+        for server in every:
+            if server.ended_s is None:
+                server.owe(self.command.work_s / len(every))
+        self.clock.hand_over()
+        self.clock.lookers += 1
+        self.clock.at(self.clock.now + self.command.ready_s, 0, self._stop)
+
+    def _stop(self, event: Event) -> None:
+        self.clock.lookers -= 1
         if self.split.ended_s is None:
             self.split.hold(paused=True)
             self._again()

@@ -12,7 +12,7 @@ from streamsim.models.clock import Clock
 from streamsim.models.curve import DemandCurve
 from streamsim.models.pipe import PAGE, Channel
 from streamsim.models.random import chunk_factors
-from streamsim.models.server import Server, Steps
+from streamsim.models.server import BLOCKED, STARVED, Server, Steps
 from streamsim.models.table import StationRow
 
 
@@ -119,6 +119,7 @@ class Station(Reader):
             self.stop_s = row.pace.duration_s if row.pace.duration_s is not None else self.stop_s
         self.turns: list[tuple[int, Callable[[], None]]] = []
         """What is done between two chunks at bytes of its input."""
+        self._owed = self._blocked_s = 0.0
         self._asked = self._got = self._served = 0.0
         self._before = (0.0, 0, 0)
 
@@ -133,6 +134,8 @@ class Station(Reader):
             self._ask()
             while (size := self.take(want)) == 0:
                 yield
+                if self._owed and self._pay():
+                    yield
             if size < 0:
                 break
             if row.gather_bytes:
@@ -150,11 +153,28 @@ class Station(Reader):
             service = self.service
             if self.pause(service.waiting_per_record * records + service.waiting_per_byte * size):
                 yield
+            if self._owed and self._pay():
+                yield
             self._served = clock.now
             if not row.barrier:
                 yield from self._write_whole_buffers()
             self._note()
         yield from self._finish()
+
+    def owe(self, work_s: float) -> None:
+        """Have work (core-seconds) to do for whoever asks something: between two chunks, or while it waits."""
+        if work_s > 0.0:
+            now = self.clock.now
+            self._blocked_s = self.spent[BLOCKED] + (now - self.since if self.state == BLOCKED else 0.0)
+            self._owed += work_s
+            if self.state == STARVED or self.resting:
+                self.resting = False
+                self.wake()
+
+    def _pay(self) -> bool:
+        """Do what is owed; returns whether that takes any time: while it was blocked it had time for it."""
+        owed, self._owed = self._owed - (self.spent[BLOCKED] - self._blocked_s), 0.0
+        return self.work(owed)
 
     def demand_of(self, size: int) -> float:
         """Return the mean work of the chunk of so many bytes that was read last."""
@@ -182,6 +202,8 @@ class Station(Reader):
                 return size
             while (got := self.take(want)) == 0:
                 yield
+                if self._owed and self._pay():
+                    yield
             if got < 0:
                 return size
             size += got

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from streamsim.adjustable import Program
     from streamsim.models.repeating import Told
     from streamsim.models.steering import Seat
-    from streamsim.programs import Behaviour
+    from streamsim.programs import Appointment
 
 RANDOM_ARRIVALS = ("poisson", "bursty", "mmpp")
 Split = Literal["turns", "least", "shares"]
@@ -93,7 +93,8 @@ class StationRow:
     ``loop`` is the number of the loop that it stands in, ``back`` the places of the inputs of a loop's entry by which
     something comes back. ``yields`` knows what it has given by what it has taken, where that is not in proportion.
     ``group`` is its place in the model's placement, where stations are pinned. ``successors`` are the commands that
-    take its place, one after the other; ``turns``: at which bytes of its input that is done behind which output.
+    take its place, one after the other; ``turns``: at which bytes of its input that is done behind which output, and
+    what that takes (core-seconds).
     """
 
     index: int
@@ -123,9 +124,9 @@ class StationRow:
     split: Split | None = None
     shares: tuple[float, ...] = ()
     adjustable: Program | None = None
-    appointments: tuple[tuple[int, dict[str, Any] | Behaviour], ...] = ()
+    appointments: tuple[Appointment, ...] = ()
     successors: tuple[StationRow, ...] = ()
-    turns: tuple[tuple[int, int], ...] = ()
+    turns: tuple[tuple[int, int, float], ...] = ()
 
     def records_in(self, taken: int) -> int:
         """Return how many whole records the first so many bytes read are."""

@@ -36,6 +36,7 @@ def test_a_recorded_run_is_done_again_to_the_byte(tmp_path: Path) -> None:
     commands = read_recording(log)
     assert [command.method for command in commands] == ["set"] * 3
     assert 0 < commands[0].byte < commands[1].byte < commands[2].byte
+    assert min(command.work_s for command in commands) > 0
     with running(tmp_path, NUMBERS.replace('rate = "20000 records/s"', 'rate = "100000 records/s"'),
                  "--replay", str(log)):  # fmt: skip
         pass

@@ -187,6 +187,13 @@ def test_a_filter_becomes_a_sampler_which_keeps_what_its_parameters_say_then_and
     assert run.stations["first"].bytes_in[-1] == half // 4 + half // 8
 
 
+def test_a_change_takes_the_server_the_work_that_was_recorded() -> None:
+    change = Change(SIZE // 2, {"to": "record + record"}, "map")
+    run, free = changed(change._replace(work_s=0.5)), changed(change)
+    assert run.stations["keep"].cpu_s[-1] == pytest.approx(free.stations["keep"].cpu_s[-1] + 0.5, rel=1e-9)
+    assert end(run, "keep") == pytest.approx(end(free, "keep") + 0.5, rel=1e-6)
+
+
 def elsewhere(service: ServiceModel, **station: Any) -> Known:
     """A station of another circuit that gives what it takes."""
     scenario = load({"sources": {"a": {"command": "seq 9"}}, "stations": {"b": station}})
@@ -241,10 +248,6 @@ def test_what_cannot_change_is_refused_by_name(station: str, change: Change, say
     gathers = Known(scenario.circuit.station("b"), StationProfile(barrier=True))
     with pytest.raises(ModelError, match=says):
         simulate(load(document), replay=Replay({station: [change]}, (), (gathers,)))
-
-
-KEYED = 16 * SIZE
-"""Much more than the pipes hold."""
 
 
 def other_command(*turns: Turn, known: tuple[Known, ...] = (), **change: Any) -> RunTrace:
@@ -322,53 +325,21 @@ def test_a_recorded_swap_of_a_command_is_done_again(tmp_path: Path) -> None:
             replayed(log)
 
 
-def keyed(*timed: Timed, servers: int = 4) -> RunTrace:
-    """So many servers that need 1 us a byte, with a core each, behind a split by key."""
-    document = {
-        "sources": {"make": {"command": "seq 9"}},
-        "stations": {"add": {"operator": "group", "key": 1, "parallelism": servers, "partition": "key"}},
-        "service": {
-            "make": {"bytes": KEYED, "record_bytes": 16},
-            "add": {"per_byte": "1 us", "selectivity": 1.0, "record_bytes": 16},
-        },
-    }
-    return simulate(load(document), host=host(servers + 4), replay=Replay({}, timed)).runs[0]
-
-
-BUFFERED_S = 9 * 65536e-6
-"""What four servers have taken, what their pipes hold, and what the split holds: worked on by one."""
-
-
-def test_after_a_scale_so_many_servers_do_the_work_and_none_is_lost() -> None:
-    one = KEYED * 1e-6
-    assert keyed().makespan_s == pytest.approx(one / 4, abs=BUFFERED_S)
-    run = keyed(Timed(1.0, "add", "scale", 1))
-    assert run.makespan_s == pytest.approx(1.0 + (one - 4 * 1.0), abs=BUFFERED_S)
-    back = keyed(Timed(1.0, "add", "scale", 1), Timed(3.0, "add", "scale", 4))
-    assert back.makespan_s == pytest.approx(3.0 + (one - 4 * 1.0 - 2.0) / 4, abs=BUFFERED_S)
-    for each in (run, back):
-        assert each.stations["add"].bytes_in[-1] == KEYED
-
-
-def test_while_keys_change_hands_nothing_moves_and_what_was_on_its_way_is_worked_on_first() -> None:
-    quick, slow = (keyed(Timed(1.0, "add", "scale", 2, moving_s=moving)) for moving in (0.0, 3.0))
-    assert slow.makespan_s - quick.makespan_s == pytest.approx(3.0, abs=1e-9)
-    add = slow.stations["add"]
-    work = np.interp([1.0, 1.0 + BUFFERED_S, 3.9], add.time_s, add.cpu_s)
-    assert work[0] < work[1] == work[2]
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "says"),
-    [
-        ("add", 5, "scale of 'add': it has 4 servers here, not 5"),
-        ("make", 1, "scale of 'make' cannot be simulated: it has not several servers and a split by key"),
-        ("ad", 1, "scale of 'ad' cannot be simulated"),
-    ],
-)
-def test_a_scale_of_what_has_no_keys_is_refused(name: str, size: int, says: str) -> None:
-    with pytest.raises(ModelError, match=says):
-        keyed(Timed(0.1, name, "scale", size))
+def test_what_commands_took_is_read_from_a_recording(tmp_path: Path) -> None:
+    log = tmp_path / "commands.jsonl"
+    log.write_text(
+        '{"schema":"streamsim.recording/1"}\n'
+        '{"time_s":1,"station":"a","method":"pause","parameters":{},"byte":7,"work_s":0.5}\n'
+        '{"time_s":2,"station":"a","method":"scale","parameters":{"servers":1},"work_s":3,"ready_s":4,"moving_s":5}\n'
+        '{"time_s":3,"station":"a","method":"set","parameters":{"every":2},"byte":9,"work_s":0.25}\n'
+        '{"time_s":3,"station":"a","method":"swap","parameters":{"operator":"copy","parameters":{}},"byte":9}\n'
+        '{"time_s":3,"station":"c","method":"swap","parameters":{"command":"wc"},"byte":9,"behind":"a","work_s":2}\n'
+    )
+    again = replayed(log)
+    assert again.timed[0] == Timed(1, "a", "pause", work_s=0.5)
+    assert again.timed[1] == Timed(2, "a", "scale", 1, work_s=3, ready_s=4, moving_s=5)
+    assert [one.work_s for one in again.placed["a"]] == [0.25, 0.0]
+    assert again.turns == (Turn("a", 9, "c", "wc", 2),)
 
 
 def test_a_recorded_swap_is_checked_before_anything_is_simulated(tmp_path: Path) -> None:

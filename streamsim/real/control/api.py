@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
+from time import thread_time
 from typing import Any
 
 import msgspec
@@ -78,7 +79,7 @@ class Api:
 
     ``common`` has the methods that all servers have; ``operator`` returns the operator of the moment, whose `control`
     methods come beside them and whose `readable` methods are the fields of what ``state`` answers. ``done`` is told of
-    every call that succeeded.
+    every call that succeeded, and of the core-seconds that it took.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Api:
         common: object,
         operator: Callable[[], object],
         description: str = "",
-        done: Callable[[str, dict[str, Any]], None] | None = None,
+        done: Callable[[str, dict[str, Any], float], None] | None = None,
     ) -> None:
         self.title, self.description, self._done = title, description, done
         self._operator = operator
@@ -119,12 +120,13 @@ class Api:
         """Call a method; raises `NoMethod`, `BadParameters`, or what the method raises."""
         if name == DISCOVER:
             return self.document()
+        since = thread_time()
         method = self.methods.get(name)
         if method is None:
             raise NoMethod(f"there is no method {name!r}{nearest(name, self.methods)} ({DISCOVER} lists them)")
         result = method.call(given)
         if self._done is not None:
-            self._done(name, method.named(given))
+            self._done(name, method.named(given), thread_time() - since)
         return result
 
     def document(self) -> dict[str, Any]:

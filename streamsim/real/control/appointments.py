@@ -1,13 +1,18 @@
-"""Commands at a position of the input: a chunk is cut exactly there, and the command done between the two parts."""
+"""Commands at a position of the input: a chunk is cut exactly there, and the command done between the two parts.
+
+Loaded by every server that does a recording again, before its first byte: no library, nothing that a server has not.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any, Literal
 
-from streamsim.errors import StreamsimError
-from streamsim.operators.base import Operator
+TYPE_CHECKING = False  # see operators/base.py
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Literal
+
+    from streamsim.operators.base import Operator
 
 
 class Appointment:
@@ -110,6 +115,8 @@ def do(attention: Any, method: str, parameters: dict[str, Any], where: str) -> N
     try:
         attention.endpoint.api.call(method, parameters)
     except Exception as error:  # a command's own fault must not end the server
+        from streamsim.errors import StreamsimError
+
         why = str(error) if isinstance(error, StreamsimError) else f"{type(error).__name__}: {error}"
         os.write(2, f"{method} at {where}: {' '.join(why.split())}\n".encode())
 

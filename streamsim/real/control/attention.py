@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
-from time import monotonic, monotonic_ns
+from time import monotonic, monotonic_ns, thread_time
 
 from streamsim.real.control.allowance import Allowance
 from streamsim.real.control.endpoint import Endpoint
@@ -120,10 +120,11 @@ class Attention:
 
     def _api(self) -> Answering:
         """Make what answers, when the first request comes: its libraries take 30 ms to load."""
+        since = thread_time()
         self.find_libraries()
         from streamsim.real.control.faculties import make_api
 
-        first = make_api(self, self._holder)
+        first = make_api(self, self._holder, since)
         if not self._shares:
             return first
         from streamsim.real.control.sharing import SharedApi

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any, Literal
 
 import msgspec
@@ -29,26 +29,33 @@ _UNRECORDED = (
 """Methods that leave a server as it was, do something later, or move keys between servers."""
 
 
-def make_api(attention: Attention | Share, holder: Any) -> Api:
-    """Make the API of a server: the common methods, and those of the operator that it has at the moment."""
+def make_api(attention: Attention | Share, holder: Any, since: float | None = None) -> Api:
+    """Make the API of a server: the common methods, and those of the operator that it has at the moment.
+
+    ``since``: when its thread began to load what that needs (core-seconds): the first command will have cost that too.
+    """
     faculties = Faculties(holder, attention)
     kind = type(holder.operator)
+    faculties.loading_s = 0.0 if since is None else thread_time() - since
     return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip(), faculties.log)
 
 
 class Faculties(Basics, Positions, Keys):
     """The common methods of a server; `api` has these and the operator's own."""
 
-    def log(self, method: str, parameters: dict[str, Any]) -> None:
-        """Write down a command that has taken effect, and where in the input it did."""
-        if method not in _UNRECORDED:
-            self._write_down({"station": self.station, "method": method, "parameters": parameters})
+    loading_s = 0.0
 
-    def _write_down(self, what: dict[str, Any]) -> None:
+    def log(self, method: str, parameters: dict[str, Any], work_s: float) -> None:
+        """Write down a command that has taken effect, where in the input it did, and what it took (core-seconds)."""
+        if method not in _UNRECORDED:
+            self._write_down({"station": self.station, "method": method, "parameters": parameters}, work_s)
+
+    def _write_down(self, what: dict[str, Any], work_s: float) -> None:
         path = self._spec.get("control", {}).get("log")
         if path is None:
             return
-        entry = {"time_s": monotonic(), **what, "byte": self._attention.position}
+        work_s += self._loaded()
+        entry = {"time_s": monotonic(), **what, "byte": self._attention.position, "work_s": work_s}
         line = msgspec.json.encode(entry) + b"\n"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
@@ -149,7 +156,7 @@ class Faculties(Basics, Positions, Keys):
             os.close(fresh)
             raise ControlError(f"{file}: is no pipe")
         swap = {"station": station, "method": "swap", "parameters": parameters, "behind": self.station}
-        return self._attention.turn(descriptor, fresh, lambda: self._write_down(swap))
+        return self._attention.turn(descriptor, fresh, lambda: self._write_down(swap, 0.0))
 
     def _exchange(self, name: str, parameters: dict[str, Any], *, keep: bool = True, alone: bool = True) -> None:
         """Put another operator in the place of the one that is there; nothing has changed where this raises.

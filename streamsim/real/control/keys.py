@@ -22,7 +22,7 @@ from streamsim.real.control.own_files import bytes_of, stat_own, write_new
 DONE = "done"
 """In the directory of a move: it is to be done."""
 
-METHODS = ("hand_over", "take_over", "agree", "settle")
+METHODS = ("get_ready", "hand_over", "take_over", "agree", "settle")
 
 
 class Move(msgspec.Struct):
@@ -40,6 +40,17 @@ class Keys(ABC):
     _spec: dict[str, Any]
     _holder: Any
     _move: Move | None = None
+    loading_s: float
+    """How long it took (core-seconds) to load what commands need, until that is written down with one."""
+
+    @control
+    def get_ready(self) -> float:
+        """Load what a move needs while data flows; returns how long that took (core-seconds), 0 where it was there."""
+        return self._loaded()
+
+    def _loaded(self) -> float:
+        loading_s, self.loading_s = self.loading_s, 0.0
+        return loading_s
 
     @control
     def hand_over(self, place: int, among: int, directory: str) -> list[int]:

@@ -28,11 +28,16 @@ _SYSTEM = ("pause", "resume", "set", "scale", "swap")
 """What can be done from outside a server, without a byte of its input."""
 
 
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One command, when (s since the run began) and, for servers of ours, where it took effect.
 
-    ``moving_s``: of a ``scale``, how long (s) keys changed hands when all had come to rest. ``behind``: of the swap of
-    a Unix command, the operator before it, of whose input the byte is.
+    ``work_s``: what it took (core-seconds) of the server that was told; a server's first command loads libraries.
+    ``ready_s`` and ``moving_s``: of a ``scale``, how long (s) it took until the split was told to rest, and how long
+    keys changed hands when all had come to rest; its ``work_s`` is that of getting ready, of all its servers together.
+    ``behind``: of the swap of a Unix command, the operator before it, of whose input the byte is.
     """
 
     time_s: Annotated[float, msgspec.Meta(ge=0)]
@@ -40,7 +45,9 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     method: str
     parameters: dict[str, Any]
     byte: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
-    moving_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    work_s: _Seconds | None = None
+    ready_s: _Seconds | None = None
+    moving_s: _Seconds | None = None
     behind: str | None = None
 
     @property
@@ -64,6 +71,8 @@ class Logged(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
     byte: int | None = None
     until_s: float | None = None
+    work_s: float | None = None
+    ready_s: float | None = None
     moving_s: float | None = None
     behind: str | None = None
 
@@ -79,12 +88,17 @@ def note(
     parameters: Mapping[str, Any],
     *,
     since_s: float | None = None,
+    work_s: float | None = None,
+    ready_s: float | None = None,
     moving_s: float | None = None,
 ) -> None:
-    """Write down what was done to a run from outside its servers; ``since_s``: when it began (monotonic, s)."""
+    """Write down what was done to a run from outside its servers.
+
+    ``since_s``: when it began (monotonic, s); how long what took, as `Recorded` has it.
+    """
     now = time.monotonic()
     begun = now if since_s is None else since_s
-    entry = Logged(begun, station, method, dict(parameters), until_s=now, moving_s=moving_s)
+    entry = Logged(begun, station, method, dict(parameters), None, now, work_s, ready_s, moving_s)
     try:
         descriptor = os.open(directory_of(run) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
@@ -113,7 +127,9 @@ def recorded_in(directory: Path, start_s: float) -> tuple[Recorded, ...]:
     scales = [one for one in logged if one.method == "scale" and one.byte is None]
     return tuple(
         Recorded(
-            max(0.0, one.time_s - start_s), one.station, one.method, one.parameters, one.byte, one.moving_s, one.behind
+            max(0.0, one.time_s - start_s),
+            *(one.station, one.method, one.parameters, one.byte),
+            *(one.work_s, one.ready_s, one.moving_s, one.behind),
         )
         for one in sorted(logged, key=lambda one: one.time_s)
         if not any(_belongs(one, scale) for scale in scales)

@@ -1,10 +1,10 @@
 """Another number of servers for a keyed station while it runs, with the state of each key moved to its new server.
 
-The servers that a station was started with are all there is; of these the first so many take part. The split is
-paused and drained, then every server that has taken all that was on its way is paused between two chunks, the keys
-change hands, and all go on: no record is lost, none is counted twice, and none overtakes another of its key. Whoever
-does it may be killed meanwhile: the keys are then where they were, or where they should go (keys.py), and the runner,
-or who moves keys next, lets the servers go on.
+The servers that a station was started with are all there is; of these the first so many take part. All load what they
+need for it while data flows. Then the split is paused and drained, every server that has taken all that was on its way
+is paused between two chunks, the keys change hands, and all go on: no record is lost, none is counted twice, and none
+overtakes another of its key. Whoever does it may be killed meanwhile: the keys are then where they were, or where they
+should go (keys.py), and the runner, or who moves keys next, lets the servers go on.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -60,15 +61,17 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
         for one in (split, *ours):
             if one.call("metrics")["paused"]:
                 raise ControlError(f"{one.entry.name!r} is paused, and has to take what is on its way: resume it first")
+        with ThreadPoolExecutor(len(members) + 1) as pool:
+            work_s = sum(pool.map(lambda one: float(one.call("get_ready")), (split, *ours)))
         directory.mkdir(mode=0o700)
         try:
-            _drain(split)
+            ready_s = _drain(split) - since_s
             split.call("agree", {"directory": str(directory), "parameters": {"active": servers}})
             for one in ours:
                 _come_to_rest(one)
             resting_s = time.monotonic()
             taken = _move(ours, servers, directory)
-            _decide(directory, _Decision(servers, since_s, resting_s))
+            _decide(directory, _Decision(servers, since_s, resting_s, work_s, ready_s))
         finally:
             _go_on(run, station)
     return taken
@@ -95,11 +98,16 @@ class Stranded:
 
 
 class _Decision(msgspec.Struct):
-    """What is in `keys.DONE`: how many servers take part; when the move began, and all rested (monotonic, s)."""
+    """What is in `keys.DONE`: how many servers take part; when the move began, and all rested (monotonic, s).
+
+    ``work_s`` and ``ready_s``: see `recording.Recorded`.
+    """
 
     servers: int
     since_s: float
     resting_s: float
+    work_s: float
+    ready_s: float
 
 
 def _decide(directory: Path, decision: _Decision) -> None:
@@ -126,7 +134,13 @@ def _go_on(run: RunEntry, station: str) -> None:
     with suppress(FileNotFoundError):
         decision = msgspec.json.decode((directory / DONE).read_bytes(), type=_Decision)
         moving_s = max(0.0, time.monotonic() - decision.resting_s)
-        note(run, station, "scale", {"servers": decision.servers}, since_s=decision.since_s, moving_s=moving_s)
+        note(
+            *(run, station, "scale", {"servers": decision.servers}),
+            since_s=decision.since_s,
+            work_s=decision.work_s,
+            ready_s=decision.ready_s,
+            moving_s=moving_s,
+        )
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -164,10 +178,14 @@ def _alone(run: RunEntry, station: str, patience_s: float = _PATIENCE_S) -> Iter
         os.close(descriptor)
 
 
-def _drain(split: Server) -> None:
+def _drain(split: Server) -> float:
+    """Let the split rest, having written all that it has read; return when it was paused (monotonic, s)."""
     until = time.monotonic() + _PATIENCE_S
-    while split.call("drain"):
+    left, paused_s = split.call("drain"), time.monotonic()
+    while left:
         _wait(until, "the split")
+        left = split.call("drain")
+    return paused_s
 
 
 def _come_to_rest(server: Server) -> None:
