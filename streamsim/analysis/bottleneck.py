@@ -25,6 +25,8 @@ MATTERS = 0.005
 """Gains and elasticities below half a per cent are nothing."""
 SMALLEST = 1e-3
 """Relief stops here: a thousandth of the demand is as good as none."""
+SLACK = 0.03
+"""Relief seems to lower throughput by at most so much for each per cent, and roundings."""
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +115,8 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
     causes = sorted(
         (cause_of(case, name, now, steering.held_s) for name in candidates(case)), key=_weight, reverse=True
     )
-    ranking, notes = confidence(case, causes[0].station, seed)
+    likely = [cause.station for cause in causes]
+    ranking, notes = confidence(case, likely, seed)
     amount, unit = _volume(case)
     return Diagnosis(
         scenario=case.scenario.key,
@@ -125,7 +128,7 @@ def diagnose(case: Case, *, seed: int = 1) -> Diagnosis:
         causes=tuple(causes),
         confidence=ranking.get(causes[0].station, 0.0) if ranking else None,
         ranking=ranking,
-        following=_following(case, causes[0].station, now),
+        following=_following(case, likely, now),
         notes=(*steering.notes, *steering.warnings, *_held(now, steering.held_s), *notes),
     )
 
@@ -164,11 +167,15 @@ def _held(now: Figures, held_s: Mapping[str, float]) -> list[str]:
     ]
 
 
-def confidence(case: Case, first: str, seed: int) -> tuple[dict[str, float], list[str]]:
+def confidence(case: Case, likely: Sequence[str], seed: int) -> tuple[dict[str, float], list[str]]:
     """Return how often each cause is the first when the demands are drawn from their intervals, and notes.
 
     Demands scatter independently, as the repetitions of the calibration did: a normal law whose 95 % interval is that
     of the profile, cut at a twentieth of the mean.
+
+    Parameters
+    ----------
+    likely : all causes, the most likely first.
     """
     spreads = {name: case.profiles[name].demand_spread for name in case.order if works(case, name)}
     measured = [name for name in spreads if case.profiles[name].source == "fitted"]
@@ -188,16 +195,17 @@ def confidence(case: Case, first: str, seed: int) -> tuple[dict[str, float], lis
         for name, spread in spreads.items():
             if spread:
                 drawn = drawn.with_demand(name, max(0.05, 1 + float(rng.standard_normal()) * spread / 1.96))
-        winner = _leader(drawn)
+        winner = _leader(drawn, likely)
         wins[winner] = wins.get(winner, 0) + 1
     return {name: count / DRAWS for name, count in sorted(wins.items(), key=lambda item: -item[1])}, []
 
 
-def _following(case: Case, first: str, now: Figures) -> Following | None:
+def _following(case: Case, likely: Sequence[str], now: Figures) -> Following | None:
     """Relieve the first cause until another one holds the circuit back more, to 1 % of its demand."""
+    first = likely[0]
 
     def leader(factor: float) -> str:
-        return _leader(relieved(case, first, factor))
+        return _leader(relieved(case, first, factor), likely)
 
     low, high = SMALLEST, 1.0
     if leader(low) == first:
@@ -209,8 +217,26 @@ def _following(case: Case, first: str, now: Figures) -> Following | None:
     return Following(station=leader(low), demand=low, throughput=eased / now.throughput)
 
 
-def _leader(case: Case) -> str:
-    return max(candidates(case), key=lambda name: round(throughput_elasticity(case, name), DIGITS))
+def _leader(case: Case, likely: Sequence[str]) -> str:
+    """Return whose relief brings most; of those that bring the same the first of `candidates`.
+
+    The elasticities to the demands of all stations add up to at most 1 (all demands doubled, the run takes at most
+    twice as long) and none is below −`SLACK` (see `Cause`), so that the rest need not be asked where one has more than
+    is left for them.
+
+    Parameters
+    ----------
+    likely : in which order to ask.
+    """
+    found = {name: round(throughput_elasticity(case, name), DIGITS) for name in likely if are_cores(name)}
+    stations = [name for name in likely if not are_cores(name)]
+    left = 1.0
+    for k, name in enumerate(stations):
+        if max(found.values(), default=0.0) > left + SLACK * (len(stations) - k):
+            break
+        found[name] = round(throughput_elasticity(case, name), DIGITS)
+        left -= found[name]
+    return max((name for name in candidates(case) if name in found), key=found.__getitem__)
 
 
 def _weight(cause: Cause) -> tuple[float, float]:

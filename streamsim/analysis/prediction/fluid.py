@@ -17,18 +17,16 @@ It leaves out the variability of single chunks, which pipes of many chunks absor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from streamsim.analysis.prediction.alone import MANY, PLAIN, THREADED, run_alone, together
 from streamsim.analysis.prediction.within import capped, granted, within
 from streamsim.errors import ModelError
 from streamsim.placement import HOST, Limits, are_cores, stations_inside
 from streamsim.service import HostProfile
-
-THREADED = 60
-"""So many rounds at most until servers with threads and the others share the cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,8 @@ class FluidResult:
 class Piecewise:
     """The works of a segment on one common grid: for each piece one number a station.
 
-    Plain lists: a segment has a few stations and seldom more than one piece, which numpy would only slow down.
+    Plain lists: a segment has a few stations and seldom more than one piece, which numpy would only slow down. Those
+    of many pieces are there as arrays, too (`alone`).
     """
 
     def __init__(self, segment: Segment) -> None:
@@ -109,13 +108,14 @@ class Piecewise:
         marks = [0.0, 1.0]
         if any(len(work.at) > 2 for work in segment.works):
             marks = sorted({0.0, 1.0, *(point for work in segment.works for point in work.at)})
-        columns = [_spread(work, marks) for work in segment.works]
-        self.apart = [any(start <= marks[k] < end for start, end in segment.apart) for k in range(len(marks) - 1)]
         pieces = range(len(marks) - 1)
         self.length = [marks[k + 1] - marks[k] for k in pieces]
-        self.work = [[work[k] for work, _ in columns] for k in pieces]
-        self.threads = [[threads[k] for _, threads in columns] for k in pieces]
-        self.waiting = [[work.waiting * self.length[k] for work in segment.works] for k in pieces]
+        self.apart = _inside(segment.apart, marks)
+        self.columns = [_spread(work, marks) for work in segment.works]
+        self.waits = [work.waiting for work in segment.works]
+        self.work = [list(each) for each in zip(*(work for work, _ in self.columns), strict=True)] or [[]]
+        self.threads = [list(each) for each in zip(*(threads for _, threads in self.columns), strict=True)] or [[]]
+        self.waiting = [[wait * length for wait in self.waits] for length in self.length]
 
     def needs(self, index: int, speed: float, threads: list[float]) -> list[float]:
         """Return how long each station would take for a piece on its own (s), all its servers together."""
@@ -144,10 +144,24 @@ def _spread(work: Work, marks: list[float]) -> tuple[list[float], list[float]]:
     """Return the work and the threads of one station on each piece of the grid."""
     if len(work.at) == 2 and len(marks) == 2:
         return [work.done[1] - work.done[0]], [work.threads[0]]
-    amount = np.diff(np.interp(marks, work.at, work.done))
+    done = np.interp(marks, work.at, work.done)
+    amount = (done[1:] - done[:-1]).tolist()
+    if len(set(work.threads)) == 1:
+        return amount, [work.threads[0]] * len(amount)
     middle = (np.array(marks[:-1]) + np.array(marks[1:])) / 2
     place = np.clip(np.searchsorted(work.at, middle, side="right") - 1, 0, len(work.threads) - 1)
-    return amount.tolist(), [work.threads[k] for k in place.tolist()]
+    return amount, [work.threads[k] for k in place.tolist()]
+
+
+def _inside(stretches: Sequence[tuple[float, float]], marks: list[float]) -> list[bool]:
+    """Return whether each piece of the grid starts within one of some stretches."""
+    if not stretches:
+        return [False] * (len(marks) - 1)
+    starts = np.array(marks[:-1])
+    found = np.zeros(len(starts), dtype=bool)
+    for start, end in stretches:
+        found[np.searchsorted(starts, start) : np.searchsorted(starts, end)] = True
+    return found.tolist()
 
 
 def solve(segments: list[Segment], host: HostProfile, limits: Limits | None = None) -> FluidResult:
@@ -182,6 +196,11 @@ def solve(segments: list[Segment], host: HostProfile, limits: Limits | None = No
             raise ModelError(f"these parts of the circuit wait for each other: {stuck}")
         for name in ready:
             result.began.setdefault(name, now)
+        if limits is None and len(ready) == 1 and len(pieces[ready[0]].length) - place[ready[0]] >= MANY:
+            name = ready[0]
+            now += run_alone(result, pieces[name], place[name], left[name], host, name)
+            result.ended[name] = now
+            continue
         times, guilty, at_once = _times([(pieces[name], place[name]) for name in ready], host, limits)
         step = min(times[k] * left[name] for k, name in enumerate(ready))
         parts = [min(1.0, step / times[k], left[name]) if times[k] > 0 else left[name] for k, name in enumerate(ready)]
@@ -214,7 +233,7 @@ def _times(
     several = limits is None and any(threads > 1.0 for piece in at_once for threads in piece)
     # the speed depends on how many are busy, which depends on the speed, and so do the cores that are left for threads:
     # a few rounds settle it
-    for turn in range(THREADED if several else 8):
+    for turn in range(THREADED if several else PLAIN):
         speed = max(host.speed_when(busy), 1e-9)
         needs = [piece.needs(index, speed, threads) for (piece, index), threads in zip(current, at_once, strict=True)]
         alone = [max(times, default=0.0) for times in needs]
@@ -247,7 +266,7 @@ def _times(
         return *within(current, speed, needs, limits), at_once
     found = []
     for (piece, index), each, time in zip(current, needs, alone, strict=True):
-        slowed = together(each, host.available_cores) if piece.apart[index] else time
+        slowed = float(together(np.array(each), host.available_cores)) if piece.apart[index] else time
         found.append(max(time * stretch, slowed))
     return found, guilty, at_once
 
@@ -258,24 +277,6 @@ def _alike(before: list[list[float]], now: list[list[float]]) -> bool:
         for some, others in zip(before, now, strict=True)
         for old, new in zip(some, others, strict=True)
     )
-
-
-def together(needs: list[float], available_cores: float) -> float:
-    """Return when the last of some tasks ends that start at once and share the cores equally, each on one at most (s).
-
-    The shares of those that have ended go to the others. Nobody knows which is the longest, so it is held up by the
-    short ones, even where the cores would be enough for all.
-
-    >>> together([10.0, 1.0, 1.0], 2.0), together([10.0, 1.0], 2.0), together([3.0, 1.0], 1.0)
-    (10.5, 10.0, 4.0)
-    """
-    now = done = 0.0
-    left = len(needs)
-    for need in sorted(needs):
-        now += (need - done) / min(1.0, available_cores / left)
-        done = need
-        left -= 1
-    return now
 
 
 def _work(current: list[tuple[Piecewise, int]], parts: list[float]) -> dict[str, float]:
