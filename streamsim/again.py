@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -13,7 +13,7 @@ from streamsim import operators
 from streamsim.adjustable import Change, Known, Replay, Timed, Turn
 from streamsim.errors import ControlError, ScenarioError
 from streamsim.real.control.recording import Recorded, read_recording
-from streamsim.units import parse_bytes
+from streamsim.units import parse_bytes, parse_cores
 
 _WHY = {
     "restore": "what a state from elsewhere changes is not known",
@@ -21,6 +21,7 @@ _WHY = {
 
 
 _SETS = ("niceness", "cores", "pipe")
+T = TypeVar("T")
 _Core = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -28,7 +29,7 @@ class _Set(msgspec.Struct, frozen=True):
     """What the system sets of a server, as it was recorded."""
 
     niceness: Annotated[int, msgspec.Meta(ge=-20, le=19)] | None = None
-    cores: Annotated[list[_Core], msgspec.Meta(min_length=1)] | _Core | None = None
+    cores: list[_Core] | _Core | str | None = None
     pipe: int | str | None = None
 
 
@@ -101,24 +102,32 @@ def _timed(path: Path, command: Recorded) -> list[Timed]:
             raise _refusal(path, command, what)
     try:
         given = msgspec.convert(command.parameters, _Set)
-        size = None if given.pipe is None else int(parse_bytes(given.pipe))
+        size = _parsed("pipe", parse_bytes, given.pipe)
+        cores = _parsed("cores", parse_cores, given.cores)
     except (ValueError, ScenarioError) as error:
         raise ControlError(f"{path}: set of {name!r}: {_where(error)}") from None
     found = []
     if size is not None:
         found.append(Timed(when, name, "pipe", size))
-    if given.cores is not None:
-        cores = (given.cores,) if isinstance(given.cores, int) else tuple(sorted(set(given.cores)))
+    if cores is not None:
         found.append(Timed(when, name, "cores", cores=cores))
     if given.niceness is not None:
         found.append(Timed(when, name, "niceness", given.niceness))
     return found
 
 
+def _parsed(what: str, parse: Callable[[Any], T], given: Any) -> T | None:
+    """Return what was set, where it was; ValueError says of what it is wrong."""
+    try:
+        return None if given is None else parse(given)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
+
+
 def _where(error: Exception) -> str:
     """Return what is wrong with a parameter, its name first."""
     text, _, place = str(error).partition(" - at `$.")
-    return f"{place.rstrip('`') or 'pipe'}: {text}"
+    return f"{place.rstrip('`')}: {text}" if place else text
 
 
 def _refusal(path: Path, command: Recorded, what: str) -> ControlError:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 _NUMBER = re.compile(
     r"\s*([-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?)\s*(.*?)\s*", re.DOTALL
 )
+_CORES = re.compile(r"\s*([0-9]{1,4})(?:-([0-9]{1,4}))?\s*")
 _BITS = re.compile(r"[KMGT]i?b")
 
 _BYTES = {"": 1, "b": 1, "byte": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12} | {
@@ -69,6 +70,24 @@ def parse_bytes(text: str | int) -> int:
     if size < 0 or size.denominator != 1:
         raise ValueError(f"{text!r} is not a whole, non-negative number of bytes")
     return size.numerator
+
+
+def parse_cores(given: str | int | list[int]) -> tuple[int, ...]:
+    """Return the numbers of some cores, in order: 1, [0, 1], "0,1" or "0-2,5", as taskset(1) and /proc write them.
+
+    >>> parse_cores("0-2,5"), parse_cores("1"), parse_cores(0), parse_cores([1, 0])
+    ((0, 1, 2, 5), (1,), (0,), (0, 1))
+    """
+    if isinstance(given, str):
+        parts = [_CORES.fullmatch(part) for part in given.split(",")]
+        spans = [(int(part[1]), int(part[2] or part[1])) for part in parts if part]
+        right = len(spans) == len(parts) and all(first <= last for first, last in spans)
+        found = {core for first, last in spans for core in range(first, last + 1)} if right else set()
+    else:
+        found = {given} if isinstance(given, int) else set(given)
+    if not found or min(found) < 0:
+        raise ValueError(f"{given!r} names no cores; cores are such as 0, '0,1' or '0-3'")
+    return tuple(sorted(found))
 
 
 def parse_seconds(text: str | int | float) -> float:

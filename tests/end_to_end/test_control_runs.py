@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -84,7 +86,11 @@ def test_what_is_a_matter_of_time_is_recorded_and_done_again_when_asked_for(tmp_
     assert read_recording(again) == ()
 
 
-def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path) -> None:
+def _refuse(*given: object) -> None:
+    raise PermissionError(errno.EPERM, "Not yours")
+
+
+def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(tmp_path, NUMBERS) as (_, run), connected(run, "last") as last:
         assert last.call("pause") is True
         assert last.call("state") == {"process": "stopped"}
@@ -95,14 +101,21 @@ def test_a_unix_command_is_paused_tuned_and_refuses_the_rest(tmp_path: Path) -> 
                 last.call(method)
         for wrong, reason in [
             ({"cores": [9999]}, "cores: .9999. is not from 0 to"),
-            ({"niceness": 5, "pipe": "16 KiB", "cores": []}, "the system refuses"),
+            ({"cores": []}, "names no cores; cores are such as 0, '0,1' or '0-3'"),
+            ({"cores": "0-"}, "'0-' names no cores"),
+            ({"cores": 0.5}, "set: cores: Expected .*, got `float` .it is 0.5."),
             ({"niceness": 20}, "niceness: 20 is not from -20 to 19"),
             ({"pipe": "8 GiB"}, "is not from 1 B to 2 GiB"),
             ({"nicenes": 1}, "did you mean 'niceness'"),
         ]:
             with pytest.raises(ControlError, match=reason):
                 last.call("set", wrong)
-        assert last.call("set", {"cores": 0}) == found  # of what was refused nothing was done
+        everything = {"niceness": 5, "pipe": "32 KiB", "cores": f"0-{os.sysconf('SC_NPROCESSORS_ONLN') - 1}"}
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "setpriority", _refuse)
+            with pytest.raises(ControlError, match="the system refuses: Not yours"):
+                last.call("set", everything)
+        assert last.call("set", {"cores": "0"}) == found  # of what was refused nothing was done
         assert last.call("resume") is True
 
 

@@ -7,6 +7,7 @@ Everything comes from type hints and docstrings: methods marked `control` can be
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable
 from time import thread_time
@@ -21,6 +22,8 @@ from streamsim.real.control.rpc import BadParameters, NoMethod
 DISCOVER = "rpc.discover"
 VERSION = "1"
 """Of the common methods."""
+_LONGEST = 60
+"""Characters that are shown of a parameter that does not fit."""
 
 
 class Method:
@@ -69,7 +72,7 @@ class Method:
         try:
             checked = msgspec.convert(given, self.parameters)
         except msgspec.ValidationError as error:
-            raise BadParameters(f"{self.name}: {error}") from None
+            raise BadParameters(f"{self.name}: {_what_is_wrong(error, given)}") from None
         rest = {key: value for key, value in given.items() if key not in self.names} if self.rest else {}
         return {name: getattr(checked, name) for name in self.names} | rest
 
@@ -165,6 +168,20 @@ class Api:
             "methods": described,
             "components": {"schemas": components},
         }
+
+
+def _what_is_wrong(error: msgspec.ValidationError, given: dict[str, Any]) -> str:
+    """Return the place, the reason and what stood there.
+
+    >>> _what_is_wrong(msgspec.ValidationError("Expected `int`, got `str` - at `$.cores[1]`"), {"cores": [0, "a"]})
+    "cores[1]: Expected `int`, got `str` (it is [0, 'a'])"
+    """
+    reason, _, place = str(error).partition(" - at `$.")
+    if not place:
+        return reason
+    place = place.rstrip("`")
+    shown = repr(given.get(re.split(r"[.\[]", place)[0]))
+    return f"{place}: {reason} (it is {shown if len(shown) <= _LONGEST else f'{shown[:_LONGEST]}…'})"
 
 
 def _returned(method: Callable[..., Any]) -> Any:

@@ -23,7 +23,7 @@ from streamsim.real.control.replace import replace
 from streamsim.real.control.rpc import BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of, pause_mark
 from streamsim.real.procfs import fields_of
-from streamsim.units import parse_bytes
+from streamsim.units import parse_bytes, parse_cores
 
 _LARGEST_PIPE = 1 << 31
 """What the kernel takes at most (pipe(7)); an ordinary user has /proc/sys/fs/pipe-max-size."""
@@ -98,9 +98,9 @@ class System:
 
     @control
     def set(
-        self, niceness: int | None = None, cores: list[int] | int | None = None, pipe: int | str | None = None
+        self, niceness: int | None = None, cores: list[int] | int | str | None = None, pipe: int | str | None = None
     ) -> dict[str, Any]:
-        """Change the niceness (-20 to 19), the cores, or the capacity of all input pipes (bytes, or '256 KiB')."""
+        """Change the niceness (-20 to 19), the cores (0, '0,1', '0-3'), or how much each input pipe holds ('1 MiB')."""
         self.verify(niceness, cores, pipe)
         before = self.parameters()
         done: list[Callable[[], object]] = []
@@ -125,13 +125,13 @@ class System:
         return self.parameters()
 
     def verify(
-        self, niceness: int | None = None, cores: list[int] | int | None = None, pipe: int | str | None = None
+        self, niceness: int | None = None, cores: list[int] | int | str | None = None, pipe: int | str | None = None
     ) -> None:
         """Raise ControlError where `set` could not do it, as far as that is known beforehand; change nothing."""
         self._check()
         if niceness is not None and not -20 <= niceness <= 19:  # the kernel would take the nearest that there is
             raise BadParameters(f"niceness: {niceness} is not from -20 to 19")
-        if cores is not None and not all(0 <= core < _CORES for core in _cores(cores)):
+        if cores is not None and _cores(cores)[-1] >= _CORES:
             raise BadParameters(f"cores: {cores} is not from 0 to {_CORES - 1}")
         if pipe is not None:
             _pipe_size(pipe)
@@ -216,8 +216,11 @@ class System:
             raise ControlError(f"station {self._server.name!r}: {error.strerror}") from None
 
 
-def _cores(given: list[int] | int) -> list[int]:
-    return [given] if isinstance(given, int) else given
+def _cores(given: list[int] | int | str) -> tuple[int, ...]:
+    try:
+        return parse_cores(given)
+    except ValueError as error:
+        raise BadParameters(f"cores: {error}") from None
 
 
 def _pipe_size(given: int | str) -> int:
