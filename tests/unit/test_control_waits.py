@@ -15,9 +15,14 @@ from typing import Any, ClassVar
 import pytest
 
 from streamsim.operators.base import readable
+from streamsim.real.control import attention as attentions
+from streamsim.real.control import endpoint, piecemeal
 from streamsim.real.control import page as pages
 from streamsim.real.control.attention import Attention
 from streamsim.real.control.page import FIELDS, Page, Reader
+from streamsim.real.worker import loop
+from streamsim.real.worker.outputs import Outputs
+from streamsim.real.worker.visits import Visits
 
 
 def test_no_read_of_a_page_is_torn_while_its_writer_never_rests(tmp_path: Path) -> None:
@@ -110,6 +115,55 @@ def test_data_do_not_wait_for_all_that_one_client_asks_at_once() -> None:
         thread.join(20)
         os.close(source)
     assert answered < asked
+
+
+class _Clock:
+    """Time that passes where an operator works, and nowhere else."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Working:
+    """An operator that takes 5 µs for each byte."""
+
+    def __init__(self, clock: _Clock) -> None:
+        self.records_in = self.records_out = 0
+        self._clock = clock
+
+    def feed(self, data: bytes, port: int = 0) -> bytes:
+        self.records_in += data.count(b"\n")
+        self._clock.now += 5e-6 * len(data)
+        return b""
+
+
+@pytest.mark.parametrize("chunk_bytes", [4100, 65536])
+def test_a_long_chunk_in_pieces_leaves_the_page_right_and_is_left_alone_again(
+    monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
+) -> None:
+    clock = _Clock()
+    for module in (attentions, endpoint, piecemeal, loop):
+        monkeypatch.setattr(module, "monotonic", clock)
+    with listening() as attention, socket.socket(socket.AF_UNIX) as one:
+        operator: Any = _Working(clock)
+        server = loop.Server(operator, Outputs((), attention), Visits(None), attention)
+        attention.serve_for(server)
+        one.connect(attention.spec["control"]["socket"])
+        attention._rouse()
+        for _ in range(4):
+            server._take(b"\n" * chunk_bytes, 0, clock(), clock())
+            attention.between()
+            counts = Reader(attention.spec["control"]["page"]).read()
+            assert counts["records_in"] == operator.records_in
+        assert attention.alert and attention.endpoint.visited
+        one.close()
+        for _ in range(3):
+            server._take(b"\n" * chunk_bytes, 0, clock(), clock())
+            attention.between()
+        assert not attention.alert
 
 
 class _Interrupted:
