@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from streamsim.cli.output import fits, say, show
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from rich.table import Table
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 def print_values(value: Any, *, json: bool) -> None:
     """Show an answer: a line for each value of an object, anything else as it is."""
-    from streamsim.cli.output import say, show
     from streamsim.cli.tables import plain_table
 
     if json or not isinstance(value, dict):
@@ -55,7 +56,6 @@ def print_runs(found: tuple[RunEntry, ...], *, json: bool) -> None:
     """Show the runs that are going on."""
     import msgspec
 
-    from streamsim.cli.output import say, show
     from streamsim.cli.tables import plain_table
     from streamsim.units import format_seconds
 
@@ -76,51 +76,63 @@ def print_stations(run: RunEntry, *, json: bool) -> None:
     """Show all servers with their counters."""
     import msgspec
 
-    from streamsim.cli.output import say, show
     from streamsim.real.control.overview import counters
 
     rows = [counters(run, server) for server in run.servers]
     if json:
         say(msgspec.json.encode({"run": run.id, "scenario": run.name, "servers": rows}).decode())
         return
-    show(_table(rows))
+    show(*_tables(rows))
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    """Return a line for each station; on a narrow terminal its program is cut, on a very narrow one left out."""
-    from rich.text import Text
-
-    from streamsim.cli.output import fits
-    from streamsim.cli.tables import plain_table
-    from streamsim.units import format_bytes
-
-    def table(*, programs: Callable[[str], str] | None, no_wrap: bool) -> Table:
-        heads = ["station", "runs", "does", "bytes in", "bytes out", "records in", "records out"]
-        table = plain_table(*heads, right=range(3, 7))
-        for column in (table.columns[0], *table.columns[2:]):
-            column.no_wrap = no_wrap
-        for row in rows:
-            sizes = [format_bytes(row[key]) if key in row else "" for key in ("bytes_in", "bytes_out")]
-            counts = [str(row[key]) if row.get(key) else "" for key in ("records_in", "records_out")]
-            runs = Text(programs(row["runs"]) if programs else "", no_wrap=True, overflow="ellipsis")
-            table.add_row(row["station"], runs, row["does"], *sizes, *counts)
-        if programs is None:
-            del table.columns[1]
-        return table
-
-    cut = table(programs=lambda program: program[:_SHORTEST], no_wrap=True)
-    return table(programs=str, no_wrap=True) if fits(cut) else table(programs=None, no_wrap=False)
-
-
+_COUNTS = tuple((key.replace("_", " "), key) for key in ("bytes_in", "bytes_out", "records_in", "records_out"))
+"""Columns of counters: their heads, and their names."""
 _SHORTEST = 4
 """Characters of a program with which it is still shown."""
+
+
+def _tables(rows: list[dict[str, Any]]) -> list[Table | str]:
+    """Return a line for each station: on a narrow terminal without its program, on a very narrow one two tables.
+
+    No number is broken, or cut.
+    """
+    if fits(_table(rows, _COUNTS, program=_SHORTEST)):
+        return [_table(rows, _COUNTS, program=None)]
+    one = _table(rows, _COUNTS, program=0)
+    return [one] if fits(one) else [_table(rows, _COUNTS[:2], program=0), "", _table(rows, _COUNTS[2:], program=0)]
+
+
+def _table(rows: list[dict[str, Any]], counts: Sequence[tuple[str, str]], *, program: int | None) -> Table:
+    """Return a line for each station, with so many characters of its program at most; the terminal may cut these."""
+    from rich.text import Text
+
+    from streamsim.cli.tables import plain_table
+
+    shown = program != 0
+    heads = [head if shown else head.replace(" ", "\n") for head, _ in counts]
+    first = ["station", *(["runs"] if shown else []), "does"]
+    table = plain_table(*first, *heads, right=range(len(first), len(first) + len(heads)))
+    for column in table.columns:
+        column.no_wrap = column.header != "runs"  # where all must give way, rich cuts columns of this kind alike
+    for row in rows:
+        runs = [Text(row["runs"][:program], no_wrap=True, overflow="ellipsis")] if shown else []
+        table.add_row(row["station"], *runs, row["does"], *(_count(row, key) for _, key in counts))
+    return table
+
+
+def _count(row: dict[str, Any], key: str) -> str:
+    """Return how often, or how much; nothing where nobody counts records, or the station has ended."""
+    from streamsim.units import format_bytes
+
+    if key.startswith("bytes"):
+        return format_bytes(row[key]) if key in row else ""
+    return str(row[key]) if row.get(key) else ""
 
 
 def print_api(server: Server, *, json: bool) -> None:
     """Show what can be asked of a server, and its parameters."""
     import msgspec
 
-    from streamsim.cli.output import say, show
     from streamsim.cli.tables import plain_table
     from streamsim.real.control.reach import AMONG_SERVERS
     from streamsim.real.control.tools import SYSTEM

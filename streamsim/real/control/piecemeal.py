@@ -1,7 +1,7 @@
 """A long chunk worked on in pieces while somebody may want something, who is answered between two of them.
 
 What comes out is written at once when the chunk is done, so that pipes move what they moved before, and nobody who is
-alone pays for it. How large a piece is follows from how long the last ones took. Behind the last piece nobody looks here:
+alone pays for it. How large a piece is follows from how long the last ones took. Nobody looks behind the last piece:
 that is done between two chunks, where the page of counters is brought up to date too.
 """
 
