@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from streamsim import families, markov
+from streamsim import families
 from streamsim.errors import ScenarioError
 from streamsim.sections import DistributionSection, ServiceSection, convert, quantity
 from streamsim.service import UNLIMITED, Distribution, ServiceModel, StationProfile
@@ -121,8 +121,12 @@ def _made(law: DistributionSection, place: str, directory: Path) -> tuple[Distri
         case "hyperexponential":
             return families.two_phases(law.probability or 0.0, law.rates or [])
         case "phase-type":
+            from streamsim import markov  # with numpy, whose start `run` and `ctl` do without
+
             return markov.phase_type(law.initial or [], law.rates or [])  # type: ignore[arg-type]  # checked there
         case "map":
+            from streamsim import markov
+
             return markov.markovian(law.hidden or [], law.visible or [])
         case "empirical":
             return families.empirical(_times(directory / str(law.file), place))

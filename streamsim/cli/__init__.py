@@ -32,11 +32,17 @@ def outcome(words: Sequence[str]) -> int:
             from streamsim.cli.failures import UsageError
 
             raise UsageError("standard output is closed; '> /dev/null' throws it away")
+        from streamsim.room import watch_room
+
+        watch_room()
         status = _dispatch(words)
         _flush()
     except BaseException as error:
-        from streamsim.cli.failures import report
-
+        try:
+            from streamsim.cli.failures import report
+        except MemoryError:
+            sys.stderr.write("streamsim: the memory is not enough\n")
+            return 1
         return report(error, words)
     return status
 

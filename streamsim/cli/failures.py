@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from streamsim.errors import CommandError, ControlError, RunError, StreamsimError
+from streamsim.room import address_space
 
 FAILED = 1
 """The run, or something that nobody foresaw, failed."""
@@ -64,19 +65,12 @@ def _describe(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
         character = error.object[error.start]
         return f"{character!a} cannot be written in this locale's {error.encoding}; set LC_ALL=C.UTF-8", WRONG
     if isinstance(error, MemoryError):
-        return "the memory is not enough", FAILED
-    if isinstance(error, ImportError) and "failed to map segment" in str(error) and (limit := _address_space()):
+        limit = address_space()
+        return f"the memory is not enough{f': `ulimit -v` allows {limit >> 10} KiB' if limit else ''}", FAILED
+    if isinstance(error, ImportError) and "failed to map segment" in str(error) and (limit := address_space()):
         return f"the memory is not enough to load a library: `ulimit -v` allows {limit >> 10} KiB", FAILED
     kind = type(error).__name__
     return one_line(f"internal error: {kind}: {error} (STREAMSIM_DEBUG=1 shows where; please report it)"), FAILED
-
-
-def _address_space() -> int | None:
-    """Return how many bytes this process may map, where that is limited; without a limit, memory is not the cause."""
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _usage(error: BaseException) -> str:

@@ -71,9 +71,10 @@ def test_a_filter_starts_without_typer_rich_or_numpy() -> None:
     assert not loaded & HEAVY
 
 
-def test_help_loads_no_numbers() -> None:
-    loaded = loaded_by("from streamsim.cli import outcome; outcome(['measure', '--help'])")
-    assert not loaded & (HEAVY - {"rich", "typer"})
+@pytest.mark.parametrize("words", [["measure", "--help"], ["run", "--shell", "cat | sort"], ["check", "--shell", "ls"]])
+def test_what_computes_nothing_loads_no_numbers(words: list[str]) -> None:
+    loaded = loaded_by(f"from streamsim.cli import outcome; assert outcome({words}) == 0")
+    assert not loaded & {"jinja2", "matplotlib", "networkx", "numpy", "scipy", "simpy"}
 
 
 @pytest.mark.parametrize("verb", VERBS)

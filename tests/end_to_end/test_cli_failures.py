@@ -13,7 +13,7 @@ import pytest
 
 from streamsim import verbs
 from streamsim.cli.output import warn
-from tests.end_to_end.command_line import SCENARIO, Run, one_line, streamsim
+from tests.end_to_end.command_line import Run, one_line, streamsim
 
 
 @pytest.mark.parametrize(
@@ -191,12 +191,17 @@ def test_ctrl_c_stops_everything_with_status_130(here: Path) -> None:
         os.kill(child, 0)
 
 
-def test_too_little_memory_for_the_libraries_is_said_in_one_line(tmp_path: Path) -> None:
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (64 << 20, 64 << 20))
+TOP_WORDS = ["predict", str(Path(__file__).parents[2] / "scenarios" / "top-words.toml")]
 
-    (tmp_path / "counting.toml").write_text(SCENARIO)
-    done = streamsim("run", str(tmp_path / "counting.toml"), preexec_fn=limited)
+
+@pytest.mark.parametrize(
+    ("mib", "words"),
+    [(64, TOP_WORDS), (110, TOP_WORDS), (150, TOP_WORDS), (96, ["op", "quantiles"])],
+)
+def test_too_little_memory_for_the_libraries_is_said_in_one_line(mib: int, words: list[str]) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
+
+    done = streamsim(*words, preexec_fn=limited)
     assert done.returncode == 1
-    assert "memory" in one_line(done.stderr).lower()
-    assert "internal error" not in done.stderr
+    assert "memory is not enough" in (said := one_line(done.stderr)) and f"allows {mib << 10} KiB" in said
