@@ -110,10 +110,17 @@ def _row_of(one: Timed, model: Model, circuit: Circuit) -> StationRow:
 def repeat(model: Model, clock: Clock, servers: Sequence[Server]) -> None:
     """Have all that the run was told be done at its time, before whatever else happens at that instant."""
     by_name = {server.row.name: server for server in servers}
+    order = {entry.pipe: server.row.order for server in servers for entry in server.row.inputs}
     for one in model.told:
         if one.command.what == "scale":
             members = [by_name[name] for name in model.servers[one.command.station]]
-            Rescaling(one.command, servers[one.row], members)
+            behind = [
+                channel
+                for server in members
+                for channel, pipe in zip(server.outputs, server.row.outputs, strict=True)
+                if order[pipe] == "ready"
+            ]
+            Rescaling(one.command, servers[one.row], members, behind)
         else:
             if one.command.work_s:
                 clock.at(max(0.0, one.command.time_s - one.command.work_s), 0, partial(_ask, one, servers[one.row]))

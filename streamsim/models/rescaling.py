@@ -1,8 +1,8 @@
 """Another number of servers for a keyed station while a simulation runs, as `real/control/rescale.py` does it.
 
 All servers get ready for it while data flows. Then the split reads nothing more; when it, and every server, has taken
-all that was on its way, keys change hands, for as long as that took in the real run; then the split goes on, and gives
-to so many servers.
+all that was on its way, and what they gave has been read by who reads it as it comes, keys change hands, for as long as
+that took in the real run; then the split goes on, and gives to so many servers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from simpy.events import Event
 
 from streamsim.adjustable import Timed
+from streamsim.models.pipe import Channel
 from streamsim.models.server import STARVED, Server
 from streamsim.models.station import Reader, Station
 
@@ -21,11 +22,16 @@ LOOK_S = 0.002
 
 
 class Rescaling:
-    """One such change. Which keys there are is not known: all who take part get the same share of the stream."""
+    """One such change. Which keys there are is not known: all who take part get the same share of the stream.
 
-    def __init__(self, command: Timed, split: Server, members: Sequence[Server]) -> None:
+    ``behind``: the pipes that must be empty before keys change hands.
+    """
+
+    def __init__(
+        self, command: Timed, split: Server, members: Sequence[Server], behind: Sequence[Channel] = ()
+    ) -> None:
         assert isinstance(split, Reader), "a split reads"
-        self.command, self.split, self.members = command, split, members
+        self.command, self.split, self.members, self.behind = command, split, members, behind
         self.clock = split.clock
         self.measured = split.row.shares
         self.clock.at(command.time_s, 0, self._begin)
@@ -52,7 +58,8 @@ class Rescaling:
 
     def _look(self, event: Event) -> None:
         self.clock.lookers -= 1
-        if all(_rests(server) for server in (self.split, *self.members)):
+        passed = not any(channel.level for channel in self.behind)
+        if passed and all(_rests(server) for server in (self.split, *self.members)):
             self.clock.at(self.clock.now + self.command.moving_s, 0, self._end)
         elif not self.clock.idle:
             self._again()

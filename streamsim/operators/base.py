@@ -47,8 +47,6 @@ class Base(ABC):
     """How a server has to treat it: ``routing``, ``selective`` (see _shapes.py), ``loop``; empty: as a plain chain."""
     passes: ClassVar[bool] = False
     """Whether the output is the input byte for byte, so that full chunks may bypass `feed` uncounted."""
-    keyed: ClassVar[str | None] = None
-    """The saved attribute that holds the state of each key by itself, so that keys can move to another server."""
     adjustable: ClassVar[tuple[str, ...] | None] = None
     """The parameters that may change while it runs; None: all of them where it has no state, else none."""
     tied: str = ""
@@ -111,13 +109,22 @@ class Base(ABC):
             return type(self)._state is type(predecessor)._state and set(self.saved) == set(predecessor.saved)
         return type(self) is type(predecessor)
 
+    def by_key(self) -> dict[bytes, Any] | None:
+        """Return the state of each key by itself, which can so move to another server; None where it is not kept so.
+
+        It is empty where any server may get any record, as none depends on those before.
+        """
+        undeclared = bool(self.saved) and self.traits.state == "none"
+        return {} if self.traits.separable and not undeclared else None
+
     def exchange_keys(self, gone: Iterable[bytes], come: Mapping[bytes, Any]) -> None:
-        """Give up the state of some keys and take that of others, where it is kept by keys (`keyed`)."""
-        keys = getattr(self, str(self.keyed))
-        for key in gone:
-            del keys[key]
-        keys.update(come)
-        self._restore_state(self._state())
+        """Give up the state of some keys and take that of others, where it is kept `by_key`."""
+        keys = self.by_key()
+        if keys is not None:
+            for key in gone:
+                del keys[key]
+            keys.update(come)
+            self._restore_state(self._state())
 
     def stand(self, records: int, offset: int) -> None:
         """Take note where the next block stands in a stream of which others work on parts too: for messages."""

@@ -18,7 +18,7 @@ from streamsim.operators.base import MANY, RecordOperator, Traits, readable
 
 TYPE_CHECKING = False  # see base.py
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from streamsim.formats.base import Codec
@@ -55,6 +55,13 @@ class Dedup(RecordOperator):
         self._seen: set[bytes] = set()
         if values["capacity"] is not None:
             self._filters = _Filters((values["capacity"] + 1) // 2, values["false_positives"] / 2)
+
+    def by_key(self) -> dict[bytes, Any] | None:
+        return dict.fromkeys(self._seen) if self.values["capacity"] is None else None
+
+    def exchange_keys(self, gone: Iterable[bytes], come: Mapping[bytes, Any]) -> None:
+        self._seen.difference_update(gone)
+        self._seen.update(come)
 
     @readable
     def seen(self) -> int:

@@ -44,7 +44,6 @@ class Group(RecordOperator):
         DELIMITER,
     )
     saved = ("_groups",)
-    keyed = "_groups"
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
@@ -65,6 +64,9 @@ class Group(RecordOperator):
     def verify(cls, values: Mapping[str, Any]) -> None:
         if values["value"] is None and values["function"] != "count":
             raise bad_value("value", f"function '{values['function']}' needs the column of its numbers")
+
+    def by_key(self) -> dict[bytes, Any]:
+        return self._groups
 
     @readable
     def groups(self) -> int:

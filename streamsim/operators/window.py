@@ -63,6 +63,9 @@ class Window(RecordOperator):
         self._slide = values["slide"] or self._size
         self._keys: dict[bytes, _Panes] = {}
 
+    def by_key(self) -> dict[bytes, Any] | None:
+        return self._keys if self._key >= 0 else None
+
     @readable
     def open_keys(self) -> int:
         """How many keys have windows (1 where all records are together)."""

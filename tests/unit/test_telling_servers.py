@@ -96,3 +96,21 @@ def test_who_is_told_something_while_it_waits_has_time_for_it() -> None:
 def test_a_scale_of_what_has_no_keys_is_refused(name: str, size: int, says: str) -> None:
     with pytest.raises(ModelError, match=says):
         keyed(Timed(0.1, name, "scale", size))
+
+
+def test_keys_change_hands_when_who_reads_as_it_comes_has_taken_what_was_given() -> None:
+    document = {
+        "sources": {"make": {"command": "seq 9"}},
+        "stations": {
+            "same": {"operator": "copy", "parallelism": 4, "partition": "key", "merge": "unordered"},
+            "last": {"operator": "copy"},
+        },
+        "service": {"make": {"bytes": 4 << 20}, "same": {}, "last": {"per_byte": "1 us"}},
+    }
+    run = simulate(load(document), host=host(8), replay=Replay({}, (Timed(1.0, "same", "scale", 2),))).runs[0]
+    split, last = run.stations["same.split"], run.stations["last"]
+    assert last.bytes_in[-1] == 4 << 20
+    before = np.interp(1.001, split.time_s, split.bytes_in)
+    again = split.time_s[np.searchsorted(split.bytes_in, before, side="right")]
+    taken = np.interp([1.0, again], last.time_s, last.bytes_in)
+    assert taken[1] - taken[0] > 0.9 * 8 * 65536  # what the pipes before and behind the servers held

@@ -37,6 +37,7 @@ class Move(msgspec.Struct):
 class Keys(ABC):
     """The methods of a server (see faculties.py) that have to do with keys that move."""
 
+    station: str
     _spec: dict[str, Any]
     _holder: Any
     _move: Move | None = None
@@ -44,8 +45,13 @@ class Keys(ABC):
     """How long it took (core-seconds) to load what commands need, until that is written down with one."""
 
     @control
-    def get_ready(self) -> float:
-        """Load what a move needs while data flows; returns how long that took (core-seconds), 0 where it was there."""
+    def get_ready(self, keys: bool) -> float:
+        """Load what a move needs while data flows; returns how long that took (core-seconds), 0 where it was there.
+
+        With ``keys`` only where the operator is one from which keys can move.
+        """
+        if keys:
+            self._keys()
         return self._loaded()
 
     def _loaded(self) -> float:
@@ -58,7 +64,7 @@ class Keys(ABC):
 
         A key belongs to the place that its CRC-32 modulo their number says, as for the operator ``partition``. The
         files are in the directory named ``place`` in ``directory``. Returns how many keys each place gets. Only for
-        operators that keep their state by keys.
+        operators that keep their state by keys, or have none that matters to other records.
         """
         from pickle import dumps
 
@@ -117,8 +123,10 @@ class Keys(ABC):
         """Put another operator in the place of the one that is there."""
 
     def _keys(self) -> dict[bytes, Any]:
-        operator = self._holder.operator
-        if operator.keyed is None:
-            raise ControlError(f"operator '{self._spec['operator']}' does not keep its state by keys")
-        found: dict[bytes, Any] = getattr(operator, operator.keyed)
+        found: dict[bytes, Any] | None = self._holder.operator.by_key()
+        if found is None:
+            raise ControlError(
+                f"operator '{self._spec['operator']}' of {self.station!r} does not keep its state by keys: what it "
+                "knows cannot be parted"
+            )
         return found

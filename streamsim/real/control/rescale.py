@@ -2,9 +2,10 @@
 
 The servers that a station was started with are all there is; of these the first so many take part. All load what they
 need for it while data flows. Then the split is paused and drained, every server that has taken all that was on its way
-is paused between two chunks, the keys change hands, and all go on: no record is lost, none is counted twice, and none
-overtakes another of its key. Whoever does it may be killed meanwhile: the keys are then where they were, or where they
-should go (keys.py), and the runner, or who moves keys next, lets the servers go on.
+is paused between two chunks, and what they gave has been taken where that is read as it comes; the keys change hands,
+and all go on: no record is lost, none is counted twice, and none overtakes another of its key. Whoever does it may be
+killed meanwhile: the keys are then where they were, or where they should go (keys.py), and the runner, or who moves
+keys next, lets the servers go on.
 """
 
 from __future__ import annotations
@@ -39,11 +40,17 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
 
     Raises
     ------
-    CommandError : the station has no split by key, or fewer servers than that.
-    ControlError : its operator does not keep its state by keys, or a server did not come to rest in time; then all go
-        on as before.
+    CommandError : the station has no split by key, or fewer servers than that, or is a Unix command.
+    ControlError : its operator has a state that it does not keep by keys, or a server did not come to rest in time;
+        then all go on as before.
     """
     members = _members(run, station)
+    for name in members:
+        if (tool := run.server(name)).socket is None:
+            raise CommandError(
+                f"{name!r} is a Unix command ({tool.program}): nobody can tell whether it has written all that it has "
+                "read, which may come behind what another server gives of the same key"
+            )
     if not members:
         raise CommandError(f"{station!r} has one server and no split: give it parallelism and partition = 'key'")
     if not 1 <= servers <= len(members):
@@ -62,13 +69,16 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
             if one.call("metrics")["paused"]:
                 raise ControlError(f"{one.entry.name!r} is paused, and has to take what is on its way: resume it first")
         with ThreadPoolExecutor(len(members) + 1) as pool:
-            work_s = sum(pool.map(lambda one: float(one.call("get_ready")), (split, *ours)))
+            ready = pool.map(lambda one: float(one.call("get_ready", {"keys": one is not split})), (split, *ours))
+            work_s = sum(ready)
         directory.mkdir(mode=0o700)
         try:
             ready_s = _drain(split) - since_s
             split.call("agree", {"directory": str(directory), "parameters": {"active": servers}})
             for one in ours:
                 _come_to_rest(one)
+            for one in ours:
+                _let_pass(one, run)
             resting_s = time.monotonic()
             taken = _move(ours, servers, directory)
             _decide(directory, _Decision(servers, since_s, resting_s, work_s, ready_s))
@@ -198,6 +208,19 @@ def _come_to_rest(server: Server) -> None:
             return
         server.call("resume")
         _wait(until, server.entry.name)
+
+
+def _let_pass(server: Server, run: RunEntry) -> None:
+    """Wait until what it gave has been taken where that is read as it comes: what another gives could overtake it."""
+    for descriptor, label in server.entry.outputs.items():
+        reader = label.rpartition("->")[2]
+        if not any(one.name == reader and one.program == "interleave" for one in run.servers):
+            continue
+        until, before = time.monotonic() + _PATIENCE_S, None
+        while left := pipe_of(server.entry.pid, descriptor)[0]:
+            if left != before:
+                until, before = time.monotonic() + _PATIENCE_S, left
+            _wait(until, reader)
 
 
 def _wait(until: float, who: str) -> None:
