@@ -119,6 +119,19 @@ def test_an_operators_own_methods_stand_beside_the_common_ones_and_are_checked()
     assert dial.level == 5
 
 
+def test_methods_and_document_are_those_of_the_operator_that_is_there() -> None:
+    codec = operators.create("copy").codec
+    there: list[object] = [Dial({}, codec)]
+    api = Api("dial", object(), lambda: there[0])
+    assert api.call("turn", {"by": 2}) == 3
+    there[0] = Dial({}, codec)
+    assert api.call("turn", {"by": 3}) == 4  # of the other dial
+    assert api.document()["info"]["description"] == "Pass on; has a dial."
+    there[0] = operators.create("filter", {"where": "len(record) > 3"})
+    assert "turn" not in api.names()
+    assert api.document()["info"]["description"].startswith("Keep the records")
+
+
 def test_no_operator_has_a_method_named_as_a_common_one() -> None:
     common = {name for name in vars(Faculties) if not name.startswith("_")}
     for name in operators.names():

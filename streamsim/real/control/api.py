@@ -27,12 +27,15 @@ _LONGEST = 60
 
 
 class Method:
-    """A method that can be called: its parameters are checked against its type hints."""
+    """A method that can be called: its parameters are checked against its type hints.
 
-    def __init__(self, function: Callable[..., Any], returns: Any = None) -> None:
+    It is called of what ``owner`` returns then, which is of the kind that ``function`` was taken from.
+    """
+
+    def __init__(self, owner: Callable[[], object], function: Callable[..., Any], returns: Any = None) -> None:
         hints = typing.get_type_hints(function, localns={"Any": Any})  # basics.py loads no typing
         self.name = function.__name__
-        self.function = function
+        self._owner = owner
         self.doc = inspect.getdoc(function) or ""
         self.returns = returns or hints.get("return", Any)
         fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
@@ -56,9 +59,8 @@ class Method:
 
     def call(self, given: dict[str, Any] | list[Any]) -> Any:
         """Call it with parameters by name or by position; raises `BadParameters` where they do not fit."""
-        if not given and not self.demanding:
-            return self.function()
-        return self.function(**self.checked(given))
+        function = getattr(self._owner(), self.name)
+        return function(**self.checked(given)) if given or self.demanding else function()
 
     def checked(self, given: dict[str, Any] | list[Any]) -> dict[str, Any]:
         """Return the arguments for its function; raises `BadParameters` where the parameters do not fit."""
@@ -81,8 +83,9 @@ class Api:
     """The methods of a server.
 
     ``common`` has the methods that all servers have; ``operator`` returns the operator of the moment, whose `control`
-    methods come beside them and whose `readable` methods are the fields of what ``state`` answers. ``done`` is told of
-    every call that succeeded, and of the core-seconds that it took.
+    methods come beside them and whose `readable` methods are the fields of what ``state`` answers. ``description``:
+    what the document says of it all; empty: what the operator says of itself. ``done`` is told of every call that
+    succeeded, and of the core-seconds that it took.
     """
 
     def __init__(
@@ -93,9 +96,9 @@ class Api:
         description: str = "",
         done: Callable[[str, dict[str, Any], float], None] | None = None,
     ) -> None:
-        self.title, self.description, self._done = title, description, done
+        self.title, self._description, self._done = title, description, done
         self._operator = operator
-        self._of: object = None
+        self._of: type | None = None
         self._common = common
         self._methods: dict[str, Method] = {}
         self._document: dict[str, Any] | None = None
@@ -104,14 +107,15 @@ class Api:
     def methods(self) -> dict[str, Method]:
         """The methods by name; made anew when the operator has been replaced by one of another kind."""
         operator = self._operator()
-        if self._of is not operator:
-            self._of, self._document = operator, None
+        if self._of is not type(operator):
+            self._of, self._document = type(operator), None
             fields = [(name, _returned(method)) for name, method in readings(operator).items()]
             state = msgspec.defstruct("State", fields)
             self._methods = {}
-            for owner in (self._common, operator):
-                for function in marked(owner, "__control__").values():
-                    method = Method(function, state if function.__name__ == "state" else None)
+            owners: tuple[Callable[[], object], ...] = (lambda: self._common, self._operator)
+            for owner in owners:
+                for function in marked(owner(), "__control__").values():
+                    method = Method(owner, function, state if function.__name__ == "state" else None)
                     self._methods.setdefault(method.name, method)
         return self._methods
 
@@ -133,11 +137,14 @@ class Api:
         return result
 
     def document(self) -> dict[str, Any]:
-        """Return the OpenRPC document of the API; the same object until the operator has been replaced."""
+        """Return the OpenRPC document of the API; the same object until an operator of another kind is there."""
         methods = list(self.methods.values())
         if self._document is None:
             self._document = self._described(methods)
         return self._document
+
+    def _about(self) -> str:
+        return self._description or inspect.cleandoc(self._of.__doc__ or "")
 
     def _described(self, methods: list[Method]) -> dict[str, Any]:
         types = [method.parameters for method in methods] + [method.returns for method in methods]
@@ -164,7 +171,7 @@ class Api:
             )
         return {
             "openrpc": "1.3.2",
-            "info": {"title": self.title, "description": self.description, "version": VERSION},
+            "info": {"title": self.title, "description": self._about(), "version": VERSION},
             "methods": described,
             "components": {"schemas": components},
         }

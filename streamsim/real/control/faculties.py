@@ -35,9 +35,8 @@ def make_api(attention: Attention | Share, holder: Any, since: float | None = No
     ``since``: when its thread began to load what that needs (core-seconds): the first command will have cost that too.
     """
     faculties = Faculties(holder, attention)
-    kind = type(holder.operator)
     faculties.loading_s = 0.0 if since is None else thread_time() - since
-    return Api(faculties.station, faculties, lambda: holder.operator, (kind.__doc__ or "").strip(), faculties.log)
+    return Api(faculties.station, faculties, lambda: holder.operator, done=faculties.log)
 
 
 class Faculties(Basics, Positions, Keys):
