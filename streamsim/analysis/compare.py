@@ -257,8 +257,14 @@ def _agreement(comparison: Comparison, station: str | None) -> str:
     }
     agree = [_world(world) for world, named in others.items() if named == station]
     parts = [f", and {' and '.join(agree)} {'says' if len(agree) == 1 else 'say'} so too"] if agree else []
-    parts += [f", but {_world(world)} names {place_name(named)}" for world, named in others.items() if named != station]
-    return "".join(parts)
+    differ: dict[str, list[str]] = {}
+    for world, named in others.items():
+        if named != station:
+            differ.setdefault(place_name(named), []).append(_world(world))
+    told = [
+        f"{' and '.join(worlds)} {'names' if len(worlds) == 1 else 'name'} {name}" for name, worlds in differ.items()
+    ]
+    return "".join(parts) + (f", but {', '.join(told)}" if told else "")
 
 
 def _distance(row: Row) -> str:

@@ -10,12 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from streamsim.analysis.plots.style import INK, WORLDS, legend, new_figure, short, styled, time_scale, to_svg
+from streamsim.analysis.plots.style import (
+    INK,
+    WORLDS,
+    count_scale,
+    legend,
+    new_figure,
+    short,
+    styled,
+    time_scale,
+    to_svg,
+)
 from streamsim.result import Estimate
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Of the values of a second parameter (Okabe and Ito)."""
 BAND = 0.18
+SPREAD = 30.0
+"""Response times that are so many times each other need a logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ def draw(metric: str, lines: Sequence[Curve], axis: str) -> Figure:
     figure = new_figure(3.6)
     axes = figure.add_subplot()
     largest = max(one.value for line in lines for one in line.estimates if one is not None and one.value is not None)
-    scale, unit = (1.0, "records/s") if metric == "records_per_s" else time_scale(largest)
+    scale, unit = count_scale(largest) if metric == "records_per_s" else time_scale(largest)
     labels = list(dict.fromkeys(line.label for line in lines))
     ticks = list(dict.fromkeys(value for line in lines for value in line.at))
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in ticks)
@@ -62,7 +74,11 @@ def draw(metric: str, lines: Sequence[Curve], axis: str) -> Figure:
         _draw_line(axes, line, places, COLOURS[labels.index(line.label) % len(COLOURS)], scale)
     if not numbers:
         axes.set_xticks(range(len(ticks)), [short(str(value), 16) for value in ticks])
-    axes.set_ylim(bottom=0)
+    smallest = min(one.value for line in lines for one in line.estimates if one is not None and one.value is not None)
+    if metric == "response_p99" and 0 < SPREAD * smallest < largest:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlabel(axis)
     axes.set_ylabel(f"{TITLES[metric].lower()} ({unit})")
     _explain(figure, lines, labels)

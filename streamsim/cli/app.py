@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from streamsim.cli import (
     analysing,
@@ -104,6 +105,7 @@ def _build(*, plain: bool = False) -> typer.Typer:
         for verb in group:
             app.command(
                 _name(verb),
+                cls=_Verb,
                 rich_help_panel=panel,
                 short_help=_SHORT[_name(verb)],
                 help=_flowing(verb.__doc__ or ""),
@@ -111,6 +113,17 @@ def _build(*, plain: bool = False) -> typer.Typer:
                 **getattr(verb, "settings", {}),
             )(verb)
     return app
+
+
+class _Verb(TyperCommand):
+    """A verb whose help shows no type behind a flag: ``--json`` takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
 
 
 def _name(verb: Callable[..., None]) -> str:

@@ -75,17 +75,22 @@ def _parsed(overrides: list[str] | None) -> dict[str, Any]:
 
 
 def _load(path: Path | None, shell: str | None, changes: dict[str, Any]) -> Scenario:
-    if (path is None) == (shell is None):
-        both = "not both" if path is not None else "such as streamsim check scenarios/top-words.toml"
-        raise UsageError(f"give a scenario file or --shell 'LINE', {both}")
     from streamsim.loading import load
 
+    return load(source_of(path, shell, "streamsim check scenarios/top-words.toml"), overrides=changes)
+
+
+def source_of(path: Path | None, shell: str | None, such_as: str) -> Path | dict[str, Any]:
+    """Return what a scenario is loaded from: the file that the command line names, or what its shell line says."""
+    if (path is None) == (shell is None):
+        both = "not both" if path is not None else f"such as {such_as}"
+        raise UsageError(f"give a scenario file or --shell 'LINE', {both}")
     if path is not None:
-        return load(path, overrides=changes)
+        return path
     from streamsim.shell import import_line
 
     assert shell is not None, "one of the two is there"
-    return load(import_line(shell, name=shell_name(shell)), overrides=changes)
+    return import_line(shell, name=shell_name(shell))
 
 
 def shell_name(line: str) -> str:

@@ -13,9 +13,11 @@ from streamsim.cli.options import (
     Output,
     ProfilePath,
     ScenarioPath,
+    Shell,
     Workers,
     directory_of,
     profile_for,
+    source_of,
     worker_count,
 )
 from streamsim.cli.output import example
@@ -29,15 +31,18 @@ if TYPE_CHECKING:
     from streamsim.sweeping import Point, Sweep
 
 _METRICS = ("records_per_s", "response_p99", "makespan")
+_AGAINST = {"response_mean": "mean", "makespan": "makespan", "records_per_s": "throughput"}
 
 
 @example(
     "streamsim sweep scenarios/poisson.toml --set sources.requests.rate=200:800:200",
     "streamsim sweep scenarios/top-words.toml --set host.cores=1,2,4,8 --world both",
+    "streamsim sweep --shell 'zcat access.log.gz | sort | uniq -c' --set host.cores=1,2,4 --world predict",
     "streamsim sweep scenarios/poisson.toml --set host.cores=1,2 --executor tcp://10.0.0.1:8786",
 )
 def sweep(
     scenario: ScenarioPath = None,
+    shell: Shell = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -74,10 +79,9 @@ def sweep(
     from streamsim.cli.progress import ProgressLine
     from streamsim.files import to_json, write_whole
 
-    if scenario is None:
-        raise UsageError("give a scenario file, such as streamsim sweep scenarios/poisson.toml --set host.cores=1,2,4")
+    source = source_of(scenario, shell, "streamsim sweep scenarios/poisson.toml --set host.cores=1,2,4")
     sets = _sets(set_)
-    scenarios = sweeping.variants(scenario, sets)
+    scenarios = sweeping.variants(source, sets)
     directory = directory_of(scenarios[0], output)
     models = profile_for(scenarios[0], profile, output)
     worlds: tuple[sweeping.World, ...] = ("simulate", "predict") if world == "both" else (world,)
@@ -131,6 +135,7 @@ def _plots(found: Sweep) -> dict[str, bytes]:
     from streamsim.sweeping import metrics
 
     axis, *others = found.parameters
+    places, unit = axis_of(found.parameters[axis])
     groups: dict[str, list[Point]] = {}
     for point in found.points:
         label = ", ".join(f"{_short(path)} = {point.set[path]}" for path in others)
@@ -141,20 +146,30 @@ def _plots(found: Sweep) -> dict[str, bytes]:
             answers = [getattr(point, name) for point in points]
             if all(one is None for one in answers):
                 continue
-            at = [_number(point.set[axis]) for point in points]
+            at = [places[point.set[axis]] for point in points]
             for metric in _METRICS:
                 estimates = [metrics(one)[metric] if one is not None else None for one in answers]
                 curves[metric].append(Curve(label, name, at, estimates))
-    return plots(curves, axis)
+    return plots(curves, f"{axis} ({unit})" if unit else axis)
 
 
-def _number(value: Any) -> Any:
-    """Return the number in front of a unit, so that ``"200 records/s"`` has a place on an axis."""
-    head = str(value).split(" ")[0]
+def axis_of(values: list[Any]) -> tuple[dict[Any, Any], str]:
+    """Return where each value stands on an axis, and the unit of the axis.
+
+    Those with a unit stand at their numbers where all have the same; others by what they are called, in order.
+
+    >>> axis_of(["100 records/s", "200 records/s"])
+    ({'100 records/s': 100.0, '200 records/s': 200.0}, 'records/s')
+    >>> axis_of(["4 KiB", "1 MiB"]), axis_of([1, 2])
+    (({'4 KiB': '4 KiB', '1 MiB': '1 MiB'}, ''), ({1: 1, 2: 2}, ''))
+    """
     try:
-        return float(head) if isinstance(value, str) else value
-    except ValueError:
-        return value
+        split = {value: value.split(" ", 1) for value in values}
+        places = {value: float(number) for value, (number, _) in split.items()}
+    except (AttributeError, ValueError):
+        return {value: value for value in values}, ""
+    units = {unit for _, unit in split.values()}
+    return (places, units.pop()) if len(units) == 1 else ({value: value for value in values}, "")
 
 
 def _short(path: str) -> str:
@@ -170,14 +185,13 @@ def _print(found: Sweep, files: list[Path]) -> None:
         for world, error in point.errors.items():
             say(f"{_name(found, point)}: {world}: {error}")
     say("\n".join(f"written: {file}" for file in files))
-    warned = [
-        warning
+    warn(
+        f"{_name(found, point)}: {one.world}: {warning}"
         for point in found.points
         for one in (point.simulated, point.predicted)
         if one
         for warning in one.warnings
-    ]
-    warn(warned)
+    )
 
 
 def _name(found: Sweep, point: Point) -> str:
@@ -192,10 +206,11 @@ def _table(found: Sweep) -> Table:
 
     names = [_short(path) for path in found.parameters]
     heads = ("throughput", "response, mean", "99 % within", "makespan")
-    against = "against the first"
+    first = found.points[0].values
+    metric = next((name for name in ("response_mean", "makespan", "records_per_s") if name in first), None)
+    against = f"{_AGAINST[metric]} against the first" if metric is not None else "against the first"
     right = range(len(names) + 1, len(names) + 2 + len(heads))
     table = plain_table(*names, "", *heads, against, "bottleneck", right=list(right))
-    first = found.points[0].values
     for point in found.points:
         for one in (point.simulated, point.predicted):
             if one is None:
@@ -206,7 +221,6 @@ def _table(found: Sweep) -> Table:
                 for name in ("records_per_s", "response_mean", "response_p99", "makespan")
             ]
             change = NOTHING
-            metric = next((name for name in ("response_mean", "makespan", "records_per_s") if name in first), None)
             if one.world == "simulated" and metric is not None and point is not found.points[0]:
                 change = _change(paired(point.values.get(metric, []), first[metric], ""), first[metric])
             table.add_row(
@@ -218,8 +232,12 @@ def _table(found: Sweep) -> Table:
 
 def _change(difference: Any, first: list[float]) -> str:
     """Return a paired difference relative to the mean of the first variant."""
+    from streamsim.analysis.wording import format_percent
+
     mean = sum(first) / len(first)
     if difference.value is None or mean == 0:
         return "–"
-    half = "" if difference.low is None else f" ±{100 * (difference.high - difference.low) / 2 / abs(mean):.1f}"
-    return f"{100 * difference.value / mean:+.1f}{half} %"
+    share = difference.value / mean
+    half = 0.0 if difference.low is None else (difference.high - difference.low) / 2 / abs(mean)
+    spread = f" ±{100 * half:.0f}" if abs(share) >= 1 else f" ±{100 * half:.1f}"
+    return f"{format_percent(share).removesuffix(' %')}{spread if half else ''} %"

@@ -88,6 +88,7 @@ def test_a_sweep_prints_a_table_and_goes_on_where_it_was(run: Run, queue: Path) 
     first = run(*words)
     assert first.status == 0
     assert all(f"{rate} records/s" in first.out for rate in (200, 400, 600))
+    assert "mean against the first" in first.out
     kept = sorted((queue / "reports/queue/sweep").glob("*.json"))
     stamps = [file.stat().st_mtime_ns for file in kept]
     assert len(kept) == 3
@@ -97,6 +98,17 @@ def test_a_sweep_prints_a_table_and_goes_on_where_it_was(run: Run, queue: Path) 
     again = run(*words)
     assert again.out.splitlines()[:4] == first.out.splitlines()[:4]
     assert [file.stat().st_mtime_ns for file in kept[1:]] == stamps[1:]
+
+
+def test_a_shell_line_is_swept_by_a_profile_of_its_stations(run: Run, queue: Path) -> None:
+    line = "cat queue.toml | sort | uniq -c"
+    done = run("sweep", "--shell", line, "--set", "host.cores=1,2", "--world", "predict")
+    assert done.status == 2
+    assert "there is no profile of 'shell-" in one_line(done.err)
+    assert run("measure", "--shell", line, "-n", "1").status == 0
+    done = run("sweep", "--shell", line, "--set", "host.cores=1,2", "--world", "predict")
+    assert done.status == 0
+    assert "makespan against the first" not in done.out and done.out.count("predicted") == 2
 
 
 @pytest.mark.parametrize(

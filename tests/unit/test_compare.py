@@ -140,6 +140,8 @@ def test_the_verdict_tells_who_blames_another() -> None:
     said = verdict(compare_results(MEASURED, simulated, _result("predicted", _seconds(10))))
     assert ", and theory says so too, but simulation names the host's cores;" in said
     assert "the simulated makespan is exact to 0.1 %" in said
+    both = compare_results(MEASURED, simulated, _result("predicted", _seconds(10), blamed="host"))
+    assert ", but simulation and theory name the host's cores;" in verdict(both)
 
 
 def test_the_verdict_of_one_run_says_that_its_scatter_is_not_known() -> None:

@@ -169,6 +169,18 @@ def byte_scale(largest: float) -> tuple[float, str]:
     return 1.0, "B"
 
 
+def count_scale(largest: float) -> tuple[float, str]:
+    """Return what to divide records per second by, and the unit for the axis.
+
+    >>> count_scale(3e6)
+    (1000000.0, 'million records/s')
+    """
+    for scale, unit in ((1e6, "million records/s"), (1e3, "thousand records/s")):
+        if largest >= scale:
+            return scale, unit
+    return 1.0, "records/s"
+
+
 def time_scale(largest: float) -> tuple[float, str]:
     """Return what to divide seconds by, and the unit for the axis.
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from streamsim.analysis.plots.inputs import Inputs
-from streamsim.analysis.plots.style import EDGE, INK, WORLDS, byte_scale, panels, styled, time_scale
+from streamsim.analysis.plots.style import EDGE, INK, WORLDS, byte_scale, count_scale, panels, styled, time_scale
 from streamsim.analysis.wording import format_estimate
 from streamsim.result import CircuitResult, Estimate
 
@@ -28,13 +28,6 @@ class _Panel(NamedTuple):
     scale: Callable[[float], tuple[float, str]]
 
 
-def _count_scale(largest: float) -> tuple[float, str]:
-    for scale, unit in ((1e6, "million records/s"), (1e3, "thousand records/s")):
-        if largest >= scale:
-            return scale, unit
-    return 1.0, "records/s"
-
-
 def _rate_scale(largest: float) -> tuple[float, str]:
     scale, unit = byte_scale(largest)
     return scale, f"{unit}/s"
@@ -43,7 +36,7 @@ def _rate_scale(largest: float) -> tuple[float, str]:
 PANELS = (
     _Panel("Makespan", lambda circuit: circuit.makespan, time_scale),
     _Panel("Bytes put in", lambda circuit: circuit.bytes_per_s, _rate_scale),
-    _Panel("Records put in", lambda circuit: circuit.records_per_s, _count_scale),
+    _Panel("Records put in", lambda circuit: circuit.records_per_s, count_scale),
 )
 
 
