@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from streamsim.errors import RunError
+from streamsim.real import open_files
 from streamsim.real.children import Child, descendants, kill_all, uninterrupted
 from streamsim.real.control.runs import control_paths, publish
 from streamsim.real.guardian import Guardian
@@ -202,8 +203,8 @@ class Crew:
         program = find_program(arguments[0], environment, self.plan.directory, process.name)
 
         def spawn(path: str, words: list[str]) -> int:
-            return os.posix_spawn(path, words, environment, file_actions=actions,
-                                  setpgroup=self._group, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)  # fmt: skip
+            return open_files.spawn(path, words, environment, file_actions=actions,
+                                    setpgroup=self._group, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)  # fmt: skip
 
         try:
             try:
@@ -318,7 +319,7 @@ def launched(plan: Plan, setting: Setting) -> Iterator[Crew]:
     """
     with ExitStack() as stack:
         with _start_errors():
-            descriptors = stack.enter_context(Descriptors(plan.floor))
+            descriptors = stack.enter_context(Descriptors(plan.floor, plan.files))
             sinks = stack.enter_context(Sinks(plan.sinks, descriptors))
             directory = stack.enter_context(run_directory())
             guardian = stack.enter_context(Guardian(str(directory), sinks.unfinished, descriptors))
@@ -335,7 +336,7 @@ def _start_errors() -> Iterator[None]:
     except OSError as error:
         hint = ""
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            hint = f" (this process may have {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}: ulimit -n)"
+            hint = f" (this process may have {open_files.most()}: ulimit -Hn)"
         elif error.errno == errno.EAGAIN:
             hint = f" (this user may have {resource.getrlimit(resource.RLIMIT_NPROC)[0]} processes: ulimit -u)"
         where = f": {error.filename}" if error.filename else ""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import resource
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from streamsim.circuit import DEFAULT_PIPE_BYTES
 from streamsim.errors import RunError
+from streamsim.real import open_files
 from streamsim.real.plan import Plan
 from streamsim.units import format_bytes
 
@@ -25,14 +26,15 @@ _GET_SIZE = getattr(fcntl, "F_GETPIPE_SZ", None)
 
 class Descriptors:
     """All descriptors that the runner holds for a run; leaving the block closes those that are left.
-
     ``floor`` is the lowest number they may have: what lies below is wanted in the processes, and a
-    descriptor that stands where another is to be put would be lost.
+    descriptor that stands where another is to be put would be lost. ``wanted`` is how many there may be, at the most:
+    inside the block this process may open so many, where it can have them.
     """
 
-    def __init__(self, floor: int) -> None:
-        self._floor = floor
+    def __init__(self, floor: int, wanted: int = 0) -> None:
+        self._floor, self._wanted = floor, wanted
         self._open: set[int] = set()
+        self._raised = ExitStack()
 
     def keep(self, descriptor: int) -> int:
         """Own a descriptor that was just opened; returns its number, which may be another one now."""
@@ -75,12 +77,14 @@ class Descriptors:
         return len(self._open)
 
     def __enter__(self) -> Descriptors:
+        self._raised.enter_context(open_files.room_for(self._wanted + self._floor))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(*tuple(self._open))
+        with self._raised:
+            self.close(*tuple(self._open))
 
 
 class Joint:
@@ -165,8 +169,8 @@ def try_pipes(plan: Plan) -> list[str]:
     processes have in pipes counts too.
     """
     try:
-        with Descriptors(plan.floor) as descriptors:
+        with Descriptors(plan.floor, plan.files) as descriptors:
             return make_joints(plan, descriptors)[1]
     except OSError as error:
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        raise RunError(f"{len(plan.pipes)} pipes cannot be had: {error.strerror} (ulimit -n is {most})") from None
+        reason = f"{error.strerror} (ulimit -Hn is {open_files.most()})"
+        raise RunError(f"{len(plan.pipes)} pipes cannot be had: {reason}") from None

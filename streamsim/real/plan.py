@@ -100,6 +100,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The lowest descriptor that no process of the plan wants for itself."""
         return 1 + max((max((*p.reads, *p.writes, 2)) for p in self.processes), default=2)
 
+    @property
+    def files(self) -> int:
+        """The most that the runner has open for it: both ends of each pipe, and what each process is watched by."""
+        return 2 * len(self.pipes) + 12 * len(self.processes)
+
     def writer_of(self, label: str) -> tuple[Process, int]:
         """Return the process that writes this pipe, and its descriptor."""
         return next((p, fd) for p in self.processes for fd, w in p.writes.items() if w == Wire("pipe", label))

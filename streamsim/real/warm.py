@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from streamsim.errors import RunError
+from streamsim.real import open_files
 from streamsim.real.memory import keeping_memory
 from streamsim.real.plan import Process
 from streamsim.real.worker.parent import MOST_DESCRIPTORS, able
@@ -97,8 +98,8 @@ class WarmParent:
                 (os.POSIX_SPAWN_DUP2, roll, 1),
             ]
             arguments = [sys.executable, "-S", "-E", "-P", _PARENT, *names, *_shared(specs)]
-            self._pid = os.posix_spawn(sys.executable, arguments, keeping_memory(environment), file_actions=actions,
-                                       setpgroup=group, setsigmask=(), setsigdef=signals)  # fmt: skip
+            self._pid = open_files.spawn(sys.executable, arguments, keeping_memory(environment), file_actions=actions,
+                                         setpgroup=group, setsigmask=(), setsigdef=signals)  # fmt: skip
 
     def __enter__(self) -> WarmParent:
         try:

@@ -105,30 +105,15 @@ def test_a_sink_that_fits_the_disk_to_the_byte_is_whole() -> None:
         assert (disk / "out").stat().st_size == 1 << 20
 
 
-@pytest.mark.parametrize("operator", [True, False])
-def test_a_machine_without_descriptors_starts_nothing(operator: bool, tmp_path: Path) -> None:
-    what: dict[str, Any] = {"operator": "copy"} if operator else {"command": "cat"}
-    scenario = load({"sources": {"n": {"command": "sleep 5"}}, "stations": {f"s{n}": what for n in range(40)},
-                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
-    used = len(list(Path("/proc/self/fd").iterdir()))
-    # From none to spare, so that each thing that is opened is once the one too many.
-    for spare in (2, 3, 5, 7, 9, 11, 20, 60):
-        with limit(resource.RLIMIT_NOFILE, used + spare), pytest.raises(RunError, match="Too many open files"):
-            supervised(scenario)
-        assert no_children()
-        assert len(list(Path("/proc/self/fd").iterdir())) <= used
-        assert list(tmp_path.iterdir()) == []
-
-
-def as_nobody(work: Callable[[], str]) -> str:
-    """Return what ``work`` returns in a process of an ordinary user: nobody, where we are root."""
+def in_a_child(work: Callable[[], str], *, nobody: bool = False) -> str:
+    """Return what ``work`` returns in a process of its own, of an ordinary user if so asked: nobody, if we are root."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         answer = "?"
         try:
             os.chdir("/")
-            if os.geteuid() == 0:
+            if nobody and os.geteuid() == 0:
                 os.setgroups([])
                 os.setresgid(65534, 65534, 65534)
                 os.setresuid(65534, 65534, 65534)
@@ -143,6 +128,69 @@ def as_nobody(work: Callable[[], str]) -> str:
         answer = file.read().decode()
     os.waitpid(pid, 0)
     return answer
+
+
+def as_nobody(work: Callable[[], str]) -> str:
+    return in_a_child(work, nobody=True)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("operator", [True, False])
+def test_a_machine_without_descriptors_starts_nothing(
+    operator: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    what: dict[str, Any] = {"operator": "copy"} if operator else {"command": "cat"}
+    scenario = load({"sources": {"n": {"command": "sleep 5"}}, "stations": {f"s{n}": what for n in range(40)},
+                     "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
+
+    def work(spare: int) -> str:
+        used = open_files()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, used + spare))
+        with pytest.raises(RunError, match=r"Too many open files.*ulimit -Hn"):
+            supervised(scenario)
+        assert no_children()
+        assert open_files() <= used
+        return "said"
+
+    # From none to spare, so that each thing that is opened is once the one too many.
+    for spare in (2, 3, 5, 7, 9, 11, 20, 60):
+        assert in_a_child(lambda spare=spare: work(spare)) == "said"
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("operators", [0, 40])
+def test_a_run_takes_more_files_than_it_was_started_with_and_its_tools_get_no_more(operators: int) -> None:
+    copies = {f"s{n}": {"operator": "copy"} if n < operators else {"command": "cat"} for n in range(50)}
+    tell = {"command": "sh -c 'cat; ulimit -Sn'"}
+    asked = {"operator": "exec", "program": "sh -c 'ulimit -Sn'"}
+    scenario = load({"sources": {"ask": asked}, "stations": {**copies, "tell": tell}})
+
+    def work() -> str:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        read, write = os.pipe()
+        with launched(make_plan(scenario), Setting(stdout=write)) as crew:
+            supervise(crew)
+        return f"{os.read(read, 100).decode()}{resource.getrlimit(resource.RLIMIT_NOFILE)[0]}"
+
+    assert in_a_child(work) == "64\n64\n64"
+
+
+def test_a_server_of_many_pipes_is_given_the_files_for_them() -> None:
+    scenario = load({"sources": {"n": {"command": "seq 9"}},
+                     "stations": {f"s{n}": {"command": "wc -l", "input": "n"} for n in range(90)}})  # fmt: skip
+
+    def work() -> str:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        read, write = os.pipe()
+        with launched(make_plan(scenario), Setting(stdout=write)) as crew:
+            supervise(crew)
+        return os.read(read, 1000).decode()
+
+    assert in_a_child(work) == "9\n" * 90
 
 
 def test_a_user_without_processes_is_told_so_and_nothing_is_left() -> None:
