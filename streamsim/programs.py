@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from streamsim import operators
 from streamsim.adjustable import Change, Known, Passing, Program, adjustable
 from streamsim.circuit import Station
 from streamsim.errors import ModelError
+from streamsim.operators._expressive import Expressive
 from streamsim.service import ServiceModel, StationProfile
 
 
@@ -104,8 +106,13 @@ def _profile_of(station: Station, known: Iterable[Known]) -> Known:
 
 
 def _program(station: Station) -> tuple[Any, ...]:
+    """Return what two stations that do the same have in common, however their expressions are spaced and quoted."""
     assert station.operator is not None, "asked of operators"
-    return station.operator, operators.normal(station.operator, station.parameters), station.format
+    values = dict(operators.normal(station.operator, station.parameters))
+    kind = operators.find(station.operator)
+    if issubclass(kind, Expressive):
+        values[kind.expression] = ast.dump(ast.parse(values[kind.expression], mode="eval"))
+    return station.operator, values, station.format
 
 
 def _refuse_gathering(known: Known, name: str) -> None:

@@ -113,6 +113,8 @@ def test_a_command_takes_effect_at_exactly_the_byte_that_it_names(tmp_path: Path
         assert client.call("drain") == 0
         with pytest.raises(Refusal, match="byte 5 has passed"):
             client.call("at", {"byte": 5, "method": "pause"})
+        with pytest.raises(Refusal, match="byte: -5 is not 0 or more"):
+            client.call("at", {"byte": -5, "method": "pause"})
         client.call("resume")
         assert taken + rest_of(running) == lines(40_000)
         writer.join()

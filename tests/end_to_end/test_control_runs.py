@@ -340,14 +340,15 @@ def test_what_took_effect_behind_the_last_byte_is_done_again_there_and_keeps_the
     assert (tmp_path / "out").read_bytes() == b"a,3\n"
 
 
-def test_what_lies_past_the_end_of_the_input_is_said_not_to_have_been_done(
+def test_what_comes_too_late_or_lies_past_the_end_of_the_input_is_said_not_to_have_been_done(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "in").write_bytes(b"b\na\n")
     text = 'name = "n"\n[sources.make]\nfile = "in"\n[stations.pass]\noperator = "map"\nto = "record"\n'
     (tmp_path / "numbers.toml").write_text(text)
-    late = Recorded(0.1, "pass", "set", {"to": "record + record"}, 5)
+    late = Recorded(0.1, "pass", "set", {"to": "record + record"}, 5), Recorded(3600.0, "pass", "pause", {})
     with open(tmp_path / "out", "wb") as out:
-        run_for_real(load(tmp_path / "numbers.toml"), stdout=out.fileno(), replay=(late,))
+        said = run_for_real(load(tmp_path / "numbers.toml"), stdout=out.fileno(), replay=late, timed=True)
+    assert said == ("pause of 'pass' was not done again: the run ended before 3600 s",)
     assert (tmp_path / "out").read_bytes() == b"b\na\n"
     assert "set at byte 5 was not done: the input ended after 4" in capfd.readouterr().err

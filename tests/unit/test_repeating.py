@@ -209,6 +209,8 @@ def test_parameters_of_any_operator_are_set_where_a_profile_has_them() -> None:
     run = changed(longer, known=(known,))
     assert run.stations["keep"].cpu_s[-1] == pytest.approx(7e-6 * SIZE, rel=1e-9)
     assert run.stations["first"].bytes_in[-1] == SIZE
+    spaced = elsewhere(ServiceModel(per_byte=7e-6), operator="filter", where="(len( record ))>3")
+    assert changed(longer, known=(spaced,)).stations["keep"].cpu_s[-1] == run.stations["keep"].cpu_s[-1]
     with pytest.raises(ModelError, match="'keep' becomes 'filter'"):  # on records of another format
         changed(longer, known=(Known(msgspec.structs.replace(known.station, format="rows"), known.profile),))
 

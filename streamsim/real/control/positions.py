@@ -61,6 +61,8 @@ class Positions:
         operator.counting = operator.counting or self._attention.bytes_in == 0
         if unit == "record" and not counts(operator):
             raise ControlError("this server does not count its records, to save time; name the byte")
+        if number < 0:
+            raise CommandError(f"{unit}: {number} is not 0 or more")
         here = operator.records_in if unit == "record" else self._attention.bytes_in
         if number < here:
             raise ControlError(f"{unit} {number} has passed: {here} have been taken")

@@ -35,8 +35,13 @@ class Repeater:
         self._thread.join()
 
     def _repeat(self) -> None:
-        for command in self._commands:
+        for number, command in enumerate(self._commands):
             if self._stop.wait(max(0.0, self._start_s + command.time_s - time.monotonic())):
+                late = self._commands[number:]
+                self.warnings += [
+                    f"{one.method} of {one.station!r} was not done again: the run ended before {one.time_s:.4g} s"
+                    for one in late
+                ]
                 return
             try:
                 self._do(command)
