@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,17 @@ def _write_aside(path: Path, data: bytes) -> None:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def write_pictures(directory: Path, pictures: Mapping[str, bytes], among: Iterable[str]) -> list[Path]:
+    """Write SVG files by their names; of those ``among`` which one may be drawn, the others are taken away.
+
+    So no picture of an earlier answer stands beside a later one.
+    """
+    for name in among:
+        if name not in pictures:
+            (directory / f"{name}.svg").unlink(missing_ok=True)
+    return [write_whole(directory / f"{name}.svg", picture) for name, picture in pictures.items()]
 
 
 def why_unwritable(path: str | Path) -> str | None:

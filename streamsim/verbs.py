@@ -173,6 +173,10 @@ def predict(
     return predict_network(scenario, models, host=host, explain=explain)
 
 
+PICTURES = ("utilisation", "knee", "bounds")
+"""The plots that show what a prediction looks like."""
+
+
 def pictures(scenario: Scenario, profile: Profile, predicted: Result) -> dict[str, bytes]:
     """Return what a prediction looks like, as SVG by the names of the plots: how busy the circuit is, and its curve."""
     from streamsim.analysis import plots
@@ -188,7 +192,7 @@ def pictures(scenario: Scenario, profile: Profile, predicted: Result) -> dict[st
         knee=knee_of(case),
         scaling=scaling_of(case),
     )
-    return plots.draw_all(inputs, only=("utilisation", "knee", "bounds"))
+    return plots.draw_all(inputs, only=PICTURES)
 
 
 def bottleneck(scenario: Scenario, profile: Profile | None = None, *, host: HostProfile | None = None) -> Diagnosis:

@@ -31,7 +31,7 @@ from streamsim.analysis.plots.inputs import Inputs
 from streamsim.analysis.plots.style import FAINT, GRID, INK, PAPER, WORLDS
 from streamsim.analysis.wording import METRICS, NOTHING, format_interval, format_value, place_name
 from streamsim.circuit import Circuit, Station
-from streamsim.files import to_json, write_whole
+from streamsim.files import to_json, write_pictures, write_whole
 from streamsim.placement import are_cores
 from streamsim.result import Estimate
 from streamsim.units import format_bytes
@@ -103,11 +103,8 @@ def write_report(directory: str | Path, inputs: Inputs) -> list[Path]:
     documents["comparison.json"] = comparison
     written = [write_whole(directory / name, to_json(value)) for name, value in documents.items()]
     written.append(write_whole(directory / "comparison.md", to_markdown(comparison)))
-    written += [write_whole(directory / f"{name}.svg", svg) for name, svg in pictures.items()]
+    written += write_pictures(directory, pictures, plots.ALL)
     written.append(write_whole(directory / "report.html", to_html(inputs, comparison, pictures)))
-    for name in plots.ALL:
-        if name not in pictures:
-            (directory / f"{name}.svg").unlink(missing_ok=True)
     return written
 
 

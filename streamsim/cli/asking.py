@@ -71,7 +71,7 @@ def whatif(
     from streamsim.analysis.goal import Goal
     from streamsim.cli.output import say
     from streamsim.cli.progress import ProgressLine
-    from streamsim.files import to_json, write_whole
+    from streamsim.files import to_json, write_pictures, write_whole
 
     written = one_scenario(scenario, shell, set_)
     loads = [f"{path}={value}" for path, value in _loads(written, rate or []).items()]
@@ -91,8 +91,7 @@ def whatif(
             found = verifying.verify(found, loaded, models, progress=progress)
     file = write_whole(directory / "whatif.json", to_json(found))
     drawn = verbs.whatif_picture(loaded, found, models)
-    if drawn is not None:
-        write_whole(directory / "whatif.svg", drawn)
+    write_pictures(directory, {} if drawn is None else {"whatif": drawn}, ("whatif",))
     if json:
         say(to_json(found).decode(), end="")
     else:

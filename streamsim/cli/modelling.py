@@ -18,6 +18,7 @@ from streamsim.cli.options import (
     directory_of,
     one_scenario,
     profile_for,
+    reported,
     worker_count,
 )
 from streamsim.cli.output import example
@@ -95,7 +96,7 @@ def simulate(
     from streamsim.cli.failures import UsageError
     from streamsim.cli.progress import ProgressLine
     from streamsim.cli.tables import print_result
-    from streamsim.files import to_json, write_whole
+    from streamsim.files import to_json, write_pictures, write_whole
     from streamsim.loading import load
     from streamsim.simulating import simulate_result
     from streamsim.verbs import replayed
@@ -130,6 +131,7 @@ def simulate(
             progress=progress,
             replay=again,
         )
+    drawn: dict[str, bytes] = {}
     if curves is not None:
         from msgspec.structs import replace
 
@@ -137,7 +139,8 @@ def simulate(
 
         said = f"against time, from empty: {curves.replications} replications ({curves.engine}), drawn in transient.svg"
         result = replace(result, transient=curves, notes=(*result.notes, said))
-        write_whole(directory / "transient.svg", picture(loaded, result))
+        drawn = {"transient": picture(loaded, result)}
+    write_pictures(directory, drawn, () if reported(directory) else ["transient"])
     file = write_whole(directory / "simulated.json", to_json(result))
     print_result(result, json=json, written=file)
 
@@ -183,15 +186,14 @@ def predict(
     from streamsim import verbs
     from streamsim.cli.explaining import print_methods
     from streamsim.cli.tables import print_result
-    from streamsim.files import to_json, write_whole
+    from streamsim.files import to_json, write_pictures, write_whole
 
     loaded = one_scenario(scenario, shell, set_)
     models, directory = profile_for(loaded, profile, output), directory_of(loaded, output)
     result = verbs.predict(loaded, models, explain=True)
     file = write_whole(directory / "predicted.json", to_json(result))
-    if explain:
-        for name, picture in verbs.pictures(loaded, models, result).items():
-            write_whole(directory / f"{name}.svg", picture)
+    drawn = verbs.pictures(loaded, models, result) if explain else {}
+    write_pictures(directory, drawn, () if reported(directory) else verbs.PICTURES)
     print_result(result, json=json, written=file)
     if explain and not json:
         print_methods(result)

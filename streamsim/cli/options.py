@@ -109,6 +109,11 @@ def directory_of(scenario: Scenario, output: Path | None) -> Path:
     return writable(output if output is not None else Path("reports") / scenario.name)
 
 
+def reported(directory: Path) -> bool:
+    """Whether a report stands there: then its pictures are the report's."""
+    return (directory / "report.html").exists()
+
+
 def writable(directory: Path) -> Path:
     """Make a directory where there is none.
 

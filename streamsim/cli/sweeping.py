@@ -77,7 +77,7 @@ def sweep(
     from streamsim import sweeping
     from streamsim.cli.output import say
     from streamsim.cli.progress import ProgressLine
-    from streamsim.files import to_json, write_whole
+    from streamsim.files import to_json, write_pictures
 
     source = source_of(scenario, shell, "streamsim sweep scenarios/poisson.toml --set host.cores=1,2,4")
     sets = _sets(set_)
@@ -92,7 +92,7 @@ def sweep(
             progress=progress,
         )  # fmt: skip
     files = sweeping.write_sweep(found, directory)
-    files += [write_whole(directory / f"sweep-{name}.svg", image) for name, image in _plots(found).items()]
+    files += write_pictures(directory, _plots(found), [f"sweep-{metric}" for metric in _METRICS])
     if json:
         say(to_json(found).decode(), end="")
     else:
@@ -150,7 +150,8 @@ def _plots(found: Sweep) -> dict[str, bytes]:
             for metric in _METRICS:
                 estimates = [metrics(one)[metric] if one is not None else None for one in answers]
                 curves[metric].append(Curve(label, name, at, estimates))
-    return plots(curves, f"{axis} ({unit})" if unit else axis)
+    drawn = plots(curves, f"{axis} ({unit})" if unit else axis)
+    return {f"sweep-{metric}": picture for metric, picture in drawn.items()}
 
 
 def axis_of(values: list[Any]) -> tuple[dict[Any, Any], str]:

@@ -222,7 +222,15 @@ def test_predict_explains_which_method_answered_and_draws_the_knee(here: Path, r
     assert "as dataflow: one iteration is in 1, a 1, b 1 firings" in ran.out
     written = json.loads((here / "reports/paced/predicted.json").read_text())
     assert written["methods"]["circuit"]["exact"] is False  # a reader that sleeps must be woken first
-    assert {path.name for path in (here / "reports/paced").glob("*.svg")} == {"knee.svg", "utilisation.svg"}
+    pictures = {"knee.svg", "utilisation.svg"}
+    assert {path.name for path in (here / "reports/paced").glob("*.svg")} == pictures
+    (here / "reports/paced/mine.svg").touch()
+    (here / "reports/paced/report.html").touch()
+    run("predict", paced)  # they are the report's now
+    assert {path.name for path in (here / "reports/paced").glob("*.svg")} == {*pictures, "mine.svg"}
+    (here / "reports/paced/report.html").unlink()
+    run("predict", paced)
+    assert {path.name for path in (here / "reports/paced").glob("*.svg")} == {"mine.svg"}
 
 
 def test_any_model_of_theory_is_asked_with_numbers_of_ones_own(run: Run) -> None:
