@@ -1,7 +1,7 @@
 """How much of its time a server gives to whoever asks: a fortieth while data flows, all while there is none.
 
 >>> allowance = Allowance(now=0.0)
->>> allowance.take(0.0, 0.020)  # a burst is allowed
+>>> allowance.take(0.0, 0.005)  # a burst is allowed
 >>> allowance.patience_s(0.0, since=0.0), allowance.patience_s(0.003, since=0.0)
 (0.001, None)
 >>> round(allowance.wait_s(allowance.left(0.0)), 6)
@@ -16,8 +16,8 @@ from __future__ import annotations
 from time import monotonic
 
 _SHARE = 40.0
-_MOST_CREDIT_S = 20e-3
-"""So much may be saved up: a few thousand requests a second are answered at once, for a little while."""
+_MOST_CREDIT_S = 5e-3
+"""So much may be saved up: two hundred plain questions are answered at once."""
 _MOST_DEBT_S = 1e-3
 """So much a slice may cost at most: the first one loads libraries, which nobody is to be punished for."""
 _SILENT_S = 2e-3
@@ -36,9 +36,9 @@ class Allowance:
         self._at = now
         return self._credit_s
 
-    def take(self, now: float, spent_s: float) -> None:
-        """Charge what commands have taken."""
-        self._credit_s = max(-_MOST_DEBT_S, self.left(now) - spent_s)
+    def take(self, now: float, spent_s: float, *, plain: bool = True) -> None:
+        """Charge what commands have taken; what is more than a plain question slows the data behind it as much."""
+        self._credit_s = max(-_MOST_DEBT_S, self.left(now) - (spent_s if plain else 2 * spent_s))
 
     @staticmethod
     def wait_s(left: float) -> float:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _signal: Any = sys.modules.get("_signal") or __import__("signal")  # as in worker/loop.py
 
-_EVERY_S = 0.5e-3
+_EVERY_S = 0.7e-3
 _RELAX_S = 5e-3
 """After so long without a request nothing looks for one until the kernel says so."""
 
@@ -330,7 +330,7 @@ class Attention:
         left = self._allowance.left(now)
         if served := left > 0 and self.endpoint.serve():
             after = monotonic()
-            self._allowance.take(after, after - now)
+            self._allowance.take(after, after - now, plain=self.endpoint.plain)
             self.note()
             now = after
             left = self._allowance.left(after)
@@ -364,7 +364,7 @@ class Attention:
         now = monotonic()
         self.endpoint.serve()
         after = monotonic()
-        self._allowance.take(after, after - now)
+        self._allowance.take(after, after - now, plain=self.endpoint.plain)
         self.note()
 
     def _patience(self, since: float) -> tuple[float | None, bool]:
