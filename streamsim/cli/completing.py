@@ -75,9 +75,7 @@ def _asked(context: typer.Context, question: Callable[[Server], list[str]]) -> l
 
 
 def _methods(server: Server) -> list[str]:
-    from streamsim.real.control.reach import AMONG_SERVERS
-
-    return [name for method in server.document()["methods"] if (name := str(method["name"])) not in AMONG_SERVERS]
+    return [str(method["name"]) for method in server.document()["methods"]]
 
 
 def _values(server: Server) -> list[str]:
@@ -85,11 +83,6 @@ def _values(server: Server) -> list[str]:
 
 
 def _takes(server: Server, action: str) -> list[str]:
-    from streamsim.real.control.tools import SYSTEM
-
-    if action == "set":
-        own = server.call("adjustable") if server.entry.socket is not None else []
-        return [f"{name}=" for name in (*own, *SYSTEM)]
     for method in server.document()["methods"]:
         if method["name"] == action:
             return [f"{one['name']}=" for one in method["params"]]

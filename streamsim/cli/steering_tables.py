@@ -134,23 +134,16 @@ def print_api(server: Server, *, json: bool) -> None:
     import msgspec
 
     from streamsim.cli.tables import plain_table
-    from streamsim.real.control.reach import AMONG_SERVERS
-    from streamsim.real.control.tools import SYSTEM
 
     document = server.document()
     if json:
         say(msgspec.json.encode(document).decode())
         return
-    free = [*server.call("adjustable"), *SYSTEM] if server.entry.socket is not None else []
     info = document["info"]
     say(f"{info['title']}: {info['description'].partition(chr(10))[0]}\n")
     table = plain_table("method", "takes", "what it does")
     for method in document["methods"]:
-        if method["name"] in AMONG_SERVERS:
-            continue
         takes = ", ".join(f"{one['name']}{'' if one['required'] else '?'}" for one in method["params"])
-        if takes == "…?":  # any: of these
-            takes = ", ".join(f"{name}?" for name in free)
         table.add_row(method["name"], takes, method["summary"])
     show(table)
     say("")

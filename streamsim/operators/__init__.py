@@ -185,7 +185,11 @@ def adjustable(name: str) -> tuple[str, ...]:
     >>> adjustable("sample"), adjustable("group")
     (('every', 'probability'), ())
     """
-    kind = find(name)
+    return adjustable_of(find(name))
+
+
+def adjustable_of(kind: type[Base]) -> tuple[str, ...]:
+    """Return the parameters of an operator that may change while it runs."""
     if kind.adjustable is not None:
         return tuple(kind.adjustable)
     free = kind.traits.state == "none" and not kind.traits.source

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 
 from streamsim import operators
 from streamsim.errors import ScenarioError, StreamsimError
 from streamsim.operators.base import Operator, control, readable
 from streamsim.real.control.api import Api, readings
-from streamsim.real.control.faculties import Faculties, make_api
+from streamsim.real.control.faculties import AMONG_SERVERS, Faculties, make_api
 from streamsim.real.control.rpc import BadParameters, NoMethod
 from streamsim.real.control.runs import ServerEntry
 from streamsim.real.control.tools import System
@@ -27,7 +28,15 @@ def api_of(name: str, parameters: dict[str, Any] | None = None) -> tuple[Api, An
     spec = {"operator": name, "name": name, "format": "lines"}
     endpoint = SimpleNamespace(requests=0, api=None)
     attention: Any = SimpleNamespace(
-        spec=spec, paused=False, bytes_in=0, bytes_out=0, chunks=0, unwritten=0, appointments=[], endpoint=endpoint
+        spec=spec,
+        paused=False,
+        bytes_in=0,
+        bytes_out=0,
+        chunks=0,
+        unwritten=0,
+        appointments=[],
+        endpoint=endpoint,
+        started=0.0,
     )
     holder = SimpleNamespace(operator=operators.create(name, parameters or first_parameters(name)))
     endpoint.api = make_api(attention, holder)
@@ -61,24 +70,39 @@ def test_every_operator_publishes_a_valid_openrpc_document(name: str) -> None:
     document = json.loads(json.dumps(api.document()))
     jsonschema.Draft7Validator(META).validate(document)
     methods = {method["name"]: method for method in document["methods"]}
-    assert set(methods) >= COMMON
+    assert set(methods) >= COMMON and not set(methods) & AMONG_SERVERS
+    assert {one["name"] for one in methods["set"]["params"]} == set(operators.adjustable(name))
     assert all(method["summary"].endswith(".") for method in methods.values())
     state = document["components"]["schemas"]["State"]
     assert set(state["properties"]) == set(readings(operators.create(name, first_parameters(name))))
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_the_state_is_what_the_document_says(name: str) -> None:
+def test_answers_are_what_the_document_says(name: str) -> None:
     api, _ = api_of(name)
     document = api.document()
-    schema = {**document["components"]["schemas"]["State"], "components": document["components"]}
-    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(api.call("state", {}))))
+    for method in document["methods"]:
+        if method["name"] in ("state", "metrics", "parameters", "adjustable"):
+            schema = {**method["result"]["schema"], "components": document["components"]}
+            answer = json.loads(msgspec.json.encode(api.call(method["name"], {})))
+            jsonschema.Draft202012Validator(schema).validate(answer)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_an_operator_has_can_be_set_as_the_document_says(name: str) -> None:
+    api, _ = api_of(name)
+    values = api.call("parameters", {})
+    for one in next(method for method in api.document()["methods"] if method["name"] == "set")["params"]:
+        if values[one["name"]] is not None:
+            value = json.loads(msgspec.json.encode(values[one["name"]]))
+            jsonschema.Draft202012Validator(one["schema"]).validate(value)
 
 
 def test_what_the_system_offers_for_a_command_is_a_valid_document_too() -> None:
     entry = ServerEntry(name="sort", kind="command", program="sort", pid=1, started="1")
     document = Api("sort", System(entry), lambda: System(entry)).document()
     jsonschema.Draft7Validator(META).validate(json.loads(json.dumps(document)))
+    assert "cpu_s" in document["components"]["schemas"]["Usage"]["properties"]
 
 
 def test_the_meta_schema_refuses_a_document_without_methods() -> None:

@@ -3,7 +3,8 @@
 ============  ====================================================================================
 file          what it holds
 ============  ====================================================================================
-``api``       methods and typed state of a server, from type hints and docstrings; its OpenRPC document
+``api``       methods and typed state of a server, from type hints and docstrings
+``openrpc``   the document that says so
 ``rpc``       JSON-RPC 2.0: one request in, one reply out
 ``endpoint``  the socket: many clients, bounded memory and time, JSON-RPC lines and a little HTTP
 ``attention`` reading and writing pipes while listening for commands

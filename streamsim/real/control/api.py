@@ -1,7 +1,7 @@
 """The API of a server: which methods it has, what they take and give, and the document that says so.
 
 Everything comes from type hints and docstrings: methods marked `control` can be called, methods marked `readable`
-(without parameters) are the state. The document is OpenRPC 1.3.2, https://spec.open-rpc.org.
+(without parameters) are the state.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 
 from streamsim.errors import nearest
+from streamsim.operators import adjustable_of
+from streamsim.operators.base import Base
+from streamsim.real.control import openrpc
+from streamsim.real.control.answers import Metrics
 from streamsim.real.control.basics import marked, readings
 from streamsim.real.control.rpc import BadParameters, NoMethod
 
 DISCOVER = "rpc.discover"
-VERSION = "1"
-"""Of the common methods."""
 _LONGEST = 60
 """Characters that are shown of a parameter that does not fit."""
 
@@ -29,11 +31,18 @@ _LONGEST = 60
 class Method:
     """A method that can be called: its parameters are checked against its type hints.
 
-    It is called of what ``owner`` returns then, which is of the kind that ``function`` was taken from.
+    It is called of what ``owner`` returns then, which is of the kind that ``function`` was taken from. ``returns`` and
+    ``rest``: what it gives, and what it takes beside what it names, where the type hints do not say that.
     """
 
-    def __init__(self, owner: Callable[[], object], function: Callable[..., Any], returns: Any = None) -> None:
-        hints = typing.get_type_hints(function, localns={"Any": Any})  # basics.py loads no typing
+    def __init__(
+        self,
+        owner: Callable[[], object],
+        function: Callable[..., Any],
+        returns: Any = None,
+        rest: type[msgspec.Struct] | None = None,
+    ) -> None:
+        hints = typing.get_type_hints(function, localns={"Any": Any, "Metrics": Metrics})  # basics.py loads no typing
         self.name = function.__name__
         self._owner = owner
         self.doc = inspect.getdoc(function) or ""
@@ -52,6 +61,10 @@ class Method:
         """Whether it cannot be called without parameters."""
         self.names = tuple(field[0] for field in fields)
         self.parameters = msgspec.defstruct(f"{self.name}_parameters", fields, forbid_unknown_fields=not self.rest)
+        self.takes = rest if rest is not None and self.rest else self.parameters
+        """What the document says that it takes."""
+        self.among_servers = getattr(function, "__among_servers__", False)
+        """Whether servers call it of each other, and nobody else does."""
 
     def named(self, given: dict[str, Any] | list[Any]) -> dict[str, Any]:
         """Return parameters by name that were given by name or by position."""
@@ -84,8 +97,8 @@ class Api:
 
     ``common`` has the methods that all servers have; ``operator`` returns the operator of the moment, whose `control`
     methods come beside them and whose `readable` methods are the fields of what ``state`` answers. ``description``:
-    what the document says of it all; empty: what the operator says of itself. ``done`` is told of every call that
-    succeeded, and of the core-seconds that it took.
+    what the document says of it all; empty: what the operator says of itself. ``done`` is told of every call of
+    somebody outside that succeeded, and of the core-seconds that it took.
     """
 
     def __init__(
@@ -109,19 +122,28 @@ class Api:
         operator = self._operator()
         if self._of is not type(operator):
             self._of, self._document = type(operator), None
-            fields = [(name, _returned(method)) for name, method in readings(operator).items()]
-            state = msgspec.defstruct("State", fields)
+            returns, rest = self._of_the_operator(operator)
             self._methods = {}
             owners: tuple[Callable[[], object], ...] = (lambda: self._common, self._operator)
             for owner in owners:
-                for function in marked(owner(), "__control__").values():
-                    method = Method(owner, function, state if function.__name__ == "state" else None)
-                    self._methods.setdefault(method.name, method)
+                for name, function in marked(owner(), "__control__").items():
+                    self._methods.setdefault(name, Method(owner, function, returns.get(name), rest))
         return self._methods
 
+    @staticmethod
+    def _of_the_operator(operator: object) -> tuple[dict[str, Any], type[msgspec.Struct] | None]:
+        """Return what the common methods give that depends on the operator, and what ``set`` takes."""
+        fields = [(name, _returned(method)) for name, method in readings(operator).items()]
+        returns = {"state": msgspec.defstruct("State", fields)}
+        if not isinstance(operator, Base):
+            return returns, None
+        free = adjustable_of(type(operator))
+        returns |= dict.fromkeys(("parameters", "set"), openrpc.values(operator.parameters))
+        return returns, openrpc.settings(one for one in operator.parameters if one.name in free)
+
     def names(self) -> tuple[str, ...]:
-        """Return which methods there are."""
-        return tuple(self.methods)
+        """Return which methods anybody may call."""
+        return tuple(name for name, method in self.methods.items() if not method.among_servers)
 
     def call(self, name: str, given: dict[str, Any] | list[Any]) -> Any:
         """Call a method; raises `NoMethod`, `BadParameters`, or what the method raises."""
@@ -132,49 +154,17 @@ class Api:
         if method is None:
             raise NoMethod(f"there is no method {name!r}{nearest(name, self.methods)} ({DISCOVER} lists them)")
         result = method.call(given)
-        if self._done is not None:
+        if self._done is not None and not method.among_servers:
             self._done(name, method.named(given), thread_time() - since)
         return result
 
     def document(self) -> dict[str, Any]:
         """Return the OpenRPC document of the API; the same object until an operator of another kind is there."""
-        methods = list(self.methods.values())
+        methods = [method for method in self.methods.values() if not method.among_servers]
         if self._document is None:
-            self._document = self._described(methods)
+            about = self._description or inspect.cleandoc(type(self._operator()).__doc__ or "")
+            self._document = openrpc.document(self.title, about, methods)
         return self._document
-
-    def _about(self) -> str:
-        return self._description or inspect.cleandoc(self._of.__doc__ or "")
-
-    def _described(self, methods: list[Method]) -> dict[str, Any]:
-        types = [method.parameters for method in methods] + [method.returns for method in methods]
-        schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-        described = []
-        for number, method in enumerate(methods):
-            shape = components.pop(method.parameters.__name__)
-            required = shape.get("required", [])
-            parameters = [
-                {"name": name, "required": name in required, "schema": shape["properties"][name]}
-                for name in method.names
-            ]
-            if method.rest:
-                parameters.append({"name": "…", "required": False, "schema": True})
-            described.append(
-                {
-                    "name": method.name,
-                    "summary": method.doc.partition("\n")[0],
-                    "description": method.doc,
-                    "paramStructure": "by-name" if method.rest else "either",
-                    "params": parameters,
-                    "result": {"name": "result", "schema": schemas[len(methods) + number]},
-                }
-            )
-        return {
-            "openrpc": "1.3.2",
-            "info": {"title": self.title, "description": self._about(), "version": VERSION},
-            "methods": described,
-            "components": {"schemas": components},
-        }
 
 
 def _what_is_wrong(error: msgspec.ValidationError, given: dict[str, Any]) -> str:

@@ -10,10 +10,13 @@ from streamsim.operators.base import control
 TYPE_CHECKING = False  # see operators/base.py
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
+    from streamsim.real.control.answers import Metrics
     from streamsim.real.control.attention import Attention
     from streamsim.real.control.sharing import Share
+
+    Marked = TypeVar("Marked", bound=Callable[..., Any])
 
 
 class Basics:
@@ -40,7 +43,7 @@ class Basics:
         return {name: read() for name, read in readings(self._holder.operator).items()}
 
     @control
-    def metrics(self) -> dict[str, int | float | str | bool]:
+    def metrics(self) -> Metrics:
         """Return what has moved, and what the server is doing: counters, times (s), sizes (bytes)."""
         attention, operator = self._attention, self._holder.operator
         return {
@@ -62,6 +65,12 @@ class Basics:
     def parameters(self) -> dict[str, Any]:
         """Return the operator's parameters, durations in seconds and sizes in bytes."""
         return dict(self._holder.operator.values)
+
+
+def among_servers(method: Marked) -> Marked:
+    """Mark a method that servers, and the runner, call of each other to do what somebody asked for."""
+    method.__among_servers__ = True  # type: ignore[attr-defined]  # functions take attributes
+    return control(method)
 
 
 def marked(owner: object, mark: str) -> dict[str, Callable[..., Any]]:

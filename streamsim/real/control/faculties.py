@@ -14,19 +14,14 @@ from streamsim.errors import CommandError, ControlError, nearest
 from streamsim.operators.base import ByteOperator, PortedOperator, control
 from streamsim.real.control.api import Api
 from streamsim.real.control.attention import Attention
-from streamsim.real.control.basics import Basics
-from streamsim.real.control.keys import METHODS as MOVES
+from streamsim.real.control.basics import Basics, among_servers
 from streamsim.real.control.keys import Keys
 from streamsim.real.control.own_files import bytes_of, stat_own, write_new
-from streamsim.real.control.positions import UNRECORDED, Positions, counts
+from streamsim.real.control.positions import Positions, counts
 from streamsim.real.control.sharing import Share
 
-_UNRECORDED = (
-    *("state", "metrics", "parameters", "adjustable", "snapshot", "rpc.discover"),
-    *("turn", *MOVES),
-    *UNRECORDED,
-)
-"""Methods that leave a server as it was, do something later, or move keys between servers."""
+_UNRECORDED = ("state", "metrics", "parameters", "adjustable", "snapshot", "at")
+"""Methods that leave a server as it was: what `at` brings about is recorded where it happens."""
 
 
 def make_api(attention: Attention | Share, holder: Any, since: float | None = None) -> Api:
@@ -134,7 +129,7 @@ class Faculties(Basics, Positions, Keys):
         self._spec["operator"] = operator
         return dict(self._holder.operator.values)
 
-    @control
+    @among_servers
     def turn(self, descriptor: int, file: str, station: str, parameters: dict[str, Any]) -> bool:
         """Write into another pipe from the next record on, so that who reads the one there is comes to its end.
 
@@ -200,3 +195,9 @@ class Faculties(Basics, Positions, Keys):
     def _place(self, operator: Any) -> None:
         self._stay()
         self._holder.operator = operator
+
+
+AMONG_SERVERS = frozenset(
+    name for name in dir(Faculties) if getattr(getattr(Faculties, name), "__among_servers__", False)
+)
+"""What servers, and the runner, call of each other to do what somebody asked for; nobody else does."""

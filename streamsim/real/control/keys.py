@@ -16,13 +16,11 @@ from zlib import crc32
 import msgspec
 
 from streamsim.errors import ControlError
-from streamsim.operators.base import control
+from streamsim.real.control.basics import among_servers
 from streamsim.real.control.own_files import bytes_of, stat_own, write_new
 
 DONE = "done"
 """In the directory of a move: it is to be done."""
-
-METHODS = ("get_ready", "hand_over", "take_over", "agree", "settle")
 
 
 class Move(msgspec.Struct):
@@ -44,7 +42,7 @@ class Keys(ABC):
     loading_s: float
     """How long it took (core-seconds) to load what commands need, until that is written down with one."""
 
-    @control
+    @among_servers
     def get_ready(self, keys: bool) -> float:
         """Load what a move needs while data flows; returns how long that took (core-seconds), 0 where it was there.
 
@@ -58,7 +56,7 @@ class Keys(ABC):
         loading_s, self.loading_s = self.loading_s, 0.0
         return loading_s
 
-    @control
+    @among_servers
     def hand_over(self, place: int, among: int, directory: str) -> list[int]:
         """Offer the keys that another of so many servers is to have: one file for each of them, named by its place.
 
@@ -80,7 +78,7 @@ class Keys(ABC):
         self._move = Move(directory, [key for part in parts for key in part])
         return [len(part) for part in parts]
 
-    @control
+    @among_servers
     def take_over(self, file: str) -> int:
         """Take the keys that another server offers in a file; returns how many."""
         from pickle import loads
@@ -94,13 +92,13 @@ class Keys(ABC):
         self._move.come.update(part)
         return len(part)
 
-    @control
+    @among_servers
     def agree(self, directory: str, parameters: dict[str, Any]) -> bool:
         """Set these parameters together with a move of keys, when it is done."""
         self._move = Move(directory, parameters=parameters)
         return True
 
-    @control
+    @among_servers
     def settle(self) -> bool:
         """Do this server's part of a move that is to be done, forget that of one that is not; returns which it was."""
         move, self._move = self._move, None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from streamsim.real.control.reach import AMONG_SERVERS
-
 
 def openapi(title: str, documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a gateway, from the OpenRPC documents of its stations.
@@ -26,8 +24,6 @@ def openapi(title: str, documents: Mapping[str, Mapping[str, Any]]) -> dict[str,
         summary = f"State, metrics and parameters of {station}."
         paths[f"/stations/{station}"] = {"get": _operation(station, summary, _ANYTHING)}
         for method in document["methods"]:
-            if method["name"] in AMONG_SERVERS:
-                continue
             operation = _operation(
                 f"{station}.{method['name']}", method["summary"], _moved(method["result"]["schema"], prefix)
             )
@@ -62,12 +58,11 @@ def _operation(name: str, summary: str, schema: Any, media: str = "application/j
 
 
 def _body(method: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    named = [one for one in method["params"] if one["name"] != "…"]
     return {
         "type": "object",
-        "properties": {one["name"]: _moved(one["schema"], prefix) for one in named},
-        "required": [one["name"] for one in named if one["required"]],
-        "additionalProperties": len(named) < len(method["params"]),
+        "properties": {one["name"]: _moved(one["schema"], prefix) for one in method["params"]},
+        "required": [one["name"] for one in method["params"] if one["required"]],
+        "additionalProperties": False,
     }
 
 

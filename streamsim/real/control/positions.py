@@ -11,14 +11,12 @@ from streamsim.operators.base import PortedOperator, control
 from streamsim.real.control import markers
 from streamsim.real.control.appointments import Appointment, Departure
 from streamsim.real.control.attention import Attention
+from streamsim.real.control.basics import among_servers
 from streamsim.real.control.sharing import Share
 
 if TYPE_CHECKING:
     from streamsim.real.control.downstream import Step
     from streamsim.real.control.runs import RunEntry
-
-UNRECORDED = ("at", "expect_marker", "forget_marker")
-"""Methods that leave a server as it was: what they bring about is recorded where it happens."""
 
 
 def counts(operator: Any) -> bool:
@@ -54,8 +52,8 @@ class Positions:
         operator = self._holder.operator
         if operator.traits.source:
             raise CommandError(f"{self.station!r} reads nothing: name the record at a station behind it")
-        if station is None and (method in UNRECORDED or method not in self._attention.endpoint.api.names()):
-            raise CommandError(f"{method!r} cannot be done at a position")
+        if station is None:
+            self._check_known(method)
         unit: Literal["record", "byte"] = "record" if record is not None else "byte"
         number = record if record is not None else byte or 0
         operator.counting = operator.counting or self._attention.bytes_in == 0
@@ -116,7 +114,7 @@ class Positions:
         with Client(path) as client:
             client.call(name, parameters)
 
-    @control
+    @among_servers
     def expect_marker(
         self,
         marker: str,
@@ -134,15 +132,15 @@ class Positions:
         ports = [port for port in self._ports(inputs) if port not in closed]
         if method is None:
             self._check_passing()
-        elif method in UNRECORDED or method not in self._attention.endpoint.api.names():
-            raise CommandError(f"{method!r} cannot be done at a position")
+        else:
+            self._check_known(method)
         self._check_several(ports, start)
         self._attention.appointments.append(
             markers.Awaited(bytes.fromhex(marker), start, ports, outputs, method, parameters)
         )
         return len(ports) > 1
 
-    @control
+    @among_servers
     def forget_marker(self, marker: str) -> bool:
         """Look for a marker no more, which has not set out. Returns whether it was expected."""
         waiting = self._attention.appointments
@@ -150,6 +148,10 @@ class Positions:
         for one in found:
             waiting.remove(one)
         return bool(found)
+
+    def _check_known(self, method: str) -> None:
+        if method == "at" or method not in self._attention.endpoint.api.names():
+            raise CommandError(f"{method!r} cannot be done at a position")
 
     def _ports(self, inputs: list[int]) -> list[int]:
         """Return the places of these descriptors among the inputs."""

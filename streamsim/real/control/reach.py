@@ -9,14 +9,11 @@ from typing import Any
 from streamsim.errors import ControlError
 from streamsim.real.control.api import Api
 from streamsim.real.control.client import Client, refusal
-from streamsim.real.control.keys import METHODS as MOVES
+from streamsim.real.control.faculties import AMONG_SERVERS
 from streamsim.real.control.recording import note
 from streamsim.real.control.rpc import INVALID_PARAMETERS, NO_METHOD, BadParameters
 from streamsim.real.control.runs import RunEntry, ServerEntry, alive, directory_of
 from streamsim.real.control.tools import SYSTEM, System
-
-AMONG_SERVERS = ("expect_marker", "forget_marker", "turn", *MOVES)
-"""Methods that servers and the runner call to do what somebody asked for; nobody calls them alone."""
 
 _CHANGES = ("pause", "resume", "set")
 """What changes a Unix command, and is written down."""
@@ -43,7 +40,7 @@ class Server:
             self._client = Client(path, timeout_s=timeout_s)
 
     def ask(self, method: str, parameters: dict[str, Any] | None = None) -> Any:
-        """Call a method for somebody outside, who does not get at what servers do `AMONG_SERVERS`."""
+        """Call a method for somebody outside, who does not get at what servers ask of each other."""
         if method in AMONG_SERVERS:
             raise refusal(f"servers call {method!r} of each other; nobody else does", NO_METHOD)
         return self.call(method, parameters)
@@ -98,11 +95,17 @@ class Server:
         return {**own, **self._system.call("parameters", {})}
 
     def document(self) -> dict[str, Any]:
-        """Return the OpenRPC document of its API."""
-        found = (
-            self._client.call(f"{self._prefix}rpc.discover") if self._client is not None else self._system.document()
-        )
-        return dict(found)
+        """Return the OpenRPC document of its API; what the system sets stands among what a server of ours does."""
+        system = self._system.document()
+        if self._client is None:
+            return system
+        document: dict[str, Any] = self._client.call(f"{self._prefix}rpc.discover")
+        own, other = ({method["name"]: method for method in one["methods"]} for one in (document, system))
+        own["set"]["params"] += other["set"]["params"]
+        values, others = (one["components"]["schemas"]["Parameters"] for one in (document, system))
+        values["properties"] |= others["properties"]
+        values["required"] += others["required"]
+        return document
 
     def __enter__(self) -> Server:
         return self

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from streamsim.errors import ControlError, ScenarioError
 from streamsim.operators.base import control, readable
@@ -31,6 +31,27 @@ _LARGEST_PIPE = 1 << 31
 _CORES = os.sysconf("SC_NPROCESSORS_CONF")
 
 _STATES = {"R": "running", "S": "sleeping", "D": "waiting for a disk", "T": "stopped", "Z": "ended"}
+
+
+class Usage(TypedDict):
+    """What the kernel knows of a process: bytes, system calls, CPU time (s)."""
+
+    station: str
+    program: str
+    pid: int
+    bytes_in: int
+    bytes_out: int
+    reads: int
+    writes: int
+    cpu_s: float
+
+
+class Parameters(TypedDict):
+    """What the system lets one set: the niceness, the numbers of the cores, the bytes that each input pipe holds."""
+
+    niceness: int
+    cores: list[int]
+    pipe: dict[str, int]
 
 
 class Busy(ControlError):
@@ -64,7 +85,7 @@ class System:
         return {"process": self.process()}
 
     @control
-    def metrics(self) -> dict[str, int | float | str]:
+    def metrics(self) -> Usage:
         """Return what it has read and written (bytes, system calls) and its CPU time (s)."""
         self._check()
         counts = dict(line.split(": ") for line in self._read("io").splitlines())
@@ -82,7 +103,7 @@ class System:
         }
 
     @control
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Parameters:
         """Return its niceness, the cores that it may use, and the capacities of its input pipes (bytes)."""
         self._check()
         pid = self._server.pid
@@ -99,7 +120,7 @@ class System:
     @control
     def set(
         self, niceness: int | None = None, cores: list[int] | int | str | None = None, pipe: int | str | None = None
-    ) -> dict[str, Any]:
+    ) -> Parameters:
         """Change the niceness (-20 to 19), the cores (0, '0,1', '0-3'), or how much each input pipe holds ('1 MiB')."""
         self.verify(niceness, cores, pipe)
         before = self.parameters()
