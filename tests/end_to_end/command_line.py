@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from tests.patience import PATIENCE_S
+
 SCENARIO = """
 title = "Count what is even [or not]"
 
@@ -42,7 +44,7 @@ Run = Callable[..., Ran]
 def streamsim(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     call = [sys.executable, "-m", "streamsim", *words]
-    return subprocess.run(call, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(call, capture_output=True, text=True, timeout=PATIENCE_S, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
 def one_line(text: str) -> str:

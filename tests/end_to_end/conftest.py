@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from streamsim.cli import outcome
+from streamsim.real import halted
 from tests.end_to_end.command_line import SCENARIO, Ran, Run, streamsim
 from tests.end_to_end.processes import remember
 
@@ -15,6 +17,12 @@ from tests.end_to_end.processes import remember
 def _what_others_left() -> None:
     """Let a test answer for its own processes only, in whatever order the tests run."""
     remember()
+
+
+@pytest.fixture(autouse=True)
+def _a_machine_that_may_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no run of these tests say, or be done again, because this machine had no time for its runner."""
+    monkeypatch.setattr(halted, "_GAP_S", inf)
 
 
 @pytest.fixture

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any
 
 from streamsim.real.children import descendants
 
@@ -27,16 +24,6 @@ def no_children() -> bool:
     """
     ours = getattr(resource_tracker._resource_tracker, "_pid", None)
     return not [pid for pid, born in descendants([os.getpid()]).items() if pid != ours and _standing.get(pid) != born]
-
-
-def until(happens: Callable[[], Any]) -> bool:
-    """Wait for something that is bound to happen; False if it has not within ten seconds."""
-    deadline = time.monotonic() + 10
-    while not happens():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def lives(pid: int, born: str) -> bool:

@@ -1,4 +1,4 @@
-"""Runs to steer: a small circuit, started as a process of its own, and clients connected to its servers."""
+"""Runs to steer: circuits that cannot end before the test lets them, and clients connected to their servers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, ClassVar
 
 from streamsim.errors import ControlError
+from streamsim.policies.base import Command, Observation, Policy
 from streamsim.real.control import runs
 from streamsim.real.control.reach import Server
 from streamsim.real.control.runs import RunEntry
+from tests.patience import PATIENCE_S, until
 
-NUMBERS = """
+HELD = "sh -c 'seq 15000; cat hold; seq 15001 30000'"
+"""Half of the numbers at once, the others when the test lets the run end: `hold` is a named pipe that it makes."""
+
+AT_ONCE = "seq 30000"
+"""The same numbers without waiting for anybody, for a run that nobody steers."""
+
+FED = "cat hold"
+"""What the test gives by `feed`, and nothing else."""
+
+NUMBERS = f"""
 name = "numbers"
 [sources.make]
-operator = "generate"
-count = 30000
-rate = "20000 records/s"
+command = "{HELD}"
 [stations.keep]
 operator = "filter"
 where = "int(record) % 7 == 0"
@@ -30,33 +39,95 @@ command = "cat"
 """
 
 
+def numbers(first: int, last: int) -> bytes:
+    """Return what ``seq FIRST LAST`` prints."""
+    return b"".join(b"%d\n" % number for number in range(first, last + 1))
+
+
 @contextmanager
 def running(
     directory: Path, text: str, *arguments: str, status: int = 0
 ) -> Iterator[tuple[subprocess.Popen[bytes], RunEntry]]:
+    """Run a circuit; who waits in it for the end of the named pipe `hold` gets that when the block ends."""
     (directory / "numbers.toml").write_text(text)
+    if not (directory / "hold").exists():
+        os.mkfifo(directory / "hold")
     command = [sys.executable, "-m", "streamsim", "run", str(directory / "numbers.toml"), *arguments]
     environment = {**os.environ, "TMPDIR": str(directory)}
     with open(directory / "out", "wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE)
     try:
-        until = time.monotonic() + 20
-        while not runs.runs():
-            assert time.monotonic() < until
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            time.sleep(0.005)
+        assert until(lambda: runs.runs() or process.poll() is not None)
+        assert process.poll() is None, process.stderr and process.stderr.read()
         yield process, runs.find("numbers")
-        assert process.wait(30) == status, process.stderr and process.stderr.read()
+        assert until(lambda: let_go(directory) and process.poll() is not None)
+        assert process.returncode == status, process.stderr and process.stderr.read()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_S)
+
+
+def let_go(directory: Path) -> bool:
+    """End what reads `hold` now, if anything does; whoever has yet to open it needs another call."""
+    with suppress(OSError):  # nobody reads it
+        os.close(os.open(directory / "hold", os.O_WRONLY | os.O_NONBLOCK))
+    return True
+
+
+@contextmanager
+def feed(directory: Path) -> Iterator[BinaryIO]:
+    """Write what a run reads from `hold`, piece by piece; when the block ends there is no more."""
+    with open(directory / "hold", "wb", buffering=0) as hold:
+        yield hold
+
+
+class Witness(Policy, frozen=True, kw_only=True):
+    """A controller that changes nothing, and lets the source of its run end once what the test waits for is seen.
+
+    Controllers take turns: what one that was asked before has decided has been done, or has stopped it.
+    """
+
+    file: str
+    satisfied: ClassVar[Callable[[Observation], object]] = bool
+
+    def watched(self) -> tuple[str, ...]:
+        return ("keep",)
+
+    def decide(self, memory: None, seen: Observation) -> tuple[None, tuple[Command, ...]]:
+        if type(self).satisfied(seen):
+            Path(self.file).touch()
+        return memory, ()
+
+
+def witness(directory: Path) -> dict[str, str]:
+    """Return the section of a scenario that has a `Witness` in it."""
+    return {"policy": f"{__name__}:Witness", "period": "20 ms", "file": str(directory / "seen")}
+
+
+def without_end(directory: Path) -> str:
+    """Return a command that prints lines of 100 bytes until a `witness` has seen what it waits for."""
+    return f"sh -c 'until [ -e {directory / 'seen'} ]; do seq -f %099.0f 100; done'"
 
 
 def connected(run: RunEntry, name: str) -> Server:
-    until = time.monotonic() + 20
-    while True:
-        try:
-            return Server(run, run.server(name))
-        except ControlError:
-            assert time.monotonic() < until
-            time.sleep(0.005)
+    found: list[Server] = []
+
+    def connects() -> bool:
+        with suppress(ControlError):
+            found.append(Server(run, run.server(name)))
+        return bool(found)
+
+    assert until(connects), f"{name} does not listen"
+    return found[0]
+
+
+def until_full(server: Server) -> None:
+    """Wait until what this server writes finds no room: the same bytes wait to be written, twice."""
+    seen = [(0, 0)]
+
+    def blocked() -> bool:
+        found = server.call("metrics")
+        seen.append((found["unwritten_bytes"], found["bytes_out"]))
+        return seen[-1] == seen[-2] and seen[-1][0] > 0 and seen[-1][1] > 4096
+
+    assert until(blocked)

@@ -14,6 +14,7 @@ import pytest
 from streamsim import verbs
 from streamsim.cli.output import warn
 from tests.end_to_end.command_line import Run, one_line, streamsim
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -65,18 +66,18 @@ def test_a_missing_scenario_is_not_taken_for_another_toml_file(here: Path, run: 
 @pytest.mark.parametrize("words", ["check parity.toml", "run parity.toml", "--help", "op count"])
 def test_a_closed_standard_output_is_refused_before_anything_runs(words: str, here: Path) -> None:
     script = f"exec {sys.executable} -m streamsim {words} <parity.toml >&-"
-    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert ran.returncode == 2
     assert one_line(ran.stderr) == "streamsim: standard output is closed; '> /dev/null' throws it away"
 
 
 def test_closed_standard_input_and_error_are_no_files_of_the_run(here: Path) -> None:
     script = f"exec {sys.executable} -m streamsim run parity.toml <&- 2>&-"
-    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert ran.returncode == 0
     assert [line.split() for line in ran.stdout.splitlines()] == [["10000", "0"], ["10000", "1"]]
     script = f"{sys.executable} -m streamsim op count <&-"
-    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "standard input is closed" in one_line(ran.stderr)
 
@@ -172,7 +173,7 @@ def test_a_reader_that_goes_away_is_no_failure(words: list[str]) -> None:
 
 def test_the_first_lines_of_a_run_will_do(here: Path) -> None:
     script = f"set -o pipefail; {sys.executable} -m streamsim run --shell 'yes | cat' | head -n 2"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "y\ny\n", "")
 
 
@@ -185,7 +186,7 @@ def test_ctrl_c_stops_everything_with_status_130(here: Path) -> None:
     assert process.stdout is not None
     child = int(process.stdout.readline().split()[0])
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (130, "")
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.command_line import Run, one_line, streamsim
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_tee_that_is_ended_midway_leaves_no_part(end: signal.Signals, tmp_path
         tee.stdin.flush()
         assert tee.stdout.readline() == b"one\n"
         tee.send_signal(end)
-        assert tee.wait(20) == -end
+        assert tee.wait(PATIENCE_S) == -end
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("copy", b"old\n")]
 
 
@@ -77,7 +78,7 @@ def test_a_tee_that_nobody_reads_any_more_leaves_no_part(tmp_path: Path) -> None
         tee.stdout.close()
         tee.stdin.write(b"one\n")
         tee.stdin.flush()
-        assert tee.wait(20) == -signal.SIGPIPE
+        assert tee.wait(PATIENCE_S) == -signal.SIGPIPE
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from streamsim.real.control.client import Refusal
+from tests.patience import PATIENCE_S
 from tests.unit.controlled import Running, server
 
 LINE = b"%07d\n"
@@ -41,7 +42,7 @@ def feed(running: Running, data: bytes, *, close: bool = True) -> threading.Thre
 def rest_of(running: Running) -> bytes:
     assert running.process.stdout is not None
     data = running.process.stdout.read()
-    assert running.process.wait(20) == 0
+    assert running.process.wait(PATIENCE_S) == 0
     return data
 
 
@@ -151,8 +152,8 @@ def test_a_hundred_swaps_under_load_lose_and_double_nothing(tmp_path: Path) -> N
             running.wait_for(lambda past=taken: client.call("metrics")["bytes_in"] > past, "it does not work meanwhile")
             taken = client.call("metrics")["bytes_in"]
         done.set()
-        writer.join(30)
-        reader.join(30)
+        writer.join(PATIENCE_S)
+        reader.join(PATIENCE_S)
         assert got == fed
 
 
@@ -186,7 +187,7 @@ def test_the_counters_in_shared_memory_are_never_torn(tmp_path: Path) -> None:
     ):
         page = running.page()
         running.wait_for(lambda: page.read()["chunks"] > 10, "it never started")
-        reads, updates, until = 0, set(), time.monotonic() + 20
+        reads, updates, until = 0, set(), time.monotonic() + PATIENCE_S
         while reads < 10_000 or (len(updates) < 10 and time.monotonic() < until):
             found = page.read()
             assert found["bytes_in"] == found["bytes_out"]

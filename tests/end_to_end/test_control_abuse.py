@@ -23,6 +23,7 @@ from streamsim.real.control import runs
 from streamsim.real.control.client import Client
 from streamsim.real.control.endpoint import MOST_BYTES, MOST_CLIENTS
 from streamsim.real.procfs import born
+from tests.patience import PATIENCE_S
 from tests.unit.controlled import Running, server
 
 
@@ -42,7 +43,7 @@ def busy(tmp_path: Path) -> Iterator[Running]:
 def connect(running: Running) -> socket.socket:
     one = socket.socket(socket.AF_UNIX)
     one.connect(str(running.socket))  # blocking: waits where too many knock at once
-    one.settimeout(20)
+    one.settimeout(PATIENCE_S)
     return one
 
 
@@ -78,7 +79,7 @@ def thousand(running: Running) -> None:
     with ExitStack() as stack:
         for _ in range(1000):
             one = stack.enter_context(socket.socket(socket.AF_UNIX))
-            one.settimeout(5)
+            one.settimeout(PATIENCE_S)
             with suppress(OSError):
                 one.connect(str(running.socket))
         with running.client() as client:
@@ -194,7 +195,7 @@ def test_a_request_may_have_just_so_many_bytes(tmp_path: Path) -> None:
 
 
 def curl(running: Running, *arguments: str) -> bytes:
-    command = ["curl", "-s", "-i", "--max-time", "20", "--unix-socket", str(running.socket), *arguments]
+    command = ["curl", "-s", "-i", "--max-time", f"{PATIENCE_S}", "--unix-socket", str(running.socket), *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,26 +17,37 @@ from streamsim.policies.base import Command, Observation, Policy
 from streamsim.real.control import runs
 from streamsim.real.control.client import Client, Silence
 from streamsim.real.measure import Session
-from tests.end_to_end.steering import NUMBERS, connected, running
+from tests.end_to_end.steering import NUMBERS, Witness, connected, running, without_end, witness
+from tests.patience import PATIENCE_S
 
 
 class Sevens(Policy, frozen=True, kw_only=True):
     """It gives what no policy gives."""
 
+    asked: ClassVar[list[float]] = []
+
     def watched(self) -> tuple[str, ...]:
         return ("keep",)
 
     def decide(self, memory: Any, seen: Observation) -> tuple[Any, tuple[Command, ...]]:
+        self.asked.append(seen.time_s)
         return 7  # type: ignore[return-value]
 
 
-def test_a_policy_that_gives_something_else_is_told_what_it_has_to_give() -> None:
+def test_a_policy_that_gives_something_else_is_told_what_it_has_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sevens, "asked", asked := [])
+    monkeypatch.setattr(Witness, "satisfied", lambda _: asked)
     document = {
         "name": "odd",
-        "sources": {"make": {"operator": "generate", "count": 1000, "rate": "5000 records/s"}},
+        "sources": {"make": {"command": without_end(tmp_path), "rate": "5000 records/s"}},
         "stations": {"keep": {"operator": "filter", "where": "len(record) > 0"}},
         "sinks": {"nowhere": {}},
-        "controllers": {"one": {"policy": f"{__name__}:Sevens", "period": "10 ms"}},
+        "controllers": {
+            "one": {"policy": f"{__name__}:Sevens", "period": "10 ms"},
+            "two": witness(tmp_path),
+        },
     }
     with Session(cores=1) as session:
         run = session.run_once(load(document, overrides={"host.cores": 1}))
@@ -61,7 +72,7 @@ def deaf(path: Path, *replies: bytes) -> Iterator[None]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield
-        thread.join(20)
+        thread.join(PATIENCE_S)
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(tmp_path: Path) -> None:
@@ -69,6 +80,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(tmp_path: Path)
     with deaf(tmp_path / "s", first, second), Client(tmp_path / "s", timeout_s=0.2) as client:
         with pytest.raises(Silence, match="no answer to state within"):
             client.call("state")
+        client._socket.settimeout(PATIENCE_S)
         assert client.call("metrics") == 20
 
 

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,8 @@ from streamsim.real.control import runs
 from streamsim.real.control.recording import Recorded, read_recording, write_recording
 from streamsim.real.control.rescale import rescale
 from streamsim.real.run import run as run_for_real
-from tests.end_to_end.processes import until
-from tests.end_to_end.steering import connected, running
+from tests.end_to_end.steering import AT_ONCE, FED, connected, feed, numbers, running
+from tests.patience import PATIENCE_S, until
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +67,9 @@ def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: 
                     split.call(method, parameters)
         with pytest.raises(CommandError, match=r"'count' has several servers.*: say count\.split, count\.1, "):
             run.server("count")
+        with connected(run, "count.split") as split:
+            assert until(lambda: split.call("metrics")["records_out"] >= 750)  # more keys than servers can be without
         for servers in (2, 3, 1, 4):
-            time.sleep(0.15)
             moved.append(sum(rescale(run, "count", servers)))
         with pytest.raises(ControlError, match="ask for 1 to 4"):
             rescale(run, "count", 5)
@@ -86,11 +85,12 @@ def test_a_keyed_station_changes_its_number_of_servers_with_its_state(tmp_path: 
 def test_a_filter_pauses_at_a_record_that_is_named_while_it_runs(tmp_path: Path) -> None:
     stop = tmp_path / "stop"
     with running(tmp_path, KEYED.replace("STOP", str(stop))) as (_, run), connected(run, "keys") as keys:
-        while not (taken := keys.call("metrics")["records_in"]):
-            time.sleep(0.01)
+        assert until(lambda: keys.call("metrics")["records_in"])
+        keys.call("pause")  # so that the record has not passed when it is named
+        taken = keys.call("metrics")["records_in"]
         keys.call("at", {"record": taken + 10_001, "method": "pause"})
-        while not keys.call("metrics")["paused"]:
-            time.sleep(0.01)
+        keys.call("resume")
+        assert until(lambda: keys.call("metrics")["paused"])
         assert keys.call("metrics")["records_in"] == taken + 10_001
         keys.call("resume")
         stop.touch()
@@ -122,16 +122,10 @@ rescale.rescale(runs.find("numbers"), "count", int(sys.argv[2]))
 def test_keys_survive_who_is_killed_while_moving_them(tmp_path: Path) -> None:
     def killed(servers: int, when: str, where: str) -> None:
         words = [sys.executable, "-c", KILLED, str(tmp_path), str(servers), when, where]
-        assert subprocess.run(words, timeout=60).returncode == -signal.SIGKILL
+        assert subprocess.run(words, timeout=PATIENCE_S).returncode == -signal.SIGKILL
 
     stop = tmp_path / "stop"
     with running(tmp_path, ROUNDS.replace("STOP", str(stop))) as (_, run), connected(run, "count.split") as split:
-
-        def wait_until(condition: Callable[[], bool]) -> None:
-            until = time.monotonic() + 20
-            while not condition():
-                assert time.monotonic() < until
-                time.sleep(0.01)
 
         def at_rest() -> bool:
             return not list(runs.directory_of(run).glob("*.keys"))
@@ -145,9 +139,9 @@ def test_keys_survive_who_is_killed_while_moving_them(tmp_path: Path) -> None:
             (1, "after", "_move", 2),
         ]:
             taken = split.call("metrics")["records_in"]
-            wait_until(lambda past=taken: split.call("metrics")["records_in"] > past + 5000)  # type: ignore[misc]
+            assert until(lambda past=taken: split.call("metrics")["records_in"] > past + 5000)
             killed(servers, when, where)
-            wait_until(at_rest)  # the runner sees that nobody moves them any more
+            assert until(at_rest)  # the runner sees that nobody moves them any more
             assert (split.call("metrics")["paused"], split.parameters()["active"]) == (False, active)
         killed(1, "before", "_decide")
         assert sum(rescale(run, "count", 3)) > 0  # who comes next sees it too
@@ -173,7 +167,8 @@ def test_no_server_goes_on_by_itself_while_keys_move(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(moving, "_decide", meddle)
     stop = tmp_path / "stop"
-    with running(tmp_path, KEYED.replace("STOP", str(stop))) as (_, run):
+    with running(tmp_path, KEYED.replace("STOP", str(stop))) as (_, run), connected(run, "count.split") as split:
+        assert until(lambda: split.call("metrics")["records_out"] >= 750)
         assert rescale(run, "count", 2)
         stop.touch()
     assert len(refused) == 6
@@ -182,12 +177,10 @@ def test_no_server_goes_on_by_itself_while_keys_move(tmp_path: Path, monkeypatch
     assert counts == {b"key%d" % number: b"1" for number in range(len(counts))}
 
 
-REPLACED = """
+REPLACED = f"""
 name = "numbers"
 [sources.make]
-operator = "generate"
-count = 90000
-rate = "20000 records/s"
+command = "{FED}"
 [stations.keep]
 operator = "filter"
 where = "len(record) > 0"
@@ -199,9 +192,17 @@ command = "cat"
 
 
 def test_a_unix_command_is_replaced_and_no_byte_is_lost_or_comes_twice(tmp_path: Path) -> None:
-    with running(tmp_path, REPLACED) as (_, run), connected(run, "change") as change:
+    with (
+        running(tmp_path, REPLACED) as (_, run),
+        connected(run, "keep") as keep,
+        connected(run, "change") as change,
+        feed(tmp_path) as hold,
+    ):
+        hold.write(numbers(1, 45_000))
+        assert until(lambda: keep.call("metrics")["records_out"])
         old = change.entry.pid
         found = change.call("swap", {"command": "sed s/^/+/"})
+        hold.write(numbers(45_001, 90_000))
         now = runs.find("numbers")
         assert found["pid"] == now.server("change").pid != old
         assert now.server("change").program == "sed s/^/+/"
@@ -215,17 +216,24 @@ def test_a_unix_command_is_replaced_and_no_byte_is_lost_or_comes_twice(tmp_path:
     lines = (tmp_path / "out").read_bytes().splitlines()
     place = next(number for number, line in enumerate(lines) if line.startswith(b"+"))
     letters = bytes.maketrans(b"0123456789", b"abcdefghij")
-    numbers = [b"%d" % number for number in range(1, 90001)]
-    assert 0 < place < 90000
-    assert lines == [line.translate(letters) for line in numbers[:place]] + [b"+" + line for line in numbers[place:]]
+    given = numbers(1, 90_000).split()
+    assert 0 < place < 90_000
+    assert lines == [line.translate(letters) for line in given[:place]] + [b"+" + line for line in given[place:]]
 
 
 def test_commands_that_were_put_in_the_place_of_others_are_put_there_again_at_the_same_bytes(tmp_path: Path) -> None:
     log, again = tmp_path / "log.jsonl", tmp_path / "again.jsonl"
-    with running(tmp_path, REPLACED, "--record", str(log)) as (_, run), connected(run, "change") as change:
-        change.call("swap", {"command": "sed s/^/+/"})
-        with connected(runs.find("numbers"), "change") as changed:
-            changed.call("swap", {"command": "tr 0-9 A-J", "state": "new"})
+    with (
+        running(tmp_path, REPLACED, "--record", str(log)) as (_, run),
+        connected(run, "keep") as keep,
+        feed(tmp_path) as hold,
+    ):
+        for place, swap in enumerate(({"command": "sed s/^/+/"}, {"command": "tr 0-9 A-J", "state": "new"})):
+            hold.write(numbers(30_000 * place + 1, 30_000 * (place + 1)))
+            assert until(lambda past=30_000 * place: keep.call("metrics")["records_out"] > past)
+            with connected(runs.find("numbers"), "change") as change:
+                change.call("swap", swap)
+        hold.write(numbers(60_001, 90_000))
     first, commands = (tmp_path / "out").read_bytes(), read_recording(log)
     assert [(one.station, one.method, one.behind) for one in commands] == [("change", "swap", "keep")] * 2
     assert [one.parameters for one in commands] == [
@@ -234,8 +242,7 @@ def test_commands_that_were_put_in_the_place_of_others_are_put_there_again_at_th
     ]
     places = [first.index(mark) for mark in (b"+", b"A")]
     assert 0 < places[0] < places[1]
-    fast = REPLACED.replace('rate = "20000 records/s"', "")
-    with running(tmp_path, fast, "--replay", str(log), "--record", str(again)):
+    with running(tmp_path, REPLACED.replace(FED, "seq 90000"), "--replay", str(log), "--record", str(again)):
         pass
     assert (tmp_path / "out").read_bytes() == first
     assert [(one.parameters, one.byte) for one in read_recording(again)] == [
@@ -247,12 +254,10 @@ def test_a_command_whose_byte_never_comes_is_not_started_again(tmp_path: Path) -
     log = tmp_path / "log.jsonl"
     swap = Recorded(0.1, "change", "swap", {"command": "wc -l"}, 10_000_000, behind="keep")
     write_recording(log, [swap])
-    with running(tmp_path, REPLACED.replace('rate = "20000 records/s"', ""), "--replay", str(log)):
+    with running(tmp_path, REPLACED.replace(FED, AT_ONCE), "--replay", str(log)):
         pass
     letters = bytes.maketrans(b"0123456789", b"abcdefghij")
-    assert (tmp_path / "out").read_bytes() == b"".join(b"%d\n" % number for number in range(1, 90001)).translate(
-        letters
-    )
+    assert (tmp_path / "out").read_bytes() == numbers(1, 30_000).translate(letters)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +274,7 @@ def test_a_command_whose_byte_never_comes_is_not_started_again(tmp_path: Path) -
 def test_a_recorded_command_that_cannot_be_put_there_is_refused_before_anything_runs(
     tmp_path: Path, station: str, command: str, behind: str, says: str
 ) -> None:
-    (tmp_path / "numbers.toml").write_text(REPLACED)
+    (tmp_path / "numbers.toml").write_text(REPLACED.replace(f'command = "{FED}"', 'operator = "generate"'))
     commands = (Recorded(0.1, station, "swap", {"command": command}, 5, behind=behind),)
     out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
     try:
@@ -303,7 +308,7 @@ file = "{first}"
             assert until(lambda seen=seen: out.stat().st_size > seen)
             copy.call("swap", {"operator": "tee", "parameters": {"file": str(file)}})
         (tmp_path / "stop").touch()
-        assert going.wait(30) == 0
+        assert going.wait(PATIENCE_S) == 0
     assert b"".join(file.read_bytes() for file in copies) == out.read_bytes()
     assert first.stat().st_size and not list(tmp_path.glob("*.part"))
 

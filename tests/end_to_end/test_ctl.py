@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,8 @@ from streamsim.real.control import runs
 from streamsim.real.control.reach import Server
 from streamsim.real.place import run_directory
 from tests.end_to_end.command_line import Run, one_line
-from tests.end_to_end.steering import NUMBERS, connected, running
+from tests.end_to_end.steering import HELD, NUMBERS, connected, running, until_full
+from tests.patience import PATIENCE_S, until
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def lasting(directory: Path, text: str, station: str) -> Iterator[Server]:
         server.call("resume")
 
 
-BLOCKED = NUMBERS.replace("30000", "1500000").replace("20000", "300000")  # 5 s in which to pause it
+BLOCKED = NUMBERS.replace(f'command = "{HELD}"', 'operator = "generate"')  # without end
 WRONG = [
     ("numbres", "there is no run 'numbres'; did you mean 'numbers'?"),
     (". kep", "has no server 'kep'; did you mean 'keep'?"),
@@ -89,7 +89,7 @@ def test_set_changes_all_that_it_names_or_nothing(tmp_path: Path, run: Run) -> N
 
 
 def test_what_was_done_is_said_where_the_system_refuses_the_rest(tmp_path: Path, run: Run) -> None:
-    with running(tmp_path, BLOCKED) as (_, going), connected(going, "keep") as keep:
+    with running(tmp_path, BLOCKED, status=130) as (process, going), connected(going, "keep") as keep:
         keep.call("pause")
         label = "make->keep"
         with connected(going, "make") as make:
@@ -99,33 +99,18 @@ def test_what_was_done_is_said_where_the_system_refuses_the_rest(tmp_path: Path,
         assert one_line(ran.err).endswith("a pipe holds more than that; read it empty first (where: this has been set)")
         assert keep.parameters()["where"] == "len(record) > 2"
         assert keep.parameters()["pipe"][label] == 65536
-        keep.call("resume")
+        process.send_signal(signal.SIGINT)
 
 
-def until_full(server: Server) -> None:
-    """Wait until what this server writes finds no room: the same bytes wait to be written, twice."""
-    before, until = (0, 0), time.monotonic() + 20
-    while True:
-        found = server.call("metrics")
-        now = found["unwritten_bytes"], found["bytes_out"]
-        if now == before and now[0] > 0 and now[1] > 4096:
-            return
-        assert time.monotonic() < until
-        before = now
-        time.sleep(0.02)
-
-
-WIDE = """
+WIDE = f"""
 name = "numbers"
 [sources.make]
-operator = "generate"
-count = 80000
-rate = "20000 records/s"
+command = "{HELD}"
 [stations.a-rather-long-name]
 operator = "group"
 key = 1
 [stations.last]
-command = "awk '{ if ($1 > 0) print $1, $2, $3, $4, $5, $6, $7, $8; else print $0; }'"
+command = "awk '{{ if ($1 > 0) print $1, $2, $3, $4, $5, $6, $7, $8; else print $0; }}'"
 """
 
 
@@ -133,9 +118,7 @@ def test_stations_have_a_line_each_and_long_values_are_cut_for_people(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running(tmp_path, WIDE) as (_, going), connected(going, "a-rather-long-name") as group:
-        until = time.monotonic() + 20
-        while group.call("state")["groups"] < 100:
-            assert time.monotonic() < until
+        assert until(lambda: group.call("state")["groups"] >= 100)
         group.call("pause")
         words = ("ctl", ".", "a-rather-long-name")
         assert "(--json: all of it)" in run(*words, "get").out
@@ -158,23 +141,20 @@ def test_stations_have_a_line_each_and_long_values_are_cut_for_people(
 
 def test_a_run_that_was_killed_whole_is_none_and_the_next_one_removes_what_it_left(tmp_path: Path, run: Run) -> None:
     command = [sys.executable, "-m", "streamsim", "run", str(tmp_path / "numbers.toml")]
-    (tmp_path / "numbers.toml").write_text(NUMBERS.replace("count = 30000", "count = 3000000"))
+    (tmp_path / "numbers.toml").write_text(BLOCKED)
     runner = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
-    until = time.monotonic() + 20
-    while not runs.runs():
-        assert time.monotonic() < until
+    assert until(runs.runs)
     going = runs.find()
     os.kill(runner.pid, signal.SIGSTOP)  # so that nobody is told of the others' end
     for children in Path(f"/proc/{runner.pid}/task").glob("*/children"):  # the guardian, the servers
         for pid in children.read_text().split():
             os.kill(int(pid), signal.SIGKILL)
-    while any(map(runs.alive, going.servers)):
-        assert time.monotonic() < until
+    assert until(lambda: not any(map(runs.alive, going.servers)))
     assert run("ctl").out == "nothing is running\n"
     with run_directory() as another:
         assert set(tmp_path.glob("streamsim-*")) == {another, runs.directory_of(going)}  # its runner may go on
     runner.kill()
-    runner.wait(20)
+    runner.wait(PATIENCE_S)
     elsewhere = tmp_path / "streamsim-elsewhere"  # such as another container with the same directory
     elsewhere.mkdir(0o700)
     entry = msgspec.structs.replace(going, numbers="pid:[1]")
@@ -186,12 +166,10 @@ def test_a_run_that_was_killed_whole_is_none_and_the_next_one_removes_what_it_le
 INSIDE = """
 name = "numbers"
 [sources.make]
-operator = "generate"
-count = 20000
-rate = "10000 records/s"
+command = "sh -c 'until [ -e done ]; do sleep 0.01; done; seq 20000'"
 [sources.steer]
 operator = "exec"
-program = "PYTHON -m streamsim ctl . keep set 'where=len(record) > 3' --json"
+program = '''sh -c "PYTHON -m streamsim ctl . keep set 'where=len(record) > 3' --json; touch done"'''
 [stations.keep]
 operator = "filter"
 input = "make"

@@ -24,7 +24,8 @@ from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
-from tests.end_to_end.processes import lives, no_children, until
+from tests.end_to_end.processes import lives, no_children
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 
@@ -277,7 +278,7 @@ def test_nothing_survives_a_runner_that_is_killed(module: str, verb: str, tmp_pa
 def test_ctrl_c_and_termination_stop_everything(number: int, tmp_path: Path) -> None:
     with runner("measure", "measure", tmp_path) as (process, found):
         process.send_signal(number)
-        assert process.wait(timeout=20) == (130 if number == signal.SIGINT else -signal.SIGTERM)
+        assert process.wait(timeout=PATIENCE_S) == (130 if number == signal.SIGINT else -signal.SIGTERM)
         assert until(lambda: not any(lives(pid, born) for pid, born in found.items()))
         assert until(lambda: not list((tmp_path / "tmp").iterdir()))
         assert (tmp_path / "out").read_text() == "old\n"

@@ -16,8 +16,9 @@ from streamsim.real.launch import Setting, launched
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise
-from tests.end_to_end.processes import lives, until
+from tests.end_to_end.processes import lives
 from tests.end_to_end.test_faults import name_of, supervised
+from tests.patience import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 

@@ -7,7 +7,6 @@ import re
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
-from tests.end_to_end.processes import no_children, until
+from tests.end_to_end.processes import no_children
+from tests.patience import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 
@@ -48,7 +48,7 @@ def while_it_runs(scenario: Scenario, act: Callable[[Crew], None]) -> list[str]:
         (aside,) = crew.sinks.unfinished
 
         def later() -> None:
-            until(lambda: Path(aside).stat().st_size > 0)
+            assert until(lambda: Path(aside).stat().st_size > 0)
             act(crew)
 
         thread = threading.Thread(target=later)
@@ -97,20 +97,45 @@ def test_a_station_that_is_stopped_is_named(
     assert no_children()
 
 
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the processes that the runner will have found stopped, one entry a look."""
+    found: list[int] = []
+    is_stopped = halted.is_stopped
+
+    def noting(pid: int) -> bool:
+        stopped = is_stopped(pid)
+        found.extend([pid] * stopped)
+        return stopped
+
+    monkeypatch.setattr(halted, "is_stopped", noting)
+    return found
+
+
+def waiting_source(directory: Path) -> dict[str, Any]:
+    """Return a source of all numbers up to 200,000; after half of them it waits for the file `go`."""
+    wait = f"until [ -e {directory / 'go'} ]; do sleep 0.01; done"
+    return {"n": {"command": f"sh -c 'seq 100000; {wait}; seq 100001 200000'"}}
+
+
+ALL = b"".join(b"%d\n" % number for number in range(1, 200_001))
+
+
 def test_a_command_that_was_paused_may_be_so_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(halted, "PATIENCE_S", 0.1)
-    scenario = load({"sources": {"n": {"command": "seq 1000000"}}, "stations": {"a": {"command": "sort"}},
+    found = looked_at(monkeypatch)
+    scenario = load({"sources": waiting_source(tmp_path), "stations": {"a": {"command": "cat"}},
                      "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
 
     def pause(crew: Crew) -> None:
         (run,) = [one for one in runs.runs() if one.id == crew.directory.name.removeprefix(runs.PREFIX)]
         system = System(run.server("a"), run)
         system.pause()
-        time.sleep(2.5)
+        assert until(lambda: len(found) == 3)
         system.resume()
+        (tmp_path / "go").touch()
 
     assert not [text for text in while_it_runs(scenario, pause) if "stopped" in text]
-    assert len((tmp_path / "out").read_bytes().splitlines()) == 1_000_000
+    assert (tmp_path / "out").read_bytes() == ALL
 
 
 def test_a_process_that_a_station_started_and_that_is_stopped_is_found(
@@ -125,31 +150,43 @@ def test_a_process_that_a_station_started_and_that_is_stopped_is_found(
     assert no_children()
 
 
-def test_a_station_that_is_stopped_for_a_moment_only_costs_a_warning(tmp_path: Path) -> None:
-    content = b"".join(b"%d\n" % number for number in range(200_000))
-    (tmp_path / "in").write_bytes(content)
-    scenario = load({"sources": {"f": {"file": str(tmp_path / "in")}},
-                     "stations": {"a": {"command": "bash -c 'head -n 1; sleep 0.3; cat'"}, "b": {"operator": "copy"}},
+def test_a_station_that_is_stopped_for_a_moment_only_costs_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = looked_at(monkeypatch)
+    scenario = load({"sources": waiting_source(tmp_path),
+                     "stations": {"a": {"command": "cat"}, "b": {"operator": "copy"}},
                      "sinks": {"o": {"file": str(tmp_path / "out")}}})  # fmt: skip
 
     def pause(crew: Crew) -> None:
         os.kill(pid_of(crew, "b"), signal.SIGSTOP)
-        time.sleep(1.5)
+        assert until(lambda: found)
         os.kill(pid_of(crew, "b"), signal.SIGCONT)
+        (tmp_path / "go").touch()
 
     assert [text for text in while_it_runs(scenario, pause) if "stopped" in text]
-    assert (tmp_path / "out").read_bytes() == content
+    assert (tmp_path / "out").read_bytes() == ALL
 
 
-def test_a_run_in_which_a_station_was_stopped_is_measured_again(tmp_path: Path) -> None:
-    (tmp_path / "tool").write_text(
-        f"[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; (sleep 2; kill -CONT $$) & kill -STOP $$; }}\nexec cat\n"
-    )
+def test_a_run_in_which_a_station_was_stopped_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_stopped = halted.is_stopped
+
+    def continued(pid: int) -> bool:
+        if stopped := is_stopped(pid):
+            os.kill(pid, signal.SIGCONT)
+        return stopped
+
+    monkeypatch.setattr(halted, "is_stopped", continued)
+    done = tmp_path / "done"
+    (tmp_path / "tool").write_text(f"echo once >> {done}\n[ $(wc -l < {done}) = 2 ] || kill -STOP $$\nexec cat\n")
     scenario = load({"sources": {"f": {"command": "seq 9"}}, "stations": {"a": {"command": f"sh {tmp_path}/tool"}}})
     trace = run_once(scenario)
     (said,) = [text for text in trace.warnings if "stopped" in text]
     assert re.fullmatch(r"a run was thrown away and done again: station 'a' was stopped for \d s or more", said)
-    assert trace.stations["a"].ended_s < 2
+    assert done.read_text() == "once\nonce\n"
+    assert trace.stations["a"].bytes_in[-1] == 18
 
 
 @pytest.mark.parametrize("station", [{"operator": "group", "key": 1, "value": 1, "function": "mean"},

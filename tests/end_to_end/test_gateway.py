@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.patience import PATIENCE_S, until
 
 TOKEN = "a token of the test"
 SCENARIO = """
@@ -41,7 +42,7 @@ class Site:
     gateway: subprocess.Popen[str]
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str | None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         given = {"Host": f"127.0.0.1:{self.port}", "Authorization": f"Bearer {TOKEN}", **headers}
         data = json.dumps(body).encode() if body is not None else b""
@@ -63,10 +64,7 @@ def site(directory: Path) -> Iterator[Site]:
     environment = {**os.environ, "TMPDIR": str(directory), "STREAMSIM_TOKEN": TOKEN}
     command = [sys.executable, "-m", "streamsim"]
     runner = subprocess.Popen([*command, "run", str(directory / "gated.toml")], env=environment)
-    until = time.monotonic() + 20
-    while not list(directory.glob("streamsim-*/run.json")):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    assert until(lambda: list(directory.glob("streamsim-*/run.json")))
     gateway = subprocess.Popen([*command, "gateway", "gated"], env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert gateway.stdout is not None
@@ -76,8 +74,8 @@ def site(directory: Path) -> Iterator[Site]:
     finally:
         for process in (gateway, runner):
             process.send_signal(signal.SIGTERM)
-        gateway.communicate(timeout=20)
-        runner.wait(20)
+        gateway.communicate(timeout=PATIENCE_S)
+        runner.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +170,7 @@ def test_nobody_gets_in_without_the_token_or_by_another_name(
 def test_who_says_nothing_or_half_a_request_keeps_nobody_out(here: Site) -> None:
     with ExitStack() as stack:
         for number in range(200):
-            silent = stack.enter_context(socket.create_connection(("127.0.0.1", here.port), timeout=20))
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", here.port), timeout=PATIENCE_S))
             silent.sendall(b"GET /stations HTTP/1.1\r\nHost: " if number % 2 else b"")
         for _ in range(3):
             status, stations = here.ask("GET", "/stations")
@@ -191,4 +189,4 @@ def test_it_listens_on_loopback_only(here: Site) -> None:
 def test_it_ends_with_the_run(tmp_path: Path) -> None:
     with site(tmp_path) as one:
         one.runner.send_signal(signal.SIGTERM)
-        assert one.gateway.wait(20) == 0
+        assert one.gateway.wait(PATIENCE_S) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from streamsim.errors import ControlError
 from streamsim.formats import create
 from streamsim.real.control import runs
 from streamsim.real.control.runs import RunEntry
-from tests.end_to_end.steering import connected, running
+from tests.end_to_end.steering import connected, feed, running
 
 EVEN, ODD = "int(column(1)) % 2 == 0", "int(column(1)) % 2 == 1"
 COUNT = 30_000
@@ -60,7 +59,7 @@ def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def scenario(shape: str, format: str) -> str:
     """Return a scenario whose source waits for the test, with these stations between `first` and `last`."""
-    text = 'name = "numbers"\n[sources.make]\ncommand = "cat fifo"\n[stations.first]\noperator = "copy"\n'
+    text = 'name = "numbers"\n[sources.make]\ncommand = "cat hold"\n[stations.first]\noperator = "copy"\n'
     text += f'{SHAPES[shape]}[stations.last]\noperator = "filter"\nwhere = "{EVEN}"\n'
     text += "fuse = true\n" if shape == "one process" else ""
     heading, *stations = text.split("[stations.")
@@ -71,17 +70,16 @@ def scenario(shape: str, format: str) -> str:
 @contextmanager
 def fed(directory: Path, text: str, data: bytes, seed: int) -> Iterator[RunEntry]:
     """Run a scenario; when the block ends it gets its data, in pieces of random sizes."""
-    os.mkfifo(directory / "fifo")
     draw = random.Random(seed)
     with running(directory, text) as (_, run):
         for server in run.servers:
             if server.socket is not None:
                 connected(run, server.name).__exit__(None, None, None)
         yield run
-        with open(directory / "fifo", "wb", buffering=0) as fifo:
+        with feed(directory) as hold:
             done = 0
             while done < len(data):
-                done += fifo.write(data[done : done + draw.choice((1, 50, 4096, 30_000, 70_000))])
+                done += hold.write(data[done : done + draw.choice((1, 50, 4096, 30_000, 70_000))])
 
 
 def encoded(format: str, numbers: range) -> tuple[bytes, Callable[[bytes], list[int]]]:
@@ -162,7 +160,7 @@ def test_a_place_is_refused_where_what_stands_between_cannot_carry_it(tmp_path: 
     stations, reason = REFUSED[between]
     text = f'''name = "numbers"
 [sources.make]
-command = "cat fifo"
+command = "cat hold"
 [stations.first]
 operator = "copy"
 {stations}[stations.last]
@@ -181,7 +179,7 @@ file = "out.data"
 def test_a_station_that_takes_part_of_its_inputs_from_elsewhere_waits_for_the_others_only(tmp_path: Path) -> None:
     text = f'''name = "numbers"
 [sources.make]
-command = "cat fifo"
+command = "cat hold"
 [sources.other]
 command = "seq 100001 2 100101"
 [stations.first]
@@ -210,7 +208,7 @@ file = "out.data"
 def test_each_of_several_servers_does_it_at_its_place(tmp_path: Path, merge: str) -> None:
     text = f"""name = "numbers"
 [sources.make]
-command = "cat fifo"
+command = "cat hold"
 [stations.first]
 operator = "copy"
 [stations.many]
@@ -234,7 +232,7 @@ file = "out.data"
 LAST = """
 name = "numbers"
 [sources.make]
-command = "cat fifo"
+command = "cat hold"
 [stations.first]
 operator = "filter"
 where = "int(column(1)) >= 0"

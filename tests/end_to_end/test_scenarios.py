@@ -23,6 +23,7 @@ import streamsim
 from streamsim.places import expand_files
 from streamsim.service import read_profile
 from streamsim.verbs import summarise
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.toml"))
@@ -41,7 +42,7 @@ def words(text: bytes) -> list[bytes]:
 
 def output_of(name: str) -> bytes:
     call = [sys.executable, "-m", "streamsim", "run", str(ROOT / "scenarios" / f"{name}.toml")]
-    done = subprocess.run(call, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(call, capture_output=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 

@@ -15,6 +15,7 @@ from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.real.measure import run_once
 from streamsim.real.run import run
+from tests.patience import PATIENCE_S
 
 FORK_JOIN = {
     "name": "fork-join",
@@ -60,7 +61,7 @@ def test_the_kernel_s_bound_for_one_pipe_is_named_too() -> None:
         pytest.skip("setpriv, of util-linux, is needed to run as an ordinary user")
     if int(Path("/proc/sys/fs/pipe-max-size").read_text()) > 1 << 20:
         pytest.skip("users may have larger pipes here")
-    found = subprocess.run([*ordinary, sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    found = subprocess.run([*ordinary, sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)
     assert "The kernel lets" in found.stderr
     assert "pipe-max-size" in found.stderr
 
@@ -110,7 +111,7 @@ def test_sigterm_ends_a_run_as_ctrl_c_does(tmp_path: Path) -> None:
         while process.poll() is None and not list(tmp_path.rglob("sort*")):
             os.sched_yield()  # wait for the first temporary file of sort
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143
     assert errors == b""
     assert list(tmp_path.rglob("sort*")) == []

@@ -27,7 +27,8 @@ from streamsim.real.run import run
 from streamsim.real.states import STARVED
 from streamsim.real.supervise import supervise
 from streamsim.real.worker.parent import able
-from tests.end_to_end.processes import lives, no_children, until
+from tests.end_to_end.processes import lives, no_children
+from tests.patience import until
 
 pytestmark = pytest.mark.skipif(not able(), reason="servers are forked on Linux only")
 

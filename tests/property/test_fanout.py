@@ -26,6 +26,7 @@ from streamsim.real.run import run
 from streamsim.real.worker import fanout as worker_fanout
 from streamsim.real.worker import loop as worker_loop
 from streamsim.trace import VISIT
+from tests.patience import PATIENCE_S
 
 WORKER = Path(worker_loop.__file__).with_name("main.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "splice"), reason="the kernel moves no pages between pipes")
@@ -73,8 +74,8 @@ def fan_out(
         assert all(enough is not None for enough, _ in readers), "somebody wanted all of it"
     os.close(source[1])
     for thread in threads:
-        thread.join(timeout=60)
-    error = process.communicate(timeout=60)[1]
+        thread.join(timeout=PATIENCE_S)
+    error = process.communicate(timeout=PATIENCE_S)[1]
     everybody_left = all(enough is not None for enough, _ in readers)
     assert error == b"" and process.returncode in ((0, -signal.SIGPIPE) if everybody_left else (0,))
     return [thread.got for thread in threads]
@@ -100,9 +101,9 @@ def test_a_full_output_does_not_keep_a_full_chunk_from_the_next(tmp_path: Path) 
             other = Reader(first[0], 0, None, 0.0)
             while data := os.read(second[0], 65536):
                 got += data
-            other.join(timeout=60)
+            other.join(timeout=PATIENCE_S)
             os.close(second[0])
-            assert process.wait(timeout=60) == 0
+            assert process.wait(timeout=PATIENCE_S) == 0
         finally:
             process.kill()  # nothing where it has ended
     assert got == other.got == content
@@ -166,7 +167,7 @@ def test_with_few_descriptors_a_server_fails_before_it_begins_or_not_at_all(limi
         descriptors.close(read, *(w for _, w in ends))
         threads = [Reader(os.dup(r), n, None, 0.002) for n, (r, _) in enumerate(ends)]
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=PATIENCE_S)
     status, said = os.waitpid(pid, 0)[1], (tmp_path / "error").read_text()
     if status == 0:
         assert all(thread.got == content for thread in threads) and said == ""

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from streamsim.errors import ScenarioError
 from streamsim.loading import load
 from streamsim.shell import import_line, to_toml
+from tests.patience import PATIENCE_S
 
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None, reason="bash is not installed")
@@ -58,7 +59,7 @@ def bash_arguments(words: str, directory: Path) -> list[bytes]:
         cwd=directory,
         env={"LC_ALL": "C.UTF-8", "PATH": "/nonexistent"},
         capture_output=True,
-        timeout=20,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert not shell.stderr
@@ -200,7 +201,13 @@ def run(table: dict[str, Any], command: str, stdin: bytes, directory: Path) -> b
     """Run one command without a shell."""
     environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"], **table.get("env", {})}
     return subprocess.run(
-        shlex.split(command), input=stdin, cwd=directory, env=environment, capture_output=True, timeout=20, check=False
+        shlex.split(command),
+        input=stdin,
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
     ).stdout
 
 

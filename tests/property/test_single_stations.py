@@ -26,6 +26,7 @@ from streamsim.analysis.queueing.mmck import mmck, mmck_probabilities
 from streamsim.analysis.queueing.response_law import ResponseLaw
 from streamsim.analysis.queueing.result import Queue
 from streamsim.errors import ModelError
+from tests.patience import PATIENCE_S
 
 calm = settings(deadline=None, database=None)
 """A busy machine is not a failure, and no run leaves a file behind."""
@@ -380,7 +381,7 @@ def test_a_chain_with_births_and_deaths_that_do_not_match_is_refused() -> None:
 @pytest.mark.parametrize("module", ["numpy", "scipy"])
 def test_importing_the_models_loads_no_numerical_library(module: str) -> None:
     code = f"import sys, streamsim.analysis.queueing as q; q.models(); sys.exit('{module}' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=PATIENCE_S).returncode == 0
 
 
 @pytest.mark.parametrize(

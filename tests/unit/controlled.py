@@ -17,6 +17,7 @@ from streamsim.real.control.client import Client
 from streamsim.real.control.page import Reader
 from streamsim.real.control.runs import control_paths
 from streamsim.real.plan import WORKER
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -30,8 +31,8 @@ class Running:
     def socket(self) -> Path:
         return self.directory / "0.socket"
 
-    def client(self, timeout_s: float = 20.0) -> Client:
-        until = time.monotonic() + 20
+    def client(self, timeout_s: float = PATIENCE_S) -> Client:
+        until = time.monotonic() + PATIENCE_S
         while True:
             try:
                 return Client(self.socket, timeout_s=timeout_s)
@@ -44,7 +45,7 @@ class Running:
         return Reader(str(self.directory / "0.page"))
 
     def wait_for(self, condition: Any, what: str) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < until, what
             time.sleep(0.002)

@@ -23,6 +23,7 @@ from streamsim.real.control.page import FIELDS, Page, Reader
 from streamsim.real.worker import loop
 from streamsim.real.worker.outputs import Outputs
 from streamsim.real.worker.visits import Visits
+from tests.patience import PATIENCE_S
 
 
 def test_no_read_of_a_page_is_torn_while_its_writer_never_rests(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_data_do_not_wait_for_all_that_one_client_asks_at_once() -> None:
         assert attention.read(source, 65536) == b"data\n"
         answered = attention.endpoint.requests
         one.shutdown(socket.SHUT_RDWR)
-        thread.join(20)
+        thread.join(PATIENCE_S)
         os.close(source)
     assert answered < asked
 

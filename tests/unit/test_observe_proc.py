@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -18,18 +18,9 @@ from streamsim.real.observation.proc import Process
 from streamsim.real.observation.tree import Tree
 from streamsim.real.plan import Process as Planned
 from streamsim.real.states import ACTIVE, BLOCKED, STARVED, WAITING
+from tests.patience import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="observing needs Linux's /proc")
-
-
-def until(happens: Callable[[], bool]) -> bool:
-    """Wait for something that is bound to happen; False if it has not within ten seconds."""
-    deadline = time.monotonic() + 10
-    while not happens():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.002)
-    return True
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from streamsim.real.observation.tree import Tree
+from tests.patience import PATIENCE_S
 
 
 def test_a_child_that_has_been_waited_for_since_the_last_look_counts_once() -> None:
@@ -32,7 +33,7 @@ def test_a_child_that_has_been_waited_for_since_the_last_look_counts_once() -> N
         counted = tree.cpu_s()
     finally:
         tree.close()
-        process.communicate(b"\n", timeout=20)
+        process.communicate(b"\n", timeout=PATIENCE_S)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert abs(counted - used) < 0.04  # ticks of 10 ms, one for each of the times; a child used more

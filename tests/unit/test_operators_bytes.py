@@ -23,6 +23,7 @@ import zstandard
 from streamsim.errors import RunError, ScenarioError
 from streamsim.operators import check, create
 from streamsim.operators.base import Operator
+from tests.patience import PATIENCE_S
 
 TEXT = b"".join(b"%d some words that repeat\n" % number for number in range(30_000))
 READERS: dict[str, Any] = {
@@ -198,7 +199,7 @@ def test_tail_follows_a_file_through_growth_rotation_and_truncation(tmp_path: Pa
     reader.start()
 
     def wait_for(text: bytes) -> None:
-        until = time.monotonic() + 5
+        until = time.monotonic() + PATIENCE_S
         while text not in b"".join(got) and time.monotonic() < until:
             time.sleep(0.001)
 
