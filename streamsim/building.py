@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from streamsim import formats, operators, sections
+from streamsim import checking, formats, operators, sections
+from streamsim.checking import convert, quantity
 from streamsim.circuit import Circuit, Feed, Sink, Station
 from streamsim.commands import check_environment, split_command
 from streamsim.conversion import with_converters
@@ -17,7 +18,6 @@ from streamsim.insertion import Shape, check_loops, insert
 from streamsim.operators import check_policy
 from streamsim.places import expand_files, fill_in
 from streamsim.scenario import Load, LoadState, Measure
-from streamsim.sections import convert, quantity
 from streamsim.sharing import merge_sketches, shape_of, station_keys
 from streamsim.units import Rate, parse_bytes, parse_rate, parse_seconds
 
@@ -34,7 +34,7 @@ def build_circuit(
     document: dict[str, Any], directory: Path, measure: Measure
 ) -> tuple[Circuit, dict[str, Load], dict[str, int]]:
     """Return the circuit, the load of each source, and the sizes in bytes of the sources that could be seen."""
-    tables = {kind: sections.table(document, kind) for kind in ("sources", "stations", "sinks")}
+    tables = {kind: checking.table(document, kind) for kind in ("sources", "stations", "sinks")}
     _check_names(tables)
     draft = _Draft(directory, measure)
     for name, value in tables["sources"].items():
@@ -342,7 +342,7 @@ def _as_tuple(value: str | list[str]) -> tuple[str, ...]:
 
 def _no_extra(extra: Iterable[str], kind: type[sections.Section], path: str) -> None:
     for key in extra:
-        sections.refuse_unknown(key, kind, path)
+        checking.refuse_unknown(key, kind, path)
 
 
 def _within(path: str, check: Callable[..., object], *arguments: object) -> None:

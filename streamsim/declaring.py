@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from streamsim import families
+from streamsim.checking import convert, quantity
 from streamsim.errors import ScenarioError
-from streamsim.sections import DistributionSection, ServiceSection, convert, quantity
+from streamsim.sections import DistributionSection, ServiceSection
 from streamsim.service import UNLIMITED, Distribution, ServiceModel, StationProfile
 from streamsim.units import parse_bytes, parse_seconds
 

@@ -8,13 +8,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from streamsim import sections
+from streamsim import checking, sections
 from streamsim.building import build_circuit
+from streamsim.checking import convert, quantity
 from streamsim.declaring import declared
 from streamsim.errors import ScenarioError, nearest
 from streamsim.files import read_within
 from streamsim.scenario import Host, Measure, Scenario, Simulate, directory_of
-from streamsim.sections import convert, quantity
 from streamsim.steering import controller, refuse_rivals
 from streamsim.units import parse_bytes, parse_seconds
 
@@ -134,7 +134,7 @@ def _assemble(
     head = {key: value for key, value in merged.items() if key not in _TABLES}
     top, extra = convert(head, sections.Document, "", open_ended=True)
     for key in extra:
-        sections.refuse_unknown(key, sections.Document, "", "section")
+        checking.refuse_unknown(key, sections.Document, "", "section")
     name = top.name if top.name is not None else Path(file).stem if file else "circuit"
     if not name or "/" in name or name.startswith(".") or not name.isprintable():
         raise ScenarioError(f"{name!r} cannot name a directory in reports/", path="name")
@@ -147,7 +147,7 @@ def _assemble(
     directory = directory_of(file)
     circuit, loads, sizes = build_circuit(merged, directory, measure)
     services = {
-        key: declared(value, f"service.{key}", directory) for key, value in sections.table(merged, "service").items()
+        key: declared(value, f"service.{key}", directory) for key, value in checking.table(merged, "service").items()
     }
     for key in services:
         names = [station.name for station in circuit.stations]
@@ -155,7 +155,7 @@ def _assemble(
             raise ScenarioError(f"there is no station of that name{nearest(key, names)}", path=f"service.{key}")
     controllers = {
         key: controller(value, f"controllers.{key}", circuit)
-        for key, value in sections.table(merged, "controllers").items()
+        for key, value in checking.table(merged, "controllers").items()
     }
     refuse_rivals(controllers)
     return Scenario(

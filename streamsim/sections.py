@@ -5,15 +5,12 @@ These are the single source of the check on loading and of the JSON Schema. A da
 
 from __future__ import annotations
 
-import math
-from functools import cache
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from streamsim.circuit import Merge, OnError, Split
-from streamsim.errors import ScenarioError, nearest
 
 
 def _key(text: str, *examples: Any) -> Meta:
@@ -240,75 +237,6 @@ class Document(Section, frozen=True, kw_only=True):
     controllers: Annotated[dict[str, ControllerSection], _key("what steers the stations while they run")] = {}
 
 
-S = TypeVar("S", bound=Section)
-
-
-def table(document: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Return the named tables of one kind, such as all stations; an empty one where there are none."""
-    value = document.get(kind, {})
-    if not isinstance(value, dict):
-        raise ScenarioError(f"{value!r} is not a table; write [{kind}.NAME]", path=kind)
-    return value
-
-
-def convert(value: Any, kind: type[S], path: str, *, open_ended: bool = False) -> tuple[S, dict[str, Any]]:
-    """Check one section against its type; returns it and the keys that it does not know (where it may have some)."""
-    if not isinstance(value, dict):
-        raise ScenarioError(f"{value!r} is not a table of keys and values", path=path or None)
-    known = _keys(kind)
-    extra = {key: item for key, item in value.items() if key not in known}
-    if extra and not open_ended:
-        refuse_unknown(next(iter(extra)), kind, path)
-    inner = _sections_in(kind)
-    parts = {key: convert(value[key], inner[key], _join(path, key))[0] for key in value if key in inner}
-    for key in known.intersection(value):
-        if isinstance(value[key], float) and not math.isfinite(value[key]):
-            raise ScenarioError(f"{value[key]!r} is not a finite number", path=_join(path, key))
-    try:
-        return msgspec.convert({key: value[key] for key in value if key in known} | parts, kind), extra
-    except msgspec.ValidationError as error:
-        message, _, inside = str(error).partition(" - at `$")
-        inside = inside.rstrip("`").lstrip(".")
-        found = value.get(inside.split(".")[0].split("[")[0]) if inside else None
-        shown = f" (it is {found!r})" if found is not None else ""
-        raise ScenarioError(f"{message}{shown}", path=_join(path, inside) or None) from None
-
-
-def refuse_unknown(key: str, kind: type[Section], path: str, what: str = "key") -> NoReturn:
-    """Raise the ScenarioError for a key that the section does not know."""
-    known = [field.name for field in msgspec.structs.fields(kind)]
-    raise ScenarioError(
-        f"unknown {what}{nearest(key, known)} (known: {', '.join(sorted(known))})", path=_join(path, key)
-    )
-
-
-@cache
-def _keys(kind: type[Section]) -> frozenset[str]:
-    """Return the keys of a section; msgspec evaluates all annotations for each answer, which takes a millisecond."""
-    return frozenset(field.name for field in msgspec.structs.fields(kind))
-
-
-@cache
-def _sections_in(kind: type[Section]) -> dict[str, type[Section]]:
-    """Return the fields that are sections themselves, such as the pipe of a station."""
-    hints = get_type_hints(kind)
-    return {key: hint for key, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Section)}
-
-
-def _join(path: str, inside: str) -> str:
-    return ".".join(part for part in (path, inside) if part)
-
-
-def quantity(parse: Any, value: Any, path: str) -> Any:
-    """Read a quantity with its unit; None stays None; a wrong one is a ScenarioError at that path."""
-    if value is None:
-        return None
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise ScenarioError(str(error), path=path) from None
-
-
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a scenario file.
 
@@ -317,11 +245,7 @@ def json_schema() -> dict[str, Any]:
     """
     (reference,), parts = msgspec.json.schema_components([Document], ref_template="#/$defs/{name}")
     for name, part in parts.items():
-        if name not in (
-            "StationSection",
-            "SourceSection",
-            "ControllerSection",
-        ):  # theirs are open: an operator's parameters
+        if name not in ("StationSection", "SourceSection", "ControllerSection"):  # open: an operator's parameters
             part["additionalProperties"] = False
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from streamsim import operators, policies, sections
+from streamsim.checking import convert, quantity
 from streamsim.circuit import Circuit, Station
 from streamsim.errors import ScenarioError, nearest
 from streamsim.fusion import fused_groups
 from streamsim.operators.base import ByteOperator
 from streamsim.policies.base import SYSTEM, Policy
 from streamsim.scenario import Controller
-from streamsim.sections import convert, quantity
 from streamsim.units import parse_seconds
 
 _LEAST_S = 1e-3
