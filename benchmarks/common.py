@@ -18,6 +18,12 @@ def machine() -> str:
     return f"{cores} cores, load {load:.2f}, Linux {platform.release()}, Python {platform.python_version()}"
 
 
+def asleep(pid: int) -> bool:
+    """Whether the place in the kernel where a server sleeps says that it waits for its inputs, or for its time."""
+    place = Path(f"/proc/{pid}/wchan").read_text()
+    return any(word in place for word in ("pipe_read", "poll", "nanosleep"))
+
+
 def alternate(rounds: int, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Time the contenders in turn, the order reversed every other round."""
     times: dict[str, list[float]] = {name: [] for name in contenders}

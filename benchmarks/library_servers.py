@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import machine
+from common import asleep, machine
 
 from streamsim.loading import load
 from streamsim.real.launch import Setting, launched
@@ -25,7 +25,7 @@ OPERATORS: dict[str, dict[str, Any]] = {
     "distinct": {},
     "quantiles": {},
 }
-"""The first is made of no library, the second of numpy, the others of DataSketches, which imports numpy."""
+"""The first is made of no library, the second of numpy, the others of DataSketches, which would import numpy."""
 
 FORKED = 10
 """Servers that share a warm parent (real/warm.py); its own start is in the time of each."""
@@ -43,7 +43,7 @@ def started(operator: str, servers: int) -> tuple[float, float, float]:
     with launched(plan, Setting(collect=False)) as crew:
         ours = [child for child in crew.children if child.process.spec is not None]
         for child in ours:
-            while b"poll" not in Path(f"/proc/{child.pid}/wchan").read_bytes():
+            while not asleep(child.pid):
                 assert child.status is None and not child.is_dead(), f"{operator} has ended"
                 time.sleep(0.0005)
         elapsed = time.perf_counter() - began
@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    print(f"{machine()}; {rounds} rounds\n")
+    print(f"{machine()}; {rounds} rounds\n", flush=True)
     print("| operator | servers | ready after, each (ms; range) | holds (MiB) | of its own (MiB) |")
     print("| --- | --- | --- | --- | --- |")
     for operator in OPERATORS:

@@ -53,9 +53,9 @@ class CountMin(Sketch):
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
-        import datasketches
+        from streamsim.operators._sketch_library import load
 
-        self._library: Any = datasketches
+        self._library: Any = load()
         kind = self._library.count_min_sketch
         hashes = kind.suggest_num_hashes(values["confidence"])
         self._sketch = kind(hashes, kind.suggest_num_buckets(values["error"]))

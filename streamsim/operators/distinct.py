@@ -45,11 +45,11 @@ class Distinct(Sketch):
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
-        import datasketches
+        from streamsim.operators._sketch_library import load
 
-        self._library: Any = datasketches
+        self._library: Any = load()
         self._sketch = self._new()
-        self._merged = datasketches.hll_union(values["precision"])
+        self._merged = self._library.hll_union(values["precision"])
 
     def _new(self) -> Any:
         return self._library.hll_sketch(self.values["precision"], self._library.tgt_hll_type.HLL_8)

@@ -39,7 +39,7 @@ class Quantiles(Sketch):
 
     @classmethod
     def libraries(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("datasketches", "numpy")
+        return ("datasketches",)
 
     @classmethod
     def verify(cls, values: Mapping[str, Any]) -> None:
@@ -49,11 +49,12 @@ class Quantiles(Sketch):
 
     def __init__(self, values: Mapping[str, Any], codec: Codec) -> None:
         super().__init__(values, codec)
-        import datasketches
-        import numpy
+        from array import array
 
-        self._library: Any = datasketches
-        self._array = numpy.array
+        from streamsim.operators._sketch_library import load
+
+        self._library: Any = load()
+        self._array = array
         self._sketch = self._library.kll_doubles_sketch(values["size"])
         if self._columns.typed and values["reads"] == "records":
             self.vector = self._block
@@ -68,7 +69,7 @@ class Quantiles(Sketch):
     def add(self, records: list[bytes]) -> None:
         numbers = self._columns.numbers(self, records)
         if numbers:
-            self._sketch.update(self._array(numbers, dtype=float))
+            self._sketch.update(self._array("d", numbers))
 
     def absorb(self, sketch: bytes) -> None:
         self._sketch.merge(self._library.kll_doubles_sketch.deserialize(sketch))

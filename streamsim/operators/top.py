@@ -53,10 +53,10 @@ class Top(Sketch):
         self._counts: Counter[bytes] = Counter()
         self._sketch: Any = None
         if values["capacity"] is not None:
-            import datasketches
+            from streamsim.operators._sketch_library import load
 
-            self._library: Any = datasketches
-            self._sketch = datasketches.frequent_strings_sketch((values["capacity"] - 1).bit_length())
+            self._library: Any = load()
+            self._sketch = self._library.frequent_strings_sketch((values["capacity"] - 1).bit_length())
 
     def add(self, records: list[bytes]) -> None:
         keys = self._columns.texts(records)

@@ -158,22 +158,19 @@ def imports_of(tree: ast.AST) -> list[str]:
 
 
 MADE_OF = {
-    "count_min.py": {"datasketches"},
     "_columns.py": {"numpy"},
     "_converters.py": {"numpy", "pyarrow"},
     "_expressive.py": {"numpy"},
+    "_sketch_library.py": {"datasketches", "_datasketches"},
     "_vector.py": {"numpy"},
     "arrow.py": {"pyarrow"},
     "compress.py": {"zstandard"},
     "decompress.py": {"zstandard"},
     "dedup.py": {"rbloom", "xxhash"},
-    "distinct.py": {"datasketches"},
     "group.py": {"numpy"},
     "msgpack.py": {"msgpack"},
-    "quantiles.py": {"datasketches", "numpy"},
     "rows.py": {"numpy"},
     "sample.py": {"numpy"},
-    "top.py": {"datasketches"},
 }
 """The libraries that operators and formats are made of, each imported by its owner alone, and when it is made."""
 

@@ -15,6 +15,7 @@ import pytest
 
 from streamsim import operators
 from streamsim.errors import ScenarioError
+from streamsim.formats import create as create_codec
 from streamsim.formats.parameters import TYPES
 from streamsim.operators.base import MANY, Base, Operator
 from streamsim.operators.source import Source
@@ -240,6 +241,56 @@ def test_an_operator_is_made_without_anything_heavy(name: str, parameters: dict[
     assert not loaded & heavy
     if name not in ("regex", "parse", "exec"):
         assert not loaded & patterns
+
+
+BARE = """
+import sys
+sys.path += sys.argv[1:3]
+from streamsim import operators
+from streamsim.operators._sketch_library import load
+if sys.argv[6]:  # as the warm parent does
+    load()
+made = operators.create(sys.argv[3], eval(sys.argv[4]), eval(sys.argv[5]))
+out = made.run(sys.stdin.buffer.read())
+sys.stdout.buffer.write(b"%d " % ("numpy" in sys.modules) + out)
+"""
+"""An operator without the site's modules, as in a server; tells whether it has loaded numpy, and what came out."""
+
+
+def in_a_bare_process(
+    name: str, parameters: dict[str, Any], format: Any, data: bytes, *, warm: bool = False
+) -> tuple[bool, bytes]:
+    words = [name, repr(parameters), repr(format), "warm" if warm else ""]
+    found = subprocess.run(
+        [sys.executable, "-S", "-E", "-P", "-c", BARE, PACKAGE_PARENT, sysconfig.get_path("platlib"), *words],
+        input=data, capture_output=True, check=True,
+    )  # fmt: skip
+    assert found.stderr == b""
+    loaded, _, out = found.stdout.partition(b" ")
+    return loaded == b"1", out
+
+
+@pytest.mark.parametrize(("name", "parameters"), TRANSFORMS)
+def test_only_rows_with_types_load_numpy_in_a_server(name: str, parameters: dict[str, Any]) -> None:
+    data = records_for(name, parameters)
+    loaded, out = in_a_bare_process(name, parameters, "lines", data)
+    assert loaded == ("numpy" in operators.libraries(name, parameters))  # to convert into such rows
+    assert out == transform(name, parameters).run(data)
+
+
+TYPED = {"name": "rows", "columns": ["f8", "i8"]}
+
+
+@pytest.mark.parametrize(
+    ("format", "warm", "numpy"), [("lines", False, False), ("lines", True, False), (TYPED, True, True)]
+)
+def test_quantiles_are_the_same_with_numpy_and_without(format: Any, warm: bool, numpy: bool) -> None:
+    rows = [(number * 0.37 % 5, number) for number in range(150)]
+    codec = create_codec(format)
+    data = codec.join([codec.row([b"%r" % value, b"%d" % number], b",") for value, number in rows])
+    loaded, out = in_a_bare_process("quantiles", {}, format, data, warm=warm)
+    assert loaded == numpy
+    assert out == operators.create("quantiles", {}, format).run(data)
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,17 @@ def _warm(names: list[str]) -> None:
     import gc
 
     from streamsim.operators import find
+    from streamsim.operators._sketch_library import load
 
     for name in names:
         library, _, path = name.partition("=")
         if path:
             sys.path += [directory for directory in path.split(os.pathsep) if directory not in sys.path]
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads would not live through a fork
-            __import__(library)
+            if library == "datasketches":
+                load()
+            else:
+                __import__(library)
         else:
             find(name)
     for module in _LOADED:
