@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from simpy.events import Event
 
-from streamsim.adjustable import Known, Passing, Replay, Timed
+from streamsim.adjustable import Change, Known, Passing, Replay, Timed
 from streamsim.circuit import Circuit
 from streamsim.errors import ModelError
 from streamsim.models.clock import Clock
@@ -18,7 +18,7 @@ from streamsim.models.server import Server
 from streamsim.models.station import Reader, Station
 from streamsim.models.table import Model, StationRow
 from streamsim.placement import Place, placement_of
-from streamsim.programs import appointments
+from streamsim.programs import Appointment, appointments
 from streamsim.service import StationProfile
 
 _READS = ("pause", "resume", "pipe")
@@ -52,10 +52,21 @@ def changing(
         if row.pace is not None or not row.inputs or row.back or row.loop is not None:
             what = "stands in a loop" if row.loop is not None else "is a source"
             raise ModelError(f"what was recorded of {name!r} cannot be simulated: it {what}")
+        if row.split in ("turns", "least"):
+            found[index] = replace(row, among=_among(name, changes))
+            continue
         due = appointments(circuit.station(name), profiles[name], changes, [*own, *replay.known])
         can = row.adjustable or Passing(gives=row.flow.bytes_out / row.flow.bytes_in if row.flow.bytes_in else 1.0)
         found[index] = replace(row, adjustable=can, appointments=due)
     return tuple(found)
+
+
+def _among(name: str, changes: Sequence[Change]) -> tuple[Appointment, ...]:
+    """Return when a split gives to how many of its outputs; raises ModelError where it is told something else."""
+    for one in changes:
+        if one.operator is not None or set(one.parameters) != {"active"}:
+            raise ModelError(f"what was recorded of {name!r} cannot be simulated: of a split only 'active' can")
+    return tuple(Appointment(one.byte, one.parameters, one.work_s) for one in sorted(changes, key=lambda one: one.byte))
 
 
 def _names(rows: Sequence[StationRow]) -> str:
@@ -111,6 +122,10 @@ def repeat(model: Model, clock: Clock, servers: Sequence[Server]) -> None:
     """Have all that the run was told be done at its time, before whatever else happens at that instant."""
     by_name = {server.row.name: server for server in servers}
     order = {entry.pipe: server.row.order for server in servers for entry in server.row.inputs}
+    for server in servers:
+        for appointment in server.row.among:
+            assert isinstance(server, Station), "a split reads"
+            server.turns.append((appointment.byte, partial(_share_among, server, appointment)))
     for one in model.told:
         if one.command.what == "scale":
             members = [by_name[name] for name in model.servers[one.command.station]]
@@ -125,6 +140,12 @@ def repeat(model: Model, clock: Clock, servers: Sequence[Server]) -> None:
             if one.command.work_s:
                 clock.at(max(0.0, one.command.time_s - one.command.work_s), 0, partial(_ask, one, servers[one.row]))
             clock.at(one.command.time_s, 0, partial(_do, one, servers[one.row]))
+
+
+def _share_among(server: Station, appointment: Appointment) -> None:
+    active = appointment.change["active"] if isinstance(appointment.change, dict) else 0
+    server.among = active or len(server.outputs)
+    server.owe(appointment.work_s)
 
 
 def _ask(one: Told, server: Server, event: Event) -> None:

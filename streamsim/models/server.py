@@ -47,6 +47,8 @@ class Server(ABC):
         """Bytes read and written when the last chunk was done: what a server says of itself, between two chunks."""
         self.ended_s: float | None = None
         self.turn = 0
+        self.among = len(outputs)
+        """So many of its outputs a split gives to, if it does not do so by key."""
         self.gone: set[Channel] = set()
         """Outputs of a split that nobody reads any more."""
         self.waits_for: list[Channel] = []
@@ -185,6 +187,7 @@ class Server(ABC):
         """Return which output gets how much: a chunk goes to one of them, or each gets its share of the stream."""
         row = self.row
         open_ = [place for place, channel in enumerate(self.outputs) if channel not in self.gone]
+        open_ = [place for place in open_ if place < self.among] or open_
         if row.split == "turns":
             self.turn += 1
             return [(open_[(self.turn - 1) % len(open_)], size)]

@@ -94,7 +94,7 @@ class StationRow:
     something comes back. ``yields`` knows what it has given by what it has taken, where that is not in proportion.
     ``group`` is its place in the model's placement, where stations are pinned. ``successors`` are the commands that
     take its place, one after the other; ``turns``: at which bytes of its input that is done behind which output, and
-    what that takes (core-seconds).
+    what that takes (core-seconds); ``among``: when a split that goes by no key gives to how many (``active``).
     """
 
     index: int
@@ -127,6 +127,7 @@ class StationRow:
     appointments: tuple[Appointment, ...] = ()
     successors: tuple[StationRow, ...] = ()
     turns: tuple[tuple[int, int, float], ...] = ()
+    among: tuple[Appointment, ...] = ()
 
     def records_in(self, taken: int) -> int:
         """Return how many whole records the first so many bytes read are."""

@@ -53,6 +53,11 @@ class Partition(Routing):
         self._turn, self._left = 0, self._batch
         if values["by"] == "key":
             self.tied = "records of a key would go to another server than what is known of it; scale moves both"
+        elif self._batch:
+            self.tied = (
+                f"records go to each server {self._batch} at a time in turn, and an ordered merge would wait for ever "
+                "for those of one that gets none"
+            )
         ways = {"key": self._by_key, "least-loaded": self._to_least, "copy": self._to_all}
         self._way = ways.get(values["by"], self._in_batches if self._batch else self._in_turn)
 

@@ -14,6 +14,7 @@ from streamsim.real.control import rescale as moving
 from streamsim.real.control import runs
 from streamsim.real.control.recording import read_recording
 from streamsim.real.control.rescale import rescale
+from streamsim.verbs import replayed
 from tests.end_to_end.processes import until
 from tests.end_to_end.steering import connected, running
 
@@ -150,6 +151,67 @@ def test_keys_wait_for_what_a_merge_has_not_taken_yet(tmp_path: Path, monkeypatc
         by_key[line.split(b",")[0]].append(int(line.split(b",")[1]))
     assert sorted(number for found in by_key.values() for number in found) == list(range(1, 4001))
     assert all(found == sorted(found) for found in by_key.values())
+
+
+ANY = """
+name = "numbers"
+[sources.make]
+command = "sh -c 'until [ -e GO ]; do sleep 0.02; done; seq 60000'"
+[stations.turns]
+operator = "map"
+to = "record"
+parallelism = 3
+merge = "ordered"
+[stations.tool]
+command = "tr 0-9 a-j"
+one_to_one = true
+parallelism = 2
+merge = "ordered"
+[stations.least]
+operator = "map"
+to = "record + ',' + record"
+parallelism = 3
+partition = "least-loaded"
+merge = "unordered"
+"""
+
+
+def test_servers_that_may_get_any_record_come_and_go_at_bytes_that_are_done_again(tmp_path: Path) -> None:
+    log, again = tmp_path / "log.jsonl", tmp_path / "again.jsonl"
+    text = ANY.replace("GO", str(tmp_path / "go"))
+    with (
+        running(tmp_path, text, "--record", str(log)) as (_, run),
+        connected(run, "turns.split") as split,
+        connected(run, "turns.2") as second,
+        connected(run, "least.3") as third,
+    ):
+        assert rescale(run, "turns", 1) == [0, 0, 0]
+        assert rescale(run, "least", 2) == [0, 0, 0]
+        split.call("at", {"record": 30_000, "method": "set", "parameters": {"active": 0}})
+        with pytest.raises(ControlError, match="an ordered merge would wait for ever"):
+            rescale(run, "tool", 1)
+        (tmp_path / "go").touch()
+        until(lambda: second.call("metrics")["records_in"])
+        assert third.call("metrics")["records_in"] == 0
+    letters = bytes.maketrans(b"0123456789", b"abcdefghij")
+    lines = [b"%d" % number for number in range(1, 60_001)]
+    expected = sorted(b"%b,%b" % (line, line) for line in (one.translate(letters) for one in lines))
+    assert sorted((tmp_path / "out").read_bytes().splitlines()) == expected
+    half = sum(len(line) + 1 for line in lines[:30_000])
+    told = [(one.station, one.method, one.parameters["active"], one.byte) for one in read_recording(log)]
+    assert told == [
+        ("turns.split", "set", 1, 0),
+        ("least.split", "set", 2, 0),
+        ("turns.split", "set", 0, half),
+    ]
+    with running(tmp_path, text, "--replay", str(log), "--record", str(again)):
+        pass
+    assert sorted((one.station, one.byte) for one in read_recording(again)) == sorted((one[0], one[3]) for one in told)
+    found = replayed(log)
+    assert [(change.byte, change.parameters) for change in found.placed["turns.split"]] == [
+        (0, {"active": 1}),
+        (half, {"active": 0}),
+    ]
 
 
 REFUSED = f"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamsim.adjustable import Replay, Timed
+from streamsim.adjustable import Change, Replay, Timed
 from streamsim.errors import ModelError
 from streamsim.loading import load
 from streamsim.models import simulate
@@ -114,3 +114,21 @@ def test_keys_change_hands_when_who_reads_as_it_comes_has_taken_what_was_given()
     again = split.time_s[np.searchsorted(split.bytes_in, before, side="right")]
     taken = np.interp([1.0, again], last.time_s, last.bytes_in)
     assert taken[1] - taken[0] > 0.9 * 8 * 65536  # what the pipes before and behind the servers held
+
+
+def test_a_split_gives_to_so_many_servers_from_a_byte_on() -> None:
+    document = {
+        "sources": {"make": {"command": "seq 9"}},
+        "stations": {"same": {"operator": "copy", "parallelism": 4, "merge": "unordered"}},
+        "service": {"make": {"bytes": 4 << 20}, "same": {"per_byte": "1 us"}},
+    }
+
+    def told(*changes: Change) -> RunTrace:
+        return simulate(load(document), host=host(8), replay=Replay({"same.split": changes}, ())).runs[0]
+
+    work, alone = (4 << 20) * 1e-6, Change(0, {"active": 1})
+    assert told(alone).makespan_s == pytest.approx(work, rel=0.05)
+    assert told(alone, Change(2 << 20, {"active": 0})).makespan_s == pytest.approx(work / 2 + work / 8, rel=0.1)
+    assert told().makespan_s == pytest.approx(work / 4, rel=0.05)
+    with pytest.raises(ModelError, match=r"'same\.split' cannot be simulated: of a split only 'active' can"):
+        told(Change(0, {"by": "copy"}))

@@ -1,4 +1,4 @@
-"""Another number of servers for a keyed station while it runs, with the state of each key moved to its new server.
+"""Another number of servers for a station while it runs, with the state of each key moved to its new server.
 
 The servers that a station was started with are all there is; of these the first so many take part. All load what they
 need for it while data flows. Then the split is paused and drained, every server that has taken all that was on its way
@@ -38,21 +38,17 @@ _MOVING = ".keys"
 def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
     """Let so many of a station's servers take part; returns how many keys each of them got from others.
 
+    Where records are not shared out by key there is nothing to move: the split is told, which writes that down itself.
+
     Raises
     ------
-    CommandError : the station has no split by key, or fewer servers than that, or is a Unix command.
-    ControlError : its operator has a state that it does not keep by keys, or a server did not come to rest in time;
-        then all go on as before.
+    CommandError : the station has no split, or fewer servers than that, or keys and is a Unix command.
+    ControlError : an ordered merge counts on each of them; its operator has a state that it does not keep by keys; or a
+        server did not come to rest in time, and all go on as before.
     """
     members = _members(run, station)
-    for name in members:
-        if (tool := run.server(name)).socket is None:
-            raise CommandError(
-                f"{name!r} is a Unix command ({tool.program}): nobody can tell whether it has written all that it has "
-                "read, which may come behind what another server gives of the same key"
-            )
     if not members:
-        raise CommandError(f"{station!r} has one server and no split: give it parallelism and partition = 'key'")
+        raise CommandError(f"{station!r} has one server and no split: give it parallelism")
     if not 1 <= servers <= len(members):
         raise CommandError(f"{station!r} was started with {len(members)} servers: ask for 1 to {len(members)}")
     directory = _directory(run, station)
@@ -62,9 +58,16 @@ def rescale(run: RunEntry, station: str, servers: int) -> list[int]:
             _go_on(run, station)
         since_s = time.monotonic()
         split = stack.enter_context(Server(run, run.server(f"{station}.split"), timeout_s=_PATIENCE_S))
+        if split.parameters().get("by") != "key":  # any server may get any record
+            split.call("set", {"active": servers})
+            return [0] * len(members)
+        for name in members:
+            if (tool := run.server(name)).socket is None:
+                raise CommandError(
+                    f"{name!r} is a Unix command ({tool.program}): nobody can tell whether it has written all that it "
+                    "has read, which may come behind what another server gives of the same key"
+                )
         ours = [stack.enter_context(Server(run, run.server(name), timeout_s=_PATIENCE_S)) for name in members]
-        if split.parameters().get("by") != "key":
-            raise CommandError(f"{station!r} does not share records out by key: its servers have no keys to move")
         for one in (split, *ours):
             if one.call("metrics")["paused"]:
                 raise ControlError(f"{one.entry.name!r} is paused, and has to take what is on its way: resume it first")
