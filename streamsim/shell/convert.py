@@ -9,6 +9,7 @@ from streamsim.shell.circuit import CircuitBuilder, name_from, name_from_file
 from streamsim.shell.line import Command, Pipeline, Redirect, Substitution, Word, literals
 from streamsim.shell.operands import (
     NOWHERE,
+    STANDARD_INPUT,
     cat_source,
     command_text,
     only_redirect,
@@ -18,6 +19,7 @@ from streamsim.shell.operands import (
 )
 from streamsim.shell.parse import parse_line
 from streamsim.shell.span import Span
+from streamsim.shell.standard_input import reads_standard_input
 
 
 def import_line(line: str, *, name: str = "shell") -> dict[str, Any]:
@@ -25,8 +27,8 @@ def import_line(line: str, *, name: str = "shell") -> dict[str, Any]:
 
     The first command of a pipeline is a source (a file source where it is ``cat FILE``, or reads ``< FILE``), the
     others are stations, ``> FILE`` and ``tee FILE`` are sinks, and ``<(…)`` is an input that stands in the command
-    as ``{name}``. A first command that is to read the importer's own standard input is written ``cat |``. The line
-    is only read: nothing runs and no file is looked at.
+    as ``{name}``. A first command that is known to read standard input (``sort |``) reads the importer's own.
+    The line is only read: nothing runs and no file is looked at.
 
     Parameters
     ----------
@@ -93,10 +95,10 @@ class _Converter:
         if command.program == "tee":
             end, branches = self._tee(command, self._stdin(redirected_in, stdin))
         else:
-            end = self._place(command, redirected_in, stdin)
+            end = self._place(command, redirected_in, stdin, main=main)
         return self._output(redirected_out, end, main=main) + branches
 
-    def _place(self, command: Command, redirected_in: Redirect | None, stdin: str | None) -> str:
+    def _place(self, command: Command, redirected_in: Redirect | None, stdin: str | None, *, main: bool) -> str:
         """Add the source or station of a command that is no ``tee`` and return its name."""
         if not stdin and (source := cat_source(command, redirected_in)):
             return self._builder.add_source(*source)
@@ -105,6 +107,8 @@ class _Converter:
         text = " ".join(self._spell(word, named) for word in command.words)
         wish = name_from(command.program, default="command")
         environment = dict(command.environment)
+        if not (stdin or named or redirected_in) and main and reads_standard_input(_written(command)):
+            stdin = self._builder.add_source(*STANDARD_INPUT)
         if stdin or named:
             return self._builder.add_station(wish, text, stdin=stdin, named=named, environment=environment)
         return self._builder.add_source(wish, {"command": text} | ({"env": environment} if environment else {}))
@@ -174,6 +178,11 @@ class _Converter:
             else:
                 text += command_text(part, word.span)
         return text
+
+
+def _written(command: Command) -> list[str]:
+    """Return the words of a command; a word with a process substitution in it stands for a file."""
+    return [word.literal.value if word.literal else "/dev/fd" for word in command.words]
 
 
 def _only_end(ends: list[str], span: Span, reader: str) -> str:
