@@ -15,8 +15,8 @@ from streamsim.real.control import runs
 from streamsim.real.control.recording import read_recording
 from streamsim.real.control.rescale import rescale
 from streamsim.verbs import replayed
-from tests.end_to_end.processes import until
 from tests.end_to_end.steering import connected, running
+from tests.patience import until
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_no_record_is_lost_doubled_or_overtaken_by_another_of_its_key_while_serv
     log = tmp_path / "log.jsonl"
     with running(tmp_path, UNDER_LOAD.replace("STOP", str(tmp_path / "stop")), "--record", str(log)) as (_, run):
         with connected(run, "seven.split") as split:
-            until(lambda: split.call("metrics")["records_in"] > 10_000)
+            assert until(lambda: split.call("metrics")["records_in"] > 10_000)
         for servers in (1, 3, 2, 3, 1, 2):
             for station in ("same", "seven", "once"):
                 moved[station] += sum(rescale(run, station, servers))
@@ -138,9 +138,9 @@ def test_keys_wait_for_what_a_merge_has_not_taken_yet(tmp_path: Path, monkeypatc
         merge.call("pause")
         (tmp_path / "set").touch()
         servers = [connected(run, name) for name in members]
-        until(lambda: sum(one.call("metrics")["records_in"] for one in servers) == 2000)
+        assert until(lambda: sum(one.call("metrics")["records_in"] for one in servers) == 2000)
         done = aside.submit(scale)
-        until(lambda: done.done() or all(one.call("metrics")["paused"] for one in servers))
+        assert until(lambda: done.done() or all(one.call("metrics")["paused"] for one in servers))
         merge.call("resume")
         done.result(60)
         for one in servers:
@@ -191,7 +191,7 @@ def test_servers_that_may_get_any_record_come_and_go_at_bytes_that_are_done_agai
         with pytest.raises(ControlError, match="an ordered merge would wait for ever"):
             rescale(run, "tool", 1)
         (tmp_path / "go").touch()
-        until(lambda: second.call("metrics")["records_in"])
+        assert until(lambda: second.call("metrics")["records_in"])
         assert third.call("metrics")["records_in"] == 0
     letters = bytes.maketrans(b"0123456789", b"abcdefghij")
     lines = [b"%d" % number for number in range(1, 60_001)]
