@@ -215,6 +215,52 @@ def test_curl_gets_the_document_and_calls_methods(tmp_path: Path) -> None:
         )
 
 
+ASKED = b'{"jsonrpc":"2.0","id":%d,"method":"metrics"}'
+
+
+def heard(one: socket.socket) -> bytes:
+    """Return all that a server says until it hangs up."""
+    one.shutdown(socket.SHUT_WR)
+    return b"".join(iter(lambda: one.recv(65536), b""))
+
+
+def test_requests_that_come_at_once_are_answered_one_after_the_other(tmp_path: Path) -> None:
+    with busy(tmp_path) as running:
+        with connect(running) as one:
+            one.sendall(b"".join(ASKED % number + b"\n" for number in range(20)))
+            found = one.makefile("rb")
+            assert [json.loads(found.readline())["id"] for _ in range(20)] == list(range(20))
+        with connect(running) as one:
+            for number in range(5):
+                body = ASKED % number
+                one.sendall(b"POST /rpc HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            found = one.makefile("rb")
+            for number in range(5):
+                assert found.readline() == b"HTTP/1.1 200 OK\r\n"
+                head = [found.readline() for _ in range(3)]
+                assert json.loads(found.read(int(head[1].split()[1])))["id"] == number
+
+
+def test_a_last_line_without_an_end_is_answered(tmp_path: Path) -> None:
+    with busy(tmp_path) as running:
+        for text, numbers in ((ASKED % 1, [1]), (ASKED % 1 + b"\n" + ASKED % 2, [1, 2]), (b"", [])):
+            with connect(running) as one:
+                one.sendall(text)
+                assert [json.loads(line)["id"] for line in heard(one).splitlines()] == numbers
+
+
+def test_a_request_with_two_lengths_is_refused(tmp_path: Path) -> None:
+    with busy(tmp_path) as running:
+        for first, second, status in ((40, 40, b"200"), (40, 41, b"400")):
+            with connect(running) as one:
+                body = (ASKED % 1).ljust(40)
+                one.sendall(
+                    b"POST /rpc HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\nContent-Length: %d\r\n\r\n%s"
+                    % (first, second, body)
+                )
+                assert heard(one).split(b" ")[1] == status
+
+
 def test_nobody_else_gets_in(tmp_path: Path) -> None:
     with busy(tmp_path) as running:
         assert stat.S_IMODE(running.directory.stat().st_mode) == 0o700

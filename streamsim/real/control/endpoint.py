@@ -1,7 +1,7 @@
 r"""The socket of a server: many clients, none of whom can slow the data, fill the memory or keep another out.
 
-JSON-RPC lines, or a little HTTP/1.1 on the same socket (``GET /openrpc.json``, ``POST /rpc``) for whoever says
-``curl --unix-socket``. It has no thread: `serve` is called when `descriptor` is readable, and returns at once.
+JSON-RPC lines, or a little HTTP/1.1 on the same socket (``GET /openrpc.json``, ``POST /rpc``; over_http.py). It has no
+thread: `serve` is called when `descriptor` is readable, and returns at once.
 
 Bounds: `MOST_CLIENTS` connections, of which the one that was silent longest makes room for a new one; a request of
 at most `MOST_BYTES` and an answer of at most `MOST_REPLY`; a client that does not take its answers is dropped when its
@@ -43,7 +43,6 @@ _socket: Any = __import__("_socket")  # the C half: the module around it costs a
 MOST_CLIENTS = 64
 MOST_BYTES = 1 << 16
 MOST_REPLY = 1 << 17
-_MOST_HEADER = 8192
 _FEW_BYTES = 2048
 """Nearly every request is shorter: the room for a longest one need not be found for it."""
 _AT_ONCE = 8
@@ -208,7 +207,7 @@ class Endpoint:
             except OSError:
                 data = b""
             if not data:
-                self._drop(client)
+                self._bid_farewell(client)
                 return
             client.buffer += data
         try:
@@ -220,6 +219,13 @@ class Endpoint:
             self._say(client, hang.last)
             if client.socket.fileno() >= 0:
                 self._drop(client)
+
+    def _bid_farewell(self, client: _Client) -> None:
+        """Let a client go that says no more; its last line may have no end."""
+        if client.buffer[:1] in (b"{", b"[") and (answer := self._answer(client.buffer)):
+            self._say(client, answer + b"\n")
+        if client.socket.fileno() >= 0:
+            self._drop(client)
 
     def _say(self, client: _Client, reply: bytes) -> None:
         if not reply:
@@ -283,55 +289,35 @@ class Endpoint:
 
     def _http(self, client: _Client) -> bytes:
         """Answer one HTTP request; empty where it has not come whole."""
-        head, mark, body = client.buffer.partition(b"\r\n\r\n")
-        if not mark:
-            if len(head) > _MOST_HEADER or (b"\n" in head and b" HTTP/1." not in head.partition(b"\n")[0]):
-                raise _Hang(_response(b"400 Bad Request"))
+        from streamsim.real.control import over_http
+
+        try:
+            request = over_http.taken(client.buffer)
+        except over_http.Refused as refused:
+            self.plain = False
+            raise _Hang(over_http.written(refused.status)) from None
+        if request is None:
             return b""
-        first, *fields = head.split(b"\r\n")
-        words = first.split(b" ")
-        if len(words) != 3 or words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
-            raise _Hang(_response(b"400 Bad Request"))
-        length, keep = 0, words[2] == b"HTTP/1.1"
-        for field in fields:
-            name, _, value = field.partition(b":")
-            name, value = name.strip().lower(), value.strip()
-            if name == b"content-length":
-                if not value.isdigit() or len(value) > 12:
-                    raise _Hang(_response(b"400 Bad Request"))
-                length = int(value)
-            elif name == b"transfer-encoding":
-                raise _Hang(_response(b"411 Length Required"))
-            elif name == b"connection" and value.lower() == b"close":
-                keep = False
-            elif name == b"origin":  # a web page's: no page has any business here
-                raise _Hang(_response(b"403 Forbidden"))
-        if length > MOST_BYTES:
-            raise _Hang(_response(b"413 Content Too Large"))
-        if len(body) < length:
-            return b""
-        client.buffer = body[length:]
-        reply = self._respond(words[0], words[1], body[:length])
-        if not keep:
+        client.buffer = request.rest
+        reply = over_http.written(*self._respond(request.method, request.path, request.body))
+        if not request.keep:
             raise _Hang(reply)
+        if client.buffer:  # it has said more than this already
+            self.pending[client.socket.fileno()] = client
         return reply
 
-    def _respond(self, method: bytes, path: bytes, body: bytes) -> bytes:
+    def _respond(self, method: bytes, path: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Return status and body of an answer."""
         if method == b"POST" and path == b"/rpc":
-            return _response(b"200 OK", self._answer(body))
+            return b"200 OK", self._answer(body)
         if method == b"GET" and path == b"/openrpc.json":
             document = self.api.document()
             from msgspec.json import encode
 
             self.requests += 1
-            return _response(b"200 OK", encode(document))
+            return b"200 OK", encode(document)
         known = {b"/rpc": b"POST", b"/openrpc.json": b"GET"}.get(path)
-        return _response(b"405 Method Not Allowed" if known else b"404 Not Found")
-
-
-def _response(status: bytes, body: bytes = b"") -> bytes:
-    kind = b"Content-Type: application/json\r\n" if body else b""
-    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status, kind, len(body), body)
+        return (b"405 Method Not Allowed" if known else b"404 Not Found"), b""
 
 
 def _bind(socket: Any, path: str) -> None:
