@@ -99,6 +99,25 @@ def read_within(path: str | Path, most: int) -> bytes:
     return content
 
 
+def from_json(text: str | bytes, kind: Any = Any) -> Any:
+    r"""Decode JSON to a type.
+
+    Raises msgspec.DecodeError for whatever is wrong, also where msgspec lets other errors through: a text that is no
+    UTF-8, or nested too deeply.
+
+    >>> from_json(b'["\xff"]')
+    Traceback (most recent call last):
+    ...
+    msgspec.DecodeError: it is not UTF-8: invalid start byte
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except UnicodeError as error:
+        raise msgspec.DecodeError(f"it is not UTF-8: {getattr(error, 'reason', error)}") from None
+    except RecursionError:
+        raise msgspec.DecodeError("it is nested too deeply") from None
+
+
 def to_json(value: Any) -> bytes:
     """Encode to JSON, indented, one newline at the end."""
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from streamsim.errors import ProfileError
+from streamsim.files import from_json
 from streamsim.scenario import ScenarioKey
 
 SCHEMA = "streamsim.result/1"
@@ -289,7 +290,7 @@ def _within_angle(angle: float, freedom: int) -> float:
 def read_result(path: str | Path) -> Result:
     """Read a ``measured.json`` or its like; raises ProfileError naming the file and what is wrong."""
     try:
-        result = msgspec.json.decode(Path(path).read_bytes(), type=Result)
+        result: Result = from_json(Path(path).read_bytes(), Result)
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}") from None
     except msgspec.DecodeError as error:

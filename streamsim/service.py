@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from streamsim.errors import ProfileError
-from streamsim.files import read_within
+from streamsim.files import from_json, read_within
 
 SCHEMA = "streamsim.profile/1"
 UNLIMITED = 1 << 52
@@ -253,7 +253,7 @@ _POSITIVE = ("record_bytes", "at_once", "chunk_bytes")
 def read_profile(path: str | Path) -> Profile:
     """Read a ``profile.json``; raises ProfileError naming the file and what is wrong with it."""
     try:
-        profile = msgspec.json.decode(read_within(path, _LARGEST), type=Profile)
+        profile: Profile = from_json(read_within(path, _LARGEST), Profile)
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}; streamsim measure writes a profile") from None
     except msgspec.DecodeError as error:

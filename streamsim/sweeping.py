@@ -18,7 +18,7 @@ import msgspec
 
 from streamsim import __version__
 from streamsim.errors import ModelError, ProfileError, ScenarioError
-from streamsim.files import to_json, write_whole
+from streamsim.files import from_json, to_json, write_whole
 from streamsim.loading import load, parse_override
 from streamsim.result import Estimate, Result
 from streamsim.scenario import Scenario, ScenarioKey
@@ -219,9 +219,10 @@ def _key(scenario: Scenario, profile: Profile, worlds: Sequence[World], seed: in
 
 def _kept(file: Path) -> Point | None:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Point)
+        kept: Point = from_json(file.read_bytes(), Point)
     except (OSError, msgspec.DecodeError):
         return None
+    return kept
 
 
 @contextmanager

@@ -108,6 +108,7 @@ def _parameters(given: list[str]) -> dict[str, Any]:
     import msgspec
 
     from streamsim.cli.failures import UsageError
+    from streamsim.files import from_json
 
     found: dict[str, Any] = {}
     for word in given:
@@ -117,7 +118,7 @@ def _parameters(given: list[str]) -> dict[str, Any]:
         if name in found:
             raise UsageError(f"{name!r} is given twice")
         try:
-            found[name] = msgspec.json.decode(text)
+            found[name] = from_json(text)
         except msgspec.DecodeError:
             found[name] = text
     return found

@@ -110,11 +110,12 @@ def _scenario_of(trace: Path) -> Scenario:
     import msgspec
 
     from streamsim.errors import ProfileError
+    from streamsim.files import from_json
     from streamsim.loading import load
 
     beside = trace.with_name("scenario.json")
     try:
-        stored = msgspec.json.decode(beside.read_bytes())
+        stored = from_json(beside.read_bytes())
         return load(stored["document"], overrides=stored["overrides"], file=stored["file"])
     except OSError as error:
         raise ProfileError(f"{beside}: {error.strerror}; streamsim measure writes it beside the trace") from None

@@ -106,12 +106,13 @@ def _pair(text: str) -> tuple[str, Any]:
     import msgspec
 
     from streamsim.cli.failures import UsageError
+    from streamsim.files import from_json
 
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise UsageError(f"{text!r}: write KEY=VALUE, such as servers=2")
     try:
-        return key.strip(), msgspec.json.decode(value)
+        return key.strip(), from_json(value)
     except msgspec.DecodeError:
         return key.strip(), value.strip()
 

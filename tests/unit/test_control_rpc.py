@@ -88,6 +88,13 @@ def test_a_batch_answers_each_in_its_place_and_no_notification() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", [b'"\xff"', b'{"\xff":1}', b'{"jsonrpc":"2.0","id":"\xed\xa0\x80","method":"divide"}'])
+def test_a_text_that_is_no_utf8_is_no_json(text: bytes) -> None:
+    reply = json.loads(answer(text, call))
+    assert (reply["error"]["code"], reply["id"]) == (-32700, None)
+    assert "not UTF-8" in reply["error"]["message"]
+
+
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]":,0123 jsonrpcmethodidparams', max_size=200).map(str.encode))
 def test_any_bytes_get_an_answer_or_none_and_never_an_exception(text: bytes) -> None:
     reply = answer(text, call)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streamsim.errors import ControlError
+from streamsim.files import from_json
 from streamsim.real.control.client import Refusal
 from streamsim.real.control.openapi import openapi
 from streamsim.real.control.overview import counters
@@ -157,7 +158,7 @@ class _Site:
 
         body = await request.body()
         try:
-            parameters = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+            parameters = from_json(body, dict[str, Any]) if body else {}
         except msgspec.DecodeError as error:
             return _json({"error": f"the body is no JSON object: {error}"}, 400)
         method = request.path_params["method"]

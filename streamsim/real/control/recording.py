@@ -19,7 +19,7 @@ import msgspec
 
 from streamsim import operators
 from streamsim.errors import ControlError, nearest
-from streamsim.files import read_within, write_whole
+from streamsim.files import from_json, read_within, write_whole
 from streamsim.real.control.runs import LOG, RunEntry, directory_of
 
 SCHEMA = "streamsim.recording/1"
@@ -164,7 +164,7 @@ def read_recording(path: Path) -> tuple[Recorded, ...]:
     except OSError as error:
         raise ControlError(f"{path}: {error.strerror}; streamsim run --record writes a recording") from None
     try:
-        schema = msgspec.json.decode(lines[0] if lines else b"", type=_Header).schema
+        schema = from_json(lines[0] if lines else b"", _Header).schema
     except msgspec.DecodeError:
         schema = None
     if schema != SCHEMA:
@@ -175,7 +175,7 @@ def read_recording(path: Path) -> tuple[Recorded, ...]:
     found = []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            command = msgspec.json.decode(line, type=Recorded)
+            command: Recorded = from_json(line, Recorded)
         except msgspec.DecodeError as error:
             raise ControlError(f"{path}: line {number}: not a recorded command: {error}") from None
         if command.byte is None and command.method not in _SYSTEM:

@@ -54,7 +54,7 @@ def answer(text: bytes, call: Callable[[str, dict[str, Any] | list[Any]], Any]) 
     """
     try:
         request = _decode_request(text)
-    except (msgspec.DecodeError, RecursionError):  # a batch, or wrong: see which
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # a batch, or wrong: see which
         pass
     else:
         reply = _respond(request, call)
@@ -63,6 +63,8 @@ def answer(text: bytes, call: Callable[[str, dict[str, Any] | list[Any]], Any]) 
         body = _decode(text)
     except RecursionError:  # the decoder minds the stack
         return _encode(_error(None, PARSE_ERROR, "nested too deeply"))
+    except UnicodeDecodeError as error:
+        return _encode(_error(None, PARSE_ERROR, f"not UTF-8: {error.reason}"))
     except msgspec.DecodeError as error:
         return _encode(_error(None, PARSE_ERROR, f"not JSON: {error}"))
     if not isinstance(body, list):
@@ -86,7 +88,8 @@ def _answer_one(body: Any, call: Callable[[str, dict[str, Any] | list[Any]], Any
         request = msgspec.convert(body, Request)
     except msgspec.ValidationError as error:
         identity = body.get("id") if isinstance(body, dict) else None
-        return _error(identity if isinstance(identity, int | str) else None, INVALID_REQUEST, str(error))
+        known = isinstance(identity, int | float | str) and not isinstance(identity, bool)
+        return _error(identity if known else None, INVALID_REQUEST, str(error))
     return _respond(request, call)
 
 
