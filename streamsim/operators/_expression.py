@@ -43,6 +43,8 @@ _SIGNATURES = {
     "round": ((NUMBER,), NUMBER, "round({})"),
 }
 _DEEPEST = 50  # the compiler stops at 200 parentheses, and a part may bring three
+_LONGEST = 200
+"""Characters of an expression that an error shows."""
 _WORDS = ("record", "column", "int", "float", "str", "min", "max", *_SIGNATURES)
 _OPERATORS = {"Add": "+", "Sub": "-", "Mult": "*", "Div": "/", "FloorDiv": "//", "Mod": "%"}
 _COMPARISONS = {"Eq": "==", "NotEq": "!=", "Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">="}
@@ -69,7 +71,8 @@ def block_function(
         source = _source(_parse(expression), keeps, cuts_itself=columns is bytes.split)
         code = compile(source, parameter, "eval")
     except Refused as error:
-        raise bad_value(parameter, f"{expression!r}: {error}") from None
+        shown = expression if len(expression) <= _LONGEST else f"{expression[:_LONGEST]}…"
+        raise bad_value(parameter, f"{shown!r}: {error}") from None
     names = _NAMES | {"columns": columns, "delimiter": delimiter, "__builtins__": {}}
     made: BlockFunction = eval(code, names)
     return made

@@ -214,15 +214,47 @@ def test_a_snapshot_goes_on_in_another_server(tmp_path: Path) -> None:
         writer.join()
 
 
-def test_a_snapshot_that_others_could_have_written_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "evil").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    (tmp_path / "evil").chmod(0o666)
+def test_only_a_snapshot_of_ones_own_and_of_the_same_operator_is_read(tmp_path: Path) -> None:
+    evil = b"cos\nsystem\n(S'touch %s/ran'\ntR." % bytes(tmp_path)
+    good = tmp_path / "good"
     with (
         server(tmp_path / "run", "group", {"key": 1}) as running,
+        server(tmp_path / "second", "top", {"k": 3}) as other,
         running.client() as client,
-        pytest.raises(Refusal, match="others can write it"),
+        other.client() as top,
     ):
-        client.call("restore", {"file": str(tmp_path / "evil")})
+        client.call("snapshot", {"file": str(good)})
+        head = good.read_bytes().partition(b"\n")[0] + b"\n"
+        files = {
+            "shared": head + evil,
+            "plain": evil,
+            "cut": good.read_bytes()[:-5],
+            "other": head.replace(b'"key":1', b'"key":2'),
+            "binary": b"\xff\x00" + good.read_bytes(),
+        }
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        (tmp_path / "shared").chmod(0o666)
+        (tmp_path / "link").symlink_to(good)
+        os.mkfifo(tmp_path / "pipe", 0o600)
+        for name, says in [
+            ("shared", "others can write it"),
+            ("plain", "is no snapshot"),
+            ("binary", "is no snapshot"),
+            ("cut", "the snapshot of operator 'group' cannot be read"),
+            ("other", "a snapshot with key = 2, and here it is 1"),
+            ("link", "is a link, and none is followed"),
+            ("pipe", "is no regular file"),
+            ("", "is no regular file"),
+            ("none", "No such file"),
+            ("no\0ne", "can be no file"),
+        ]:
+            with pytest.raises(Refusal, match=says):
+                client.call("restore", {"file": f"{tmp_path}/{name}"})
+        with pytest.raises(Refusal, match="is a snapshot of operator 'group' on lines, not of 'top' on lines"):
+            top.call("restore", {"file": str(good)})
+        assert client.call("restore", {"file": str(good)})["records_in"] == 0
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_server_says_what_cannot_be_done_and_goes_on(tmp_path: Path) -> None:

@@ -16,12 +16,21 @@ from streamsim.real.control.api import Api
 from streamsim.real.control.attention import Attention
 from streamsim.real.control.basics import Basics, among_servers
 from streamsim.real.control.keys import Keys
-from streamsim.real.control.own_files import bytes_of, stat_own, write_new
+from streamsim.real.control.own_files import read_own, write_new
 from streamsim.real.control.positions import Positions, counts
 from streamsim.real.control.sharing import Share
 
 _UNRECORDED = ("state", "metrics", "parameters", "adjustable", "snapshot", "at")
 """Methods that leave a server as it was: what `at` brings about is recorded where it happens."""
+
+
+class _Snapshot(msgspec.Struct, frozen=True):
+    """The first line of a snapshot; the state follows."""
+
+    operator: str
+    format: str | dict[str, Any]
+    parameters: dict[str, Any]
+    schema: Literal["streamsim.snapshot/1"] = "streamsim.snapshot/1"
 
 
 def make_api(attention: Attention | Share, holder: Any, since: float | None = None) -> Api:
@@ -98,25 +107,47 @@ class Faculties(Basics, Positions, Keys):
     @control
     def snapshot(self, file: str) -> int:
         """Write the operator's state to a file that does not exist yet; returns its size in bytes."""
-        data = self._holder.operator.snapshot()
+        operator = self._holder.operator
+        head = _Snapshot(self._spec["operator"], self._spec.get("format") or "lines", operator.values)
+        data = msgspec.json.encode(head) + b"\n" + operator.snapshot()
         write_new(file, data)
         return len(data)
 
     @control
     def restore(self, file: str) -> dict[str, int]:
-        """Take the state from a file that `snapshot` of a server with the same operator wrote."""
-        found = stat_own(file)
-        operator = self._holder.operator
-        fresh = operators.create(self._spec["operator"], operator.values, self._spec.get("format") or "lines")
+        """Take the state from a file that `snapshot` of a server with the same operator wrote.
+
+        Its parameters may differ in those only that can be set while it runs.
+        """
+        head, _, state = read_own(file).partition(b"\n")
+        operator, name = self._holder.operator, self._spec["operator"]
+        self._check_snapshot(file, head)
+        fresh = operators.create(name, operator.values, self._spec.get("format") or "lines")
         try:
-            fresh.restore(bytes_of(file))
-        except Exception as error:  # a pickle of something else can raise anything
-            raise ControlError(
-                f"{file} ({found} bytes) is no snapshot of operator '{self._spec['operator']}': {error}"
-            ) from None
+            fresh.restore(state)
+        except Exception as error:  # a pickle that is cut off, or of another version, can raise anything
+            raise ControlError(f"{file}: the snapshot of operator '{name}' cannot be read: {error}") from None
         fresh.counting, fresh.rejects = operator.counting, operator.rejects
         self._place(fresh)
         return {"records_in": fresh.records_in, "records_out": fresh.records_out}
+
+    def _check_snapshot(self, file: str, head: bytes) -> None:
+        """Raise ControlError where a file is no snapshot of an operator as the one that is here."""
+        name, format = self._spec["operator"], self._spec.get("format") or "lines"
+        try:
+            found = msgspec.json.decode(head, type=_Snapshot)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise ControlError(f"{file} is no snapshot") from None
+        if (found.operator, found.format) != (name, format):
+            raise ControlError(
+                f"{file} is a snapshot of operator '{found.operator}' on {found.format}, not of '{name}' on {format}"
+            )
+        values, free = operators.normal(name, found.parameters), operators.adjustable(name)
+        for parameter, value in self._holder.operator.values.items():
+            if parameter not in free and values[parameter] != value:
+                raise ControlError(
+                    f"{file} is a snapshot with {parameter} = {values[parameter]!r}, and here it is {value!r}"
+                )
 
     @control
     def swap(self, operator: str, parameters: dict[str, Any], state: Literal["keep", "new"] = "keep") -> dict[str, Any]:

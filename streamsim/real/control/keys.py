@@ -17,7 +17,7 @@ import msgspec
 
 from streamsim.errors import ControlError
 from streamsim.real.control.basics import among_servers
-from streamsim.real.control.own_files import bytes_of, stat_own, write_new
+from streamsim.real.control.own_files import read_own, write_new
 
 DONE = "done"
 """In the directory of a move: it is to be done."""
@@ -85,8 +85,7 @@ class Keys(ABC):
 
         if self._move is None:
             raise ControlError("no keys are being moved")
-        stat_own(file)
-        part = loads(bytes_of(file))
+        part = loads(read_own(file))
         if common := self._keys().keys() & part.keys():
             raise ControlError(f"{len(common)} keys of {file} are here already, such as {min(common)!r}")
         self._move.come.update(part)
