@@ -114,3 +114,11 @@ def as_text(key: bytes) -> str:
     Bytes that are no UTF-8 are written as ``\\xff``.
     """
     return key.decode("utf-8", "backslashreplace")
+
+
+def hashable(key: bytes) -> str | int:
+    """Return what Apache DataSketches is given to hash for a key.
+
+    It takes no notice of an empty text. So an empty key is a number, whose eight bytes 0xff no text has.
+    """
+    return as_text(key) or -1

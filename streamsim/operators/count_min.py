@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 from streamsim.formats.parameters import Parameter
-from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, as_text
+from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, hashable
 from streamsim.operators.base import bad_value, readable
 
 TYPE_CHECKING = False  # see base.py
@@ -63,7 +63,7 @@ class CountMin(Sketch):
     def add(self, records: list[bytes]) -> None:
         update = self._sketch.update
         for key, count in Counter(self._columns.texts(records)).items():
-            update(as_text(key), float(count))
+            update(hashable(key), float(count))
 
     def absorb(self, sketch: bytes) -> None:
         self._sketch.merge(self._library.count_min_sketch.deserialize(sketch))
@@ -82,8 +82,8 @@ class CountMin(Sketch):
     @readable
     def estimates(self) -> dict[str, float]:
         """How often each of the keys has occurred, a hundred of them at most."""
-        return {key: self._sketch.get_estimate(key) for key in self.values["keys"][:_SHOWN]}
+        return {key: self._sketch.get_estimate(hashable(key.encode())) for key in self.values["keys"][:_SHOWN]}
 
     def answer(self) -> list[Sequence[bytes]]:
         estimate = self._sketch.get_estimate
-        return [(key.encode(), b"%d" % round(estimate(key))) for key in self.values["keys"]]
+        return [(key, b"%d" % round(estimate(hashable(key)))) for key in map(str.encode, self.values["keys"])]

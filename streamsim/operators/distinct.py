@@ -12,7 +12,7 @@ Two servers can see a part each, and a third merge what they saw: see streamsim/
 from __future__ import annotations
 
 from streamsim.formats.parameters import Parameter
-from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, as_text
+from streamsim.operators._sketch import COLUMN, PARAMETERS, Sketch, hashable
 from streamsim.operators.base import readable
 
 TYPE_CHECKING = False  # see base.py
@@ -57,7 +57,7 @@ class Distinct(Sketch):
     def add(self, records: list[bytes]) -> None:
         update = self._sketch.update
         for key in dict.fromkeys(self._columns.texts(records)):
-            update(as_text(key))
+            update(hashable(key))
 
     def absorb(self, sketch: bytes) -> None:
         other = self._library.hll_sketch.deserialize(sketch)

@@ -337,3 +337,12 @@ def test_a_whole_number_stays_whole_with_what_windows_and_people_put_around_it(w
 def test_what_only_a_programmer_takes_for_a_number_is_none(written: bytes) -> None:
     with pytest.raises(RunError, match="not a number"):
         create("group", {"key": 1, "value": 2, "function": "sum"}).run(b"a," + written + b"\n")
+
+
+def test_an_empty_record_is_one_to_a_sketch_too() -> None:
+    data = b"\n\n\0\n\nab\n"
+    assert create("distinct").run(data) == b"3\n"
+    assert create("count-min", {"keys": ["", "ab", "c"]}).run(data) == b",3\nab,1\nc,0\n"
+    assert create("top", {"capacity": 8, "k": 1}).run(data) == b",3\n"
+    parts = [create("distinct", {"writes": "sketch"}).run(part) for part in (b"\n", b"\na\n")]
+    assert create("distinct", {"reads": "sketches"}).run(b"".join(parts)) == b"2\n"
