@@ -55,8 +55,10 @@ class Tail(Source):
                     yield chunk
                     heard = monotonic()
                 elif (following := self._following(handle)) != handle:
-                    os.close(handle)
-                    handle = following
+                    before, handle = handle, following
+                    with os.fdopen(before, "rb", buffering=0) as old:  # written since the last look
+                        while chunk := old.read(self.block_bytes):
+                            yield chunk
                 elif not self._wait(heard):
                     return
         finally:

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from streamsim.loading import load
+from streamsim.real import measure as measuring
 from streamsim.real.measure import Session, trace_of
+from streamsim.real.plan import Plan, make_plan
+from streamsim.real.worker.pacing import Pace
 from streamsim.scenario import Scenario
 from streamsim.summary import summarise
 
@@ -37,19 +40,30 @@ def test_a_paced_source_gives_its_records_when_they_are_due(session: Session) ->
     assert trace.stations["c"].records_out == 40
 
 
-def test_every_run_of_a_session_draws_other_arrivals_and_every_session_the_same() -> None:
+def test_every_run_of_a_session_draws_other_arrivals_and_every_session_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     source = {"operator": "generate", "count": 30, "rate": "2000 records/s", "arrivals": "poisson"}
     scenario = circuit(sources={"g": source}, stations={"c": {"operator": "copy"}})
 
-    def moments() -> list[set[float]]:
-        """When the first record of each chunk was due; how many were due at once is for the machine to say."""
-        with Session(cores=1) as fresh:
-            visits = [fresh.run_once(scenario).stations["g"].visits for _ in range(2)]
-        return [set((run["asked"] - run["asked"][0]).round(8).tolist()) for run in visits if run is not None]
+    def due() -> list[list[float]]:
+        """When the records of two runs were due, as the schedules say that their sources were started with."""
+        given: list[dict[str, Any]] = []
 
-    one, other = moments()
-    assert one & other == {0.0}
-    assert [len(one & again) > 1 for again in moments()] == [True, False]
+        def noting(scenario: Scenario) -> Plan:
+            plan = make_plan(scenario)
+            given.extend(process.spec["pace"] for process in plan.processes if process.spec and process.spec["pace"])
+            return plan
+
+        with monkeypatch.context() as patch, Session(cores=1) as fresh:
+            patch.setattr(measuring, "make_plan", noting)
+            for _ in range(2):
+                fresh.run_once(scenario)
+        return [Pace(one).due([1] * 30) for one in given]
+
+    one, other = due()
+    assert one[0] == other[0] and not set(one[1:]) & set(other[1:])
+    assert due() == [one, other]
 
 
 @pytest.mark.parametrize(

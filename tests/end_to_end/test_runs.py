@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from streamsim.loading import load
 from streamsim.real import place
 from streamsim.real.launch import Setting, launched
 from streamsim.real.measure import Session, measure, run_once, trace_of
+from streamsim.real.observation.probe import Probe, Speeds
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
 from streamsim.real.supervise import supervise
@@ -276,15 +278,19 @@ def test_who_holds_a_circuit_back_is_seen_and_so_is_who_waits_for_it(session: Se
     check_budgets(trace)
     slow, before, after = (trace.stations[name] for name in ("slow", "a", "c"))
     assert slow.visits is not None
-    served = float((slow.visits["served"] - slow.visits["got"]).sum())
-    assert served == pytest.approx(2500 * 300e-6, rel=0.05)
+    serving = slow.visits["served"] - slow.visits["got"]
+    # What a wait overshoots is taken off the next; one may have lasted while the machine stood still.
+    assert 0.999 * 2500 * 300e-6 <= serving.sum() <= 1.05 * 2500 * 300e-6 + serving.max()
     starved = float((slow.visits["got"] - slow.visits["asked"]).sum())
     blocked = float((slow.visits["sent"] - slow.visits["served"]).sum())
     life = slow.ended_s - slow.started_s
-    # Of some hundred looks, 5 standard deviations of a share are 0.1 (binomial, n = 300, p < 0.1); while it wanted
-    # or had a core in between counts as that here, and as waiting for the pipe in its visits.
-    assert slow.starved_s[-1] == pytest.approx(starved, abs=0.1 * life)
-    assert slow.blocked_s[-1] == pytest.approx(blocked, abs=0.1 * life)
+    # Of some hundred looks, 5 standard deviations of a share are 0.1 (binomial, n = 300, p < 0.1), and of fewer more;
+    # what it did between two looks is a guess. While it wanted or had a core in between counts as that here, and as
+    # waiting for the pipe in its visits.
+    apart = np.diff(slow.time_s)
+    error = max(0.1, 5 * (0.1 / len(apart)) ** 0.5) * life + apart.max()
+    assert slow.starved_s[-1] == pytest.approx(starved, abs=error)
+    assert slow.blocked_s[-1] == pytest.approx(blocked, abs=error)
     # Whatever the machine is busy with, the one sleeps because its pipe is full, the other because its pipe is empty.
     assert before.blocked_s[-1] > 0.9 * (before.blocked_s[-1] + before.starved_s[-1] + before.waiting_s[-1]) - 0.05
     assert after.starved_s[-1] > 0.9 * (after.blocked_s[-1] + after.starved_s[-1] + after.waiting_s[-1]) - 0.05
@@ -349,14 +355,15 @@ def test_runs_of_a_session_share_one_reference_speed(session: Session) -> None:
     assert {run.host.probe_rate for run in trace.runs} == {session.reference_rate}
 
 
-def test_a_reference_from_elsewhere_sets_the_scale() -> None:
+def test_a_reference_from_elsewhere_sets_the_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Probe, "speeds", lambda _: Speeds(time.monotonic(), (1e6,)))
     scenario = circuit(host={"cores": 1}, stations={"b": {"command": "true", "input": "a"}},
                        sources={"a": {"command": "true"}})  # fmt: skip
     here = run_once(scenario).host.probe_rate
     assert here is not None
     host = run_once(scenario, reference_rate=here / 100).host
     assert host.probe_rate == here / 100
-    assert host.speed[0] > 20  # a machine a hundred times as fast as that, as far as its own speed is steady
+    assert host.speed[0] > 20  # a machine a hundred times as fast as that, but for what the run itself saw
 
 
 def test_standard_input_cannot_be_measured(session: Session) -> None:

@@ -26,7 +26,10 @@ from streamsim.real.worker.visits import Visits
 from tests.patience import PATIENCE_S
 
 
-def test_no_read_of_a_page_is_torn_while_its_writer_never_rests(tmp_path: Path) -> None:
+def test_no_read_of_a_page_is_torn_while_its_writer_never_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_PAUSE_S", 100 * pages._PAUSE_S)  # its writer may have to wait for a core in an update
     page = Page(str(tmp_path / "page"))
     page.write(*[1] * len(FIELDS))
     writer = os.fork()
@@ -49,7 +52,7 @@ def test_a_page_whose_writer_died_in_an_update_is_given_up(tmp_path: Path, monke
     page = Page(str(tmp_path / "page"))
     page.write(*[1] * len(FIELDS))
     reader = Reader(str(tmp_path / "page"))
-    pages._NUMBER.pack_into(page._map, 0, 7)
+    page._words[0] = 7
     with pytest.raises(OSError, match="in the middle of an update"):
         reader.read()
 

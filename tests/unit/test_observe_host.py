@@ -23,6 +23,7 @@ from streamsim.real.observation.probe import Probe, Speeds
 from streamsim.real.observation.speed import SpeedLog
 from streamsim.real.pipes import Descriptors
 from streamsim.real.plan import Process
+from tests.patience import PATIENCE_S
 
 GREP = Process(name="g", program="grep x", arguments=("grep", "x"), answers=(1,))
 OTHER = Process(name="o", program="sort -z", arguments=("sort", "-z"))
@@ -85,7 +86,7 @@ def test_a_probe_finds_speeds_and_wakes_and_leaves_no_process() -> None:
         speeds, wake = probe.speeds(), probe.wake()
         pids = [process.pid for process in probe._processes]
     assert len(speeds.rates) == len(cpus) and min(speeds.rates) > 0
-    assert 0 < wake.near_s < 1 and 0 < wake.far_s < 1
+    assert 0 < wake.near_s < PATIENCE_S and 0 < wake.far_s < PATIENCE_S
     assert usage(cpus[0]).time > before.time
     for pid in pids:
         with pytest.raises(ProcessLookupError):

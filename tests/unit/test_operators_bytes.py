@@ -13,7 +13,6 @@ import random
 import stat
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ import zstandard
 from streamsim.errors import RunError, ScenarioError
 from streamsim.operators import check, create
 from streamsim.operators.base import Operator
-from tests.patience import PATIENCE_S
+from streamsim.operators.tail import Tail
+from tests.patience import until
 
 TEXT = b"".join(b"%d some words that repeat\n" % number for number in range(30_000))
 READERS: dict[str, Any] = {
@@ -185,7 +185,11 @@ def test_a_command_that_nobody_reads_any_more_is_ended() -> None:
     assert b"yes" not in listed.stdout.split()
 
 
-def test_tail_follows_a_file_through_growth_rotation_and_truncation(tmp_path: Path) -> None:
+def test_tail_follows_a_file_through_growth_rotation_and_truncation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("streamsim.operators.tail.monotonic", lambda: now[0])
     log = tmp_path / "log"
     log.write_bytes(b"old\none\n")
     tail = create("tail", {"path": str(log), "last": 1, "idle": 1.0, "look": 0.001})
@@ -199,9 +203,7 @@ def test_tail_follows_a_file_through_growth_rotation_and_truncation(tmp_path: Pa
     reader.start()
 
     def wait_for(text: bytes) -> None:
-        until = time.monotonic() + PATIENCE_S
-        while text not in b"".join(got) and time.monotonic() < until:
-            time.sleep(0.001)
+        assert until(lambda: text in b"".join(got))
 
     wait_for(b"one\n")
     with log.open("ab") as file:
@@ -214,8 +216,29 @@ def test_tail_follows_a_file_through_growth_rotation_and_truncation(tmp_path: Pa
     log.write_bytes(b"three\n")
     wait_for(b"three\n")
     log.write_bytes(b"4\n")  # the same file, cut short
+    wait_for(b"4\n")
+    now[0] = 2.0
     reader.join()
     assert b"".join(got) == b"one\ntwo\nlate\nthree\n4\n"
+
+
+def test_tail_reads_what_was_written_between_its_last_look_and_the_rotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, tail = tmp_path / "log", create("tail", {"path": str(tmp_path / "log"), "idle": 0})
+    log.write_bytes(b"one\n")
+    following, late = Tail._following, [b"late\n"]
+
+    def rotated(tail: Tail, handle: int) -> int:
+        if late:
+            with log.open("ab") as file:
+                file.write(late.pop())
+            log.rename(tmp_path / "log.1")
+            log.write_bytes(b"new\n")
+        return following(tail, handle)
+
+    monkeypatch.setattr(Tail, "_following", rotated)
+    assert b"".join(tail.stream()) == b"one\nlate\nnew\n"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

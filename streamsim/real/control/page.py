@@ -23,8 +23,12 @@ STATES = ("starting", "running", "paused", "sleeping", "ended")
 STARTING, RUNNING, PAUSED, SLEEPING, ENDED = range(5)
 
 _COUNTERS = Struct("<7q")
-_NUMBER = Struct("<q")
-_END = _NUMBER.size + _COUNTERS.size
+_WORD = 8
+_END = 1 + len(FIELDS)
+"""Where the number of the update stands again, in words: the first stands before the counters.
+
+It is read and written through a memoryview, which moves a word at once; `Struct` does it byte by byte, and writes zeros
+first, so that two halves of different updates could seem to have the same number."""
 SIZE = 4096
 _PATIENT, _MOST_ATTEMPTS, _PAUSE_S = 100, 10_000, 50e-6
 """After so many attempts a reader sleeps between them: the writer may have lost its core."""
@@ -43,15 +47,16 @@ class Page:
             self._map: mmap = mmap(descriptor, SIZE)
         finally:
             os.close(descriptor)
+        self._words = memoryview(self._map).cast("q")
         self._number = 0
         os.rename(aside, path)  # noqa: PTH104  # pathlib costs a server 10 ms
 
     def write(self, *counters: int) -> None:
         """Write all counters, in the order of `FIELDS`."""
         self._number = number = self._number + 1
-        _NUMBER.pack_into(self._map, 0, number)
-        _COUNTERS.pack_into(self._map, _NUMBER.size, *counters)  # not all in one call, which begins by writing zeros
-        _NUMBER.pack_into(self._map, _END, number)
+        self._words[0] = number
+        _COUNTERS.pack_into(self._map, _WORD, *counters)
+        self._words[_END] = number
 
 
 class Reader:
@@ -73,6 +78,7 @@ class Reader:
             self._map = mmap(descriptor, SIZE, prot=PROT_READ)
         finally:
             os.close(descriptor)
+        self._words = memoryview(self._map).cast("q")
 
     def read(self) -> dict[str, int]:
         """Return the counters, all of one update.
@@ -80,9 +86,9 @@ class Reader:
         Raises OSError where an update has been going on for about a second: its server was stopped or killed in it.
         """
         for attempt in range(_MOST_ATTEMPTS):
-            last = _NUMBER.unpack_from(self._map, _END)[0]
-            counters = _COUNTERS.unpack_from(self._map, _NUMBER.size)
-            if _NUMBER.unpack_from(self._map, 0)[0] == last:
+            last = self._words[_END]
+            counters = _COUNTERS.unpack_from(self._map, _WORD)
+            if self._words[0] == last:
                 return dict(zip(FIELDS, counters, strict=True))
             if attempt > _PATIENT:
                 sleep(_PAUSE_S)
