@@ -63,7 +63,7 @@ def _parameters(parameters: tuple[Any, ...]) -> Table:
 
     table = plain_table("parameter", "meaning", "takes", "default")
     for parameter in parameters:
-        default = "required" if parameter.required else "" if parameter.default is None else repr(parameter.default)
+        default = "required" if parameter.required else parameter.shown_default
         table.add_row(parameter.name, parameter.doc, parameter.takes, default)
     return table
 

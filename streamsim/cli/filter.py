@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from streamsim import formats, operators
+from streamsim.formats.parameters import FLAGS
 
 TYPE_CHECKING = False  # see streamsim/cli/__init__.py
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def run_operator(name: str, words: Sequence[str]) -> int:
         return 0
     if sys.stdin is None and not files and not operators.find(name).traits.source:
         _refuse(name, "standard input is closed, and it reads that")
-    rest = _inputs(name, files) | _on_error(texts)
+    rest = _inputs(name, files) | _on_error(name, texts)
     format = _format(texts)
     from streamsim.real.worker.main import run_filter
 
@@ -58,10 +59,14 @@ def _opened(file: str) -> int:
     return os.open(file, os.O_RDONLY)
 
 
-def _on_error(texts: dict[str, str]) -> dict[str, Any]:
+def _on_error(name: str, texts: dict[str, str]) -> dict[str, Any]:
     """Take ``--on-error POLICY`` and ``--dead-letter FILE`` out of the options."""
     import os
 
+    if "on_error" not in texts and "dead_letter" not in texts:
+        return {}
+    if not operators.find(name).can_reject:
+        _refuse(name, "there is no record that it could not work on: leave --on-error and --dead-letter out")
     policy, file = texts.pop("on_error", "fail"), texts.pop("dead_letter", None)
     operators.check_policy(policy, file)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -71,8 +76,12 @@ def _on_error(texts: dict[str, str]) -> dict[str, Any]:
 def options(name: str, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Return the options as written, by name, and the other words; dashes and underscores are the same.
 
+    A flag needs no value, and takes the next word only where that is one.
+
     >>> options("sample", ["--every", "3", "--seed=1", "a.txt"])
     ({'every': '3', 'seed': '1'}, ['a.txt'])
+    >>> options("merge", ["--numeric", "a.txt", "--reverse", "no", "b.txt"])
+    ({'numeric': 'true', 'reverse': 'no'}, ['a.txt', 'b.txt'])
     """
     flags = {parameter.name for parameter in operators.describe(name).parameters if parameter.type == "flag"}
     texts: dict[str, str] = {}
@@ -91,7 +100,7 @@ def options(name: str, words: Sequence[str]) -> tuple[dict[str, str], list[str]]
             continue
         key, equals, value = word[2:].partition("=")
         key = key.replace("-", "_")
-        if not equals and key in flags and (not left or left[0].startswith("--")):
+        if not equals and key in flags and (not left or left[0].lower() not in FLAGS):
             value = "true"
         elif not equals:
             if not left:
@@ -118,13 +127,16 @@ def help_text(name: str) -> str:
     from inspect import cleandoc
 
     found = operators.describe(name)
-    rows = [(f"--{parameter.name}", describe_parameter(parameter)) for parameter in found.parameters]
+    rows = [(f"--{parameter.name.replace('_', '-')}", describe_parameter(parameter)) for parameter in found.parameters]
     formats_known = ", ".join(formats.names())
     rows += [
-        ("--format", f"how records are told apart: lines (default); {formats_known}; --format.OPTION sets its options"),
-        ("--on-error", "a record that cannot be worked on: fail (default), skip, dead-letter"),
-        ("--dead-letter", "the file that gets those records"),
+        ("--format", f"how records are told apart: lines (default); {formats_known}; --format.OPTION sets its options")
     ]
+    if operators.find(name).can_reject:
+        rows += [
+            ("--on-error", "a record that cannot be worked on: fail (default), skip, dead-letter"),
+            ("--dead-letter", "the file that gets those records"),
+        ]
     width = max(len(option) for option, _ in rows)
     listed = "\n".join(f"  {option:{width}}  {text}" for option, text in rows)
     return f"streamsim op {name}: {cleandoc(found.doc)}\n\nOptions:\n{listed}\n"
@@ -132,13 +144,8 @@ def help_text(name: str) -> str:
 
 def describe_parameter(parameter: Any) -> str:
     """Return what a parameter means, what it takes and its default, on one line."""
-    default = (
-        "required"
-        if parameter.required
-        else f"default {parameter.default!r}"
-        if parameter.default not in (None, "", ())
-        else "optional"
-    )
+    default = parameter.shown_default
+    default = "required" if parameter.required else f"default {default}" if default else "optional"
     return f"{parameter.doc}: {parameter.takes} ({default})"
 
 

@@ -24,6 +24,10 @@ TYPES = {
 """What a parameter may be, and how messages say it."""
 
 
+FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""How a flag is written as a text."""
+
+
 class Parameter:
     """One parameter: its name, type (a key of `TYPES`), default, and what it means.
 
@@ -61,12 +65,28 @@ class Parameter:
         "'match' or 'extract'"
         >>> Parameter("every", "integer", None, "", least=1).takes
         'a whole number, at least 1'
+        >>> Parameter("block", "bytes", None, "", most=1 << 30).takes
+        "a size such as '64 KiB', or bytes, at most 1 GiB"
         """
         if self.choices:
             return " or ".join(repr(choice) for choice in self.choices)
-        bounds = [f"at least {self.least:g}"] if self.least is not None else []
-        bounds += [f"at most {self.most:g}"] if self.most is not None else []
+        bounds = [f"at least {self._shown(self.least)}"] if self.least is not None else []
+        bounds += [f"at most {self._shown(self.most)}"] if self.most is not None else []
         return ", ".join([TYPES[self.type], *bounds])
+
+    @property
+    def shown_default(self) -> str:
+        """Its default, for people; empty where there is none."""
+        if self.type == "bytes" and self.default is not None:
+            return self._shown(self.default)
+        return "" if self.default in (None, "", ()) else repr(self.default)
+
+    def _shown(self, bound: float) -> str:
+        if self.type != "bytes":
+            return f"{bound:.15g}"
+        from streamsim.units import format_bytes
+
+        return format_bytes(bound)
 
 
 def normal(owner: str, known: Iterable[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,7 +160,7 @@ def _read(type: str, text: str) -> Any:
     if type == "number":
         return float(text)
     if type == "flag":
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        return FLAGS[text.lower()]
     if type == "texts":
         return text.split(",")
     return text

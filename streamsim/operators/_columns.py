@@ -121,7 +121,7 @@ class Columns:
                 operator.reject(records, at, column_error(row, place))
                 return None
             if abs(found) > self._largest:
-                operator.reject(records, at, f"column {place + 1} is {found:g}; {self._largest:g} is the most")
+                operator.reject(records, at, f"column {place + 1} is {found:.15g}; {self._largest:g} is the most")
                 return None
             return found
 

@@ -86,7 +86,7 @@ class Join(RecordOperator):
                 self.reject(records, place, column_error(row, place_of_key, place_of_time))
                 continue
             if time < mine.latest - lateness:
-                self.reject(records, place, f"time {time:g} comes too late, {mine.latest:g} has been")
+                self.reject(records, place, f"time {time:.15g} comes too late, {mine.latest:.15g} has been")
                 continue
             mine.latest = max(mine.latest, time)
             for met, their_row in other.rows.get(key, ()):

@@ -104,7 +104,7 @@ class TimeWindow(RecordOperator):
                 continue
             pane = floor(time / slide)
             if self._next is not None and pane < self._next:
-                self.reject(records, place, f"time {time:g} comes too late, {self._latest:g} has been")
+                self.reject(records, place, f"time {time:.15g} comes too late, {self._latest:.15g} has been")
                 continue
             self._add(pane, name, found)
             if self._latest is None or time > self._latest:

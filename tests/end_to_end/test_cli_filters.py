@@ -23,6 +23,8 @@ from tests.patience import PATIENCE_S
         (["group", "--key", "1", "--on-error", "skip"], "a\nb\na\n", "a,2\nb,1\n"),
         (["sample", "--every", "2", "--format", "rows", "--format.width", "2"], "abcdef", "cd"),
         (["generate", "--count", "3"], "", "1\n2\n3\n"),
+        (["merge", "--numeric", "-", "/dev/null"], "9\n10\n", "9\n10\n"),
+        (["merge", "--numeric", "no", "-"], "10\n9\n", "10\n9\n"),
     ],
 )
 def test_an_operator_is_a_filter(words: list[str], given: str, expected: str) -> None:
@@ -46,6 +48,7 @@ def test_a_filter_shows_its_parameters(run: Run) -> None:
         (["filter", "where=x"], "parameters are written --name value"),
         (["sample", "--every", "x"], "'x' is not a whole number"),
         (["sample", "--every", "1", "--every", "2"], "given twice"),
+        (["copy", "--on-error", "skip"], "no record that it could not work on"),
         (["copy", "/"], "'/' cannot be read: Is a directory"),
         (["count", "--format", "cvs"], "did you mean 'csv'?"),
         (["count", "--format", "rows", "--format.with", "2"], "did you mean 'width'?"),
