@@ -288,7 +288,8 @@ def source_bytes(scenario: Scenario, profile: StationProfile, name: str) -> int:
 def source_ceiling(scenario: Scenario, profile: StationProfile, name: str) -> int | None:
     """Return the bytes at which a source ends whatever the clock says; None where nothing but time ends it.
 
-    That is what its file holds, the records that its load allows, or else what it gave when it was measured.
+    That is what its file holds, the records that its load allows or that it makes, or else what it gave when it was
+    measured.
     """
     load = scenario.load_of(name)
     size = scenario.source_bytes.get(name)
@@ -297,6 +298,9 @@ def source_ceiling(scenario: Scenario, profile: StationProfile, name: str) -> in
     limits = [size] if size is not None else []
     if load.records is not None:
         limits.append(round(load.records * profile.record_bytes))
+    count = _made(scenario, name)
+    if size is None and count is not None and profile.source == "declared":
+        limits.append(round(count * profile.record_bytes))
     timed = load.duration_s is not None or load.arrivals == "trace"
     reads = bool(scenario.circuit.inputs_of(name))
     if not limits and not timed and not reads and profile.source == "fitted":
@@ -306,9 +310,15 @@ def source_ceiling(scenario: Scenario, profile: StationProfile, name: str) -> in
 
 def _generated(scenario: Scenario, profile: StationProfile, name: str) -> float:
     """Return how much a source gives for what it gave when it was measured: its `count` may have been another then."""
-    station = scenario.circuit.station(name)
-    count = station.parameters.get("count") if station.operator == "generate" else None
+    count = _made(scenario, name)
     return float(count) / profile.records_out if count and profile.records_out else 1.0
+
+
+def _made(scenario: Scenario, name: str) -> int | None:
+    """Return how many records a source makes, where it says so."""
+    station = scenario.circuit.station(name)
+    count: int | None = station.parameters.get("count") if station.operator == "generate" else None
+    return count
 
 
 def source_limit(scenario: Scenario, profile: StationProfile, name: str) -> int | None:

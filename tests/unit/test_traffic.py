@@ -246,3 +246,6 @@ def test_a_generator_asked_for_more_records_than_when_it_was_measured_gives_them
     seen = StationProfile(bytes_out=64_000.0, records_out=1000.0, record_bytes=64.0)
     flows = totals(Scenario(name="more", circuit=circuit), {"src": seen})
     assert (flows["src"].bytes_out, flows["src"].records_out) == (192_000, 3000)
+    declared = StationProfile(source="declared", bytes_in=1.0, record_bytes=10.0)
+    flows = totals(Scenario(name="declared", circuit=circuit), {"src": declared})
+    assert (flows["src"].bytes_out, flows["src"].records_out) == (30_000, 3000)
