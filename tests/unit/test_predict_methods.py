@@ -298,3 +298,13 @@ def test_a_load_that_one_core_carries_is_carried_by_stations_that_differ() -> No
                                               "b": {"per_record": "0.3 ms", "scv": 1.0}}), cores=1.0)  # fmt: skip
     assert not result.saturated and not result.warnings
     assert result.circuit.response_time is not None
+
+
+def test_what_is_dealt_out_and_comes_together_again_scatters_as_before() -> None:
+    # servers that are hardly used give on what came, later: the station behind them is M/M/1 at ρ = 0.8, Wq = 4 ms
+    names = ("in", "a.split", "a", "a.merge")
+    needs = {"a": {"per_record": "0.1 ms", "scv": 0.0}, "b": {"per_record": "1 ms", "scv": 1.0}}
+    service = {name: {"record_bytes": 100, **needs.get(name, {})} for name in (*names, "b")}
+    service["in.command"] = {"bytes": 1000000, "record_bytes": 100}
+    stations = {"a": {"command": "cat", "parallelism": 4, "partition": "round-robin"}, "b": {"command": "cat"}}
+    assert wait(answer(paced(800.0, {}, stations=stations, service=service)), "b") == pytest.approx(4e-3, rel=0.01)

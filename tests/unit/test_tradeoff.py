@@ -9,7 +9,7 @@ from streamsim.analysis.whatif_plot import plot
 from tests.unit.test_whatif import PROFILE, scenario
 
 
-def test_each_row_promises_more_for_more_processes_and_holds_the_answers() -> None:
+def test_each_row_promises_more_for_more_processes_and_what_the_answer_does() -> None:
     asked, goal = scenario(1500.0, a="1 ms", b="2 ms"), Goal(cores=8, p99_s=15e-3)
     found = search(asked, PROFILE, goal)
     rows = tradeoff_of(asked, PROFILE, goal, found).cores
@@ -19,7 +19,8 @@ def test_each_row_promises_more_for_more_processes_and_holds_the_answers() -> No
         promised = [value for variant in row if (value := figure(variant, goal)[1]) is not None]
         assert costs == sorted(costs) and promised[:-1] == sorted(promised[:-1], reverse=True)
     best = found.variants[0]
-    assert (best.servers, best.p99_s) in {(one.servers, one.p99_s) for one in rows[best.cores]}
+    assert best.p99_s is not None
+    assert any(one.servers <= best.servers and (one.p99_s or 1.0) <= best.p99_s for one in rows[best.cores])
 
 
 def test_where_nothing_carries_the_load_there_is_nothing_to_draw() -> None:

@@ -125,7 +125,10 @@ def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
         )
         departures = _departures(asked, choice)
         if asked.servers < wants.servers:
-            departures = _merged([departures] * wants.servers)
+            dealt = case.partition(name) == "round-robin"
+            departures = (
+                _together_again(arrivals, asked, wants.servers) if dealt else _merged([departures] * wants.servers)
+            )
         leaving[name] = _thinned(departures, case, name, span)
     return _together(case, answers, stretch, span, startup)
 
@@ -275,6 +278,17 @@ def _departures(asked: Station, choice: Choice) -> Arrivals:
         return replace(arrivals, why=arrivals.why if not asked.shared else "the cores are shared before it")
     scv = departure_scv(min(choice.queue.utilisation, NEARLY), arrivals.scv, asked.service_scv, asked.servers)
     return Arrivals(arrivals.rate, scv, "general", "what comes is what another station lets out")
+
+
+def _together_again(arrivals: Arrivals, asked: Station, servers: int) -> Arrivals:
+    """Return what servers that are dealt to in turn give together.
+
+    Each of them sees a more even stream, but together they give what came: their streams are anything but independent.
+    So they scatter it as servers of one queue do.
+    """
+    utilisation = min(asked.arrivals.rate * asked.service_time, NEARLY)
+    scv = departure_scv(utilisation, arrivals.scv, asked.service_scv, servers)
+    return Arrivals(arrivals.rate, scv, "general", "what comes is what servers that are dealt to in turn let out")
 
 
 def _thinned(stream: Arrivals, case: Case, name: str, span: float) -> Arrivals:
