@@ -14,6 +14,7 @@ from streamsim.circuit import Circuit, Station
 from streamsim.deadlocks import Order, reading_order
 from streamsim.errors import ModelError
 from streamsim.expansion import expand, servers_of, share_of
+from streamsim.giving import arrival_times, record_rate, source_ceiling
 from streamsim.joining import joined
 from streamsim.models.pipe import PAGE
 from streamsim.placement import Placement, placement_of
@@ -21,16 +22,13 @@ from streamsim.scenario import Scenario
 from streamsim.service import HostProfile, Profile, ServiceModel, StationProfile
 from streamsim.traffic import (
     Flow,
-    arrival_times,
     early_end,
     effective_profiles,
     host_for,
     input_bytes,
-    record_rate,
     refuse_disciplines,
     refuse_records,
     shares,
-    source_ceiling,
     totals,
 )
 

@@ -10,8 +10,8 @@ from streamsim.analysis.dataflow.ratio import pace
 from streamsim.analysis.prediction.case import Case
 from streamsim.analysis.prediction.segments import moved, reading_demand
 from streamsim.errors import ModelError
+from streamsim.giving import arrival_times
 from streamsim.result import Dataflow, StationBound, Trade
-from streamsim.traffic import arrival_times
 
 LARGEST = 100
 """Selectivities with a larger denominator are no fixed pattern of records, but a share."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streamsim.analysis.prediction.case import Case
-from streamsim.traffic import arrival_times
+from streamsim.giving import arrival_times
 
 
 def spans(case: Case) -> dict[str, float]:

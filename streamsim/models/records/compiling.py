@@ -14,6 +14,7 @@ from streamsim.circuit import Circuit, Pipe, Station
 from streamsim.deadlocks import reading_order
 from streamsim.errors import ModelError
 from streamsim.expansion import expand
+from streamsim.giving import arrival_times, record_rate, source_ceiling
 from streamsim.joining import joined
 from streamsim.models.records import table as records
 from streamsim.models.records.check import check
@@ -26,15 +27,7 @@ from streamsim.placement import Placement
 from streamsim.policies import make
 from streamsim.scenario import Load, Scenario
 from streamsim.service import UNLIMITED, HostProfile, Profile, ServiceModel, StationProfile
-from streamsim.traffic import (
-    arrival_times,
-    early_end,
-    effective_profiles,
-    host_for,
-    record_rate,
-    shares,
-    source_ceiling,
-)
+from streamsim.traffic import early_end, effective_profiles, host_for, shares
 
 SPLITS: Mapping[str, records.Split] = {
     "copy": "copy",
