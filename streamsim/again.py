@@ -37,7 +37,7 @@ class _Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another operator in the place of one, as it was recorded."""
 
     operator: str
-    parameters: dict[str, Any]
+    parameters: dict[str, Any] | None = None
     state: Literal["keep", "new"] = "keep"
 
 
@@ -79,10 +79,10 @@ def _turn(path: Path, command: Recorded, behind: str, byte: int) -> Turn:
 def _swap(path: Path, command: Recorded, byte: int) -> Change:
     try:
         given = msgspec.convert(command.parameters, _Swap)
-        operators.check(given.operator, given.parameters)
+        operators.check(given.operator, given.parameters or {})
     except (msgspec.ValidationError, ScenarioError) as error:
         raise ControlError(f"{path}: swap of {command.station!r}: {error}") from None
-    return Change(byte, given.parameters, given.operator, command.work_s or 0.0)
+    return Change(byte, given.parameters or {}, given.operator, command.work_s or 0.0)
 
 
 def _timed(path: Path, command: Recorded) -> list[Timed]:

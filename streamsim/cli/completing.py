@@ -83,7 +83,4 @@ def _values(server: Server) -> list[str]:
 
 
 def _takes(server: Server, action: str) -> list[str]:
-    for method in server.document()["methods"]:
-        if method["name"] == action:
-            return [f"{one['name']}=" for one in method["params"]]
-    return []
+    return [f"{name}=" for name in server.takes(action)]

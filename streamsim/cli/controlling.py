@@ -35,6 +35,7 @@ RunName = Annotated[
     "streamsim ctl top-words long get",
     "streamsim ctl top-words long set 'where=len(record) > 7'",
     "streamsim ctl . sort pause",
+    "streamsim ctl . long swap operator=sample every=10 state=new",
     "streamsim ctl . change swap 'command=tr a-z A-Z'",
     "streamsim ctl . long watch records_in --every 0.5",
     "streamsim ctl . count scale 3",
@@ -90,7 +91,7 @@ def ctl(
         elif action == "get":
             print_values(_pick(_seen(found, server, given or [], all_of_it=True), given or []), json=json)
         else:
-            print_values(server.ask(action, _parameters(given or [])), json=json)
+            print_values(server.ask(action, _gathered(server, action, _parameters(given or []))), json=json)
 
 
 def _scale(run: RunEntry, station: str, given: list[str], *, json: bool) -> None:
@@ -124,18 +125,29 @@ def _parameters(given: list[str]) -> dict[str, Any]:
     return found
 
 
+def _gathered(server: Server, action: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Put what a method that takes ``parameters`` does not know itself into these: swap operator=sample every=10."""
+    takes = server.takes(action) if given else ()
+    inner = {name: value for name, value in given.items() if name not in takes}
+    if "parameters" not in takes or "parameters" in given or not inner:
+        return given
+    return {name: value for name, value in given.items() if name in takes} | {"parameters": inner}
+
+
 def _seen(run: RunEntry, server: Server, names: list[str], *, all_of_it: bool) -> dict[str, Any]:
     """Ask a server; where it does not answer in time, look into shared memory, unless there is more to be seen."""
+    from streamsim.cli.output import note
     from streamsim.real.control.client import Silence
     from streamsim.real.control.overview import counters
 
     try:
         values = {**server.call("metrics"), **server.call("state")}
         return {**values, **server.parameters()} if all_of_it else values
-    except Silence:
+    except Silence as silence:
         values = counters(run, server.entry)
         if any(name not in values for name in names):
             raise
+        note(f"{server.entry.name}: {silence}; its counters in shared memory:")
         return values
 
 

@@ -88,6 +88,19 @@ def test_set_changes_all_that_it_names_or_nothing(tmp_path: Path, run: Run) -> N
         assert {**before, "where": "len(record) > 2", "niceness": 5} == keep.parameters()
 
 
+def test_swap_hands_on_the_parameters_of_the_new_operator(tmp_path: Path, run: Run) -> None:
+    with lasting(tmp_path, NUMBERS, "keep") as keep:
+        ran = run("ctl", ".", "keep", "swap", "operator=sample", "state=new", "evry=10")
+        assert (ran.status, "did you mean 'every'?" in one_line(ran.err)) == (2, True)
+        assert run("ctl", ".", "keep", "swap", "operator=sample", "state=new", "every=10").status == 0
+        assert keep.parameters()["every"] == 10
+        assert (
+            run("ctl", ".", "keep", "swap", "operator=filter", 'parameters={"where": "record"}', "state=new").status
+            == 0
+        )
+        assert keep.parameters()["where"] == "record"
+
+
 def test_what_was_done_is_said_where_the_system_refuses_the_rest(tmp_path: Path, run: Run) -> None:
     with running(tmp_path, BLOCKED, status=130) as (process, going), connected(going, "keep") as keep:
         keep.call("pause")

@@ -150,13 +150,15 @@ class Faculties(Basics, Positions, Keys):
                 )
 
     @control
-    def swap(self, operator: str, parameters: dict[str, Any], state: Literal["keep", "new"] = "keep") -> dict[str, Any]:
+    def swap(
+        self, operator: str, parameters: dict[str, Any] | None = None, state: Literal["keep", "new"] = "keep"
+    ) -> dict[str, Any]:
         """Replace the program from the next chunk on; what is half read stays.
 
         With ``state = "keep"`` the new operator goes on from the state of the old one, which must have the same
         shape; with ``"new"`` it starts with an empty one.
         """
-        self._exchange(operator, parameters, keep=state == "keep")
+        self._exchange(operator, parameters or {}, keep=state == "keep")
         self._spec["operator"] = operator
         return dict(self._holder.operator.values)
 

@@ -107,6 +107,13 @@ class Server:
         values["required"] += others["required"]
         return document
 
+    def takes(self, method: str) -> tuple[str, ...]:
+        """Return the names of a method's parameters; none where there is no such method."""
+        for one in self.document()["methods"]:
+            if one["name"] == method:
+                return tuple(str(parameter["name"]) for parameter in one["params"])
+        return ()
+
     def __enter__(self) -> Server:
         return self
 
