@@ -65,7 +65,10 @@ def site(directory: Path) -> Iterator[Site]:
     command = [sys.executable, "-m", "streamsim"]
     runner = subprocess.Popen([*command, "run", str(directory / "gated.toml")], env=environment)
     assert until(lambda: list(directory.glob("streamsim-*/run.json")))
-    gateway = subprocess.Popen([*command, "gateway", "gated"], env=environment, stdout=subprocess.PIPE, text=True)
+    with (directory / "gateway.err").open("w") as errors:
+        gateway = subprocess.Popen(
+            [*command, "gateway", "gated"], env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
     try:
         assert gateway.stdout is not None
         line = gateway.stdout.readline()
@@ -176,6 +179,18 @@ def test_who_says_nothing_or_half_a_request_keeps_nobody_out(here: Site) -> None
             status, stations = here.ask("GET", "/stations")
             assert (status, len(stations)) == (200, 3)
         assert len(list(Path(f"/proc/{here.gateway.pid}/fd").iterdir())) < 120
+
+
+def test_who_hangs_up_in_the_middle_of_a_request_gets_and_leaves_nothing(here: Site) -> None:
+    head = (
+        f"POST /stations/pass/adjustable HTTP/1.1\r\nHost: 127.0.0.1:{here.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", here.port), timeout=PATIENCE_S) as one:
+        one.sendall(f"{head}Content-Length: 20\r\n\r\n{{".encode())
+        one.shutdown(socket.SHUT_WR)
+        assert one.recv(1 << 16) == b""
+    assert here.ask("POST", "/stations/pass/adjustable")[0] == 200
+    assert (here.directory / "gateway.err").read_text() == ""
 
 
 def test_it_listens_on_loopback_only(here: Site) -> None:

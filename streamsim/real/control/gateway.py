@@ -79,7 +79,10 @@ def serve(site: Starlette, listening: socket.socket, run: RunEntry) -> None:
 
     from streamsim.real.control.doorkeeper import doorkeeper
 
-    config = uvicorn.Config(site, log_level="error", access_log=False, lifespan="off", http=doorkeeper())
+    config = uvicorn.Config(
+        site, log_level="error", access_log=False, lifespan="off", http=doorkeeper(), ws="none", proxy_headers=False,
+        server_header=False,
+    )  # fmt: skip
     server = uvicorn.Server(config)
 
     def watch() -> None:
@@ -155,8 +158,12 @@ class _Site:
     async def call(self, request: Request) -> Response:
         """Call a method."""
         from starlette.concurrency import run_in_threadpool
+        from starlette.requests import ClientDisconnect
 
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return _json({"error": "the body did not come whole"}, 400)  # for nobody: it has hung up
         try:
             parameters = from_json(body, dict[str, Any]) if body else {}
         except msgspec.DecodeError as error:
