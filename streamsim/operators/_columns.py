@@ -137,3 +137,14 @@ class Columns:
         if self._largest != float("inf") and float(abs(values).max()) > self._largest:
             return None
         return values
+
+
+def check_row(row: bytes, columns: int | None, delimiter: bytes, format: str) -> None:
+    """Raise ValueError where so many columns (None: any) could not be told apart in a row of text, or make two lines.
+
+    >>> check_row(b"a,b", 2, b",", "lines")
+    """
+    if columns is not None and format in ("lines", "frames") and row.count(delimiter) != max(0, columns - 1):
+        raise ValueError(f"a column holds the delimiter {delimiter.decode()!r}, which only csv can say; choose another")
+    if format == "lines" and b"\n" in row:
+        raise ValueError("a line cannot hold a newline")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from streamsim.formats import create as create_codec
 from streamsim.formats import libraries as libraries_of
 from streamsim.formats.parameters import Parameter
-from streamsim.operators._columns import DELIMITER, shown
+from streamsim.operators._columns import DELIMITER, check_row, shown
 from streamsim.operators.base import RecordOperator, Traits
 
 TYPE_CHECKING = False  # see base.py
@@ -92,18 +92,12 @@ class Convert(RecordOperator):
         fields, record, delimiter = self.codec.fields, self.writes.record, self._delimiter
         pair = self.codec.name, self.writes.name
         same = set(pair) == {"lines", "frames"} or pair[0] == pair[1] == "lines"
-        text = pair[1] in ("lines", "frames")
         out = []
         for place, content in enumerate(records):
             try:
-                if same:
-                    made = content
-                else:
-                    made = record(found := fields(content, delimiter), delimiter)
-                    if text and made.count(delimiter) != max(0, len(found) - 1):
-                        raise ValueError("a column holds the delimiter, which only csv can say")
-                if pair[1] == "lines" and b"\n" in made:
-                    raise ValueError("a line cannot hold a newline")
+                found = [] if same else fields(content, delimiter)
+                made = content if same else record(found, delimiter)
+                check_row(made, None if same else len(found), delimiter, pair[1])
             except (ValueError, OverflowError) as error:
                 self.reject(records, place, f"{error}, in {shown(content)}")
                 continue

@@ -12,7 +12,7 @@ b'::1,GET\n'
 from __future__ import annotations
 
 from streamsim.formats.parameters import Parameter
-from streamsim.operators._columns import DELIMITER, shown
+from streamsim.operators._columns import DELIMITER, check_row, shown
 from streamsim.operators.base import MANY, RecordOperator, Traits, bad_value
 
 TYPE_CHECKING = False  # see base.py
@@ -31,7 +31,8 @@ class Parse(RecordOperator):
 
     ``fields`` are the keys whose values become the columns, in that order; ``a.b`` is the key b inside a. A field that
     is missing, or null, is an empty column; a list or an object stays JSON. A record that is no JSON object, or that
-    the pattern does not match, cannot be worked on.
+    the pattern does not match, cannot be worked on; nor, where lines come out, one whose columns hold the delimiter or
+    a newline: choose a delimiter that does not occur.
     """
 
     traits = Traits(inputs=MANY, one_to_one=True)
@@ -71,11 +72,14 @@ class Parse(RecordOperator):
         self._parse: Parser = made(values)
 
     def process(self, records: list[bytes]) -> list[bytes]:
-        parse, row, delimiter = self._parse, self.writes.row, self._delimiter
+        parse, row, delimiter, format = self._parse, self.writes.row, self._delimiter, self.writes.name
         out = []
         for place, record in enumerate(records):
             try:
-                out.append(row(parse(record), delimiter))
+                found = parse(record)
+                made = row(found, delimiter)
+                check_row(made, len(found), delimiter, format)
+                out.append(made)
             except ValueError as error:
                 self.reject(records, place, f"{error}, in {shown(record)}")
         return out

@@ -47,6 +47,8 @@ class Regex(RecordOperator):
         self._pattern = re.compile(values["pattern"].encode())
         self._by = values["by"].encode()
         self._delimiter = values["delimiter"].encode()
+        self._breaks = codec.name == "lines" and (b"\n" in self._by or b"\\n" in self._by)
+        """Whether a replacement makes several lines of one."""
         if values["mode"] == "extract":
             self._headed, self._keeps, self.writes = True, False, codec.answers()
         self._work_on = {"match": self._match, "extract": self._extract, "replace": self._replace}[values["mode"]]
@@ -84,4 +86,5 @@ class Regex(RecordOperator):
 
     def _replace(self, records: list[bytes]) -> list[bytes]:
         replace, by = self._pattern.sub, self._by
-        return [replace(by, record) for record in records]
+        out = [replace(by, record) for record in records]
+        return b"\n".join(out).split(b"\n") if self._breaks and out else out

@@ -346,3 +346,19 @@ def test_an_empty_record_is_one_to_a_sketch_too() -> None:
     assert create("top", {"capacity": 8, "k": 1}).run(data) == b",3\n"
     parts = [create("distinct", {"writes": "sketch"}).run(part) for part in (b"\n", b"\na\n")]
     assert create("distinct", {"reads": "sketches"}).run(b"".join(parts)) == b"2\n"
+
+
+def test_columns_that_a_line_cannot_tell_apart_are_rejected() -> None:
+    data = b'{"a": "1", "b": "x, y"}\n{"a": "2", "b": "x\\ny"}\n{"a": "3", "b": "z"}\n'
+    given = {"from": "json", "fields": ["a", "b"]}
+    with pytest.raises(RunError, match=r"record 1, byte 0: a column holds the delimiter ','.*choose another"):
+        create("parse", given).run(data)
+    assert create("parse", given, on_error="skip").run(data) == b"3,z\n"
+    assert create("parse", {**given, "delimiter": ";"}, on_error="skip").run(data) == b"1;x, y\n3;z\n"
+
+
+def test_a_replacement_with_a_newline_makes_records() -> None:
+    for by in (r"\n", "\n"):
+        regex: Any = create("regex", {"pattern": " ", "mode": "replace", "by": by})
+        assert regex.run(b"a b\n\nc d e\n") == b"a\nb\n\nc\nd\ne\n"
+        assert regex.records_out == 6
