@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamsim.adjustable import Replay
-from streamsim.errors import ModelError
 from streamsim.joining import joined
 from streamsim.result import Estimate, Result, estimate
 from streamsim.scenario import Scenario
@@ -56,7 +55,8 @@ def simulate_result(
     engine : of a simulation by records (``auto``, ``maxplus``, ``compiled``, ``simpy``): asking for one asks for
         records.
     workers : processes that share the replications; how many changes nothing but the time.
-    replay : what a real run was told (`verbs.replayed`), by chunks; the scenario's controllers rest.
+    replay : what a real run was told (`verbs.replayed`); the scenario's controllers rest. Record by record pauses are
+        done again, and other numbers of servers for a keyed station; anything by chunks.
 
     Raises ProfileError where nothing is known of a station, ModelError where the scenario cannot be simulated.
 
@@ -97,9 +97,7 @@ def simulate_with_values(
     known = profile if profile is not None else find_profile(scenario)
     apart, (scenario, models) = scenario, joined(scenario, known)
     grain, why = grain_of(scenario, models)
-    if replay is not None and engine is not None:
-        raise ModelError(f"a recording names bytes, and the engine {engine!r} moves records; leave the engine out")
-    if engine is None and (grain == "chunks" or replay is not None):
+    if engine is None and grain == "chunks":
         trace = simulate(scenario, models, host=host, seed=seed, workers=workers, progress=progress, replay=replay)
         times = [response_times(run, scenario.circuit, scenario.loads) for run in trace.runs]
         values = {"makespan": [run.makespan_s for run in trace.runs]}
@@ -111,7 +109,7 @@ def simulate_with_values(
             f"the engine {engine!r} was asked for, and engines move records; without it they leave with the chunk that "
             "they were read in, and later"
         )
-    return _by_records(apart, known, host, seed, engine or "auto", workers, progress, why)
+    return _by_records(apart, known, host, seed, engine or "auto", workers, progress, why, replay)
 
 
 def paired(values: Sequence[float], others: Sequence[float], unit: str) -> Estimate:
@@ -134,6 +132,7 @@ def _by_records(
     workers: int,
     progress: Progress | None,
     why: str,
+    replay: Replay | None,
 ) -> tuple[Result, dict[str, list[float]]]:
     import msgspec
 
@@ -141,7 +140,7 @@ def _by_records(
     from streamsim.models.records.compiling import compile_table
     from streamsim.models.records.steady import answer
 
-    compiled = compile_table(scenario, profile, host)
+    compiled = compile_table(scenario, profile, host, replay)
     found = answer(
         compiled.table,
         precision=scenario.simulate.precision,

@@ -54,7 +54,7 @@ def simulate(
         typer.Option(
             "--replay",
             metavar="FILE",
-            help="Do again what run --record wrote down; controllers rest.",
+            help="Do again what run --record wrote down (record by record: pauses, scale); controllers rest.",
             show_default=False,
         ),
     ] = None,

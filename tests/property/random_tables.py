@@ -236,7 +236,10 @@ def _command(rng: Rng, table: Table) -> Command:
             return Command(time_s=time_s, target=name, parameter="service", value=float(rng.choice([0.0, 0.5, 2.0])))
         case "servers":
             return Command(
-                time_s=time_s, target=name, parameter="servers", value=float(rng.integers(1, table.servers(number) + 1))
+                time_s=time_s,
+                target=name,
+                parameter="servers",
+                value=float(rng.integers(table.stations[number].source is not None, table.servers(number) + 1)),
             )
         case "weights":
             weights = tuple((rng.random(len(table.outputs(number))) + 0.05).tolist())

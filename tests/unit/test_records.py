@@ -106,6 +106,21 @@ def test_commands_change_services_servers_and_weights(engine: Any) -> None:
     assert exits(engine, model) == [(3.0, "left"), (5.0, "left"), (6.0, "left"), (6.0, "left")]
 
 
+def test_a_station_of_which_no_server_takes_records_is_paused(engine: Any) -> None:
+    model = table(
+        source(times=(0.0, 1.0, 2.0)),
+        Station(name="take", servers=2, base_s=3.0),
+        pipes=[(0, 1)],
+        commands=(
+            Command(time_s=0.5, target="take", parameter="servers", value=0),
+            Command(time_s=9.0, target="take", parameter="servers", value=2),
+        ),
+    )
+    assert exits(engine, model) == [(3.0, "take"), (12.0, "take"), (12.0, "take")]
+    with pytest.raises(ModelError, match="1 to 1 servers can take records, not 0"):
+        check(replace(model, commands=(Command(time_s=0.5, target="source", parameter="servers", value=0),)))
+
+
 def test_a_fraction_of_records_is_given_exactly(engine: Any) -> None:
     model = table(
         source(records=6),

@@ -84,8 +84,9 @@ def _wrong_value(table: Table, command: Command) -> str | None:
         return f"{value!r} is not a number of at least 0"
     if command.parameter == "servers" and (early := [row.name for row in table.stations if row.takes is not None]):
         return f"servers that rest would not learn that {early[0]!r} ends early"
-    if command.parameter == "servers" and not (value == int(value) and 1 <= value <= table.servers(number)):
-        return f"it has 1 to {table.servers(number)} servers, not {value:g}"
+    least = 0 if station.source is None else 1
+    if command.parameter == "servers" and not (value == int(value) and least <= value <= table.servers(number)):
+        return f"{least} to {table.servers(number)} servers can take records, not {value:g}"
     if command.parameter == "gaps" and (station.source is None or station.source.stream is None):
         return "it is no source with gaps"
     if command.parameter == "gaps" and station.source is not None and station.source.arrivals == "times":

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import msgspec
+
+from streamsim.adjustable import Replay
 from streamsim.circuit import Circuit, Pipe, Station
 from streamsim.deadlocks import reading_order
 from streamsim.errors import ModelError
@@ -20,6 +23,7 @@ from streamsim.models.records import table as records
 from streamsim.models.records.check import check
 from streamsim.models.records.hosts import Hosts, hosts_of
 from streamsim.models.records.laws import Gaps, Law
+from streamsim.models.records.repeating import told
 from streamsim.models.records.states import SHED
 from streamsim.models.records.streams import Even, Listed, Variate
 from streamsim.models.table import Pace
@@ -61,7 +65,9 @@ class Compiled:
     placement: Placement | None = None
 
 
-def compile_table(scenario: Scenario, profile: Profile | None, host: HostProfile | None = None) -> Compiled:
+def compile_table(
+    scenario: Scenario, profile: Profile | None, host: HostProfile | None = None, replay: Replay | None = None
+) -> Compiled:
     """Compile a scenario and its profile to a table of records.
 
     Parameters
@@ -69,6 +75,7 @@ def compile_table(scenario: Scenario, profile: Profile | None, host: HostProfile
     profile : what was measured; stations that it lacks must be declared in the scenario. What a shape needs beside them
         (copies, splits, merges) takes no time where it was not measured.
     host : the machine, where it is not to follow from the profile and the scenario's cores.
+    replay : what a real run was told, to be done again (see repeating.py); the controllers rest then.
 
     Raises
     ------
@@ -82,7 +89,10 @@ def compile_table(scenario: Scenario, profile: Profile | None, host: HostProfile
     >>> [station.name for station in compiled.table.stations], compiled.table.stations[0].source.records
     (['make', 'half'], 10)
     """
-    return _Compiler(scenario, profile, host).compiled()
+    if replay is None:
+        return _Compiler(scenario, profile, host).compiled()
+    found = _Compiler(msgspec.structs.replace(scenario, controllers={}), profile, host).compiled()
+    return replace(found, table=told(found.table, found.circuit, replay))
 
 
 class _Compiler:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -222,12 +224,31 @@ class _SimpyRun:
 
 
 def steered(engine: Interpreter | Kernel) -> Callable[..., bool]:
-    """Return what runs a simulation: itself, or its controllers where it has any."""
-    if not engine.table.steering:
-        return engine.run
-    from streamsim.models.records.steering import Steered  # SimPy, which most tables do without
+    """Return what runs a simulation: itself, or its controllers where it has any, and gives it its commands."""
+    run: Callable[..., bool] = engine.run
+    if engine.table.steering:
+        from streamsim.models.records.steering import Steered  # SimPy, which most tables do without
 
-    return Steered(engine).run
+        run = Steered(engine).run
+    return _Commanded(engine, run).run if engine.table.commands else run
+
+
+class _Commanded:
+    """A simulation that is given the commands of its table, each at its time."""
+
+    def __init__(self, engine: Interpreter | Kernel, run: Callable[..., bool]) -> None:
+        self._engine, self._run = engine, run
+        self._left = deque(sorted(engine.table.commands, key=lambda command: command.time_s))
+
+    def run(self, until_s: float = math.inf, exits: int | None = None) -> bool:
+        """Run all that happens before a time, or until so many records have left; whether more is to come."""
+        engine = self._engine
+        while self._left and self._left[0].time_s < until_s:
+            self._run(self._left[0].time_s, exits)
+            if exits is not None and engine.exited >= exits:
+                return True
+            engine.apply(self._left.popleft())
+        return self._run(until_s, exits) or bool(self._left)
 
 
 def _totals(

@@ -178,6 +178,11 @@ def answer(
     root = np.random.SeedSequence(seed)
     chosen, why = choose(table, engine)
     terminating, varies = ends(table), drawn(table)
+    if table.commands and not terminating:
+        raise ModelError(
+            "what changes at a time changes a run that begins and ends, and this load has no end: give it one "
+            "(measure.records, measure.duration)"
+        )
     steady, before = True, 1.0 if terminating else 0.0
     if terminating:
         refuse_too_long(table, chosen, root, 1 + SCOUTS + FEWEST if varies else 1)

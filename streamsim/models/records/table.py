@@ -159,8 +159,8 @@ class Command:
     Only the first hand-overs of all, those at 0 s, come before a command of 0 s.
 
     ``"service"``: a factor on the work of records taken from then on; ``"servers"``: how many of its servers take
-    records (those above finish theirs and rest); ``"weights"``: of a drawn split; ``"gaps"``: a factor on the gaps of a
-    source; ``"background"`` (target: a host): cores that others use.
+    records (those above finish theirs and rest; with 0 it is paused, which a source cannot be); ``"weights"``: of a
+    drawn split; ``"gaps"``: a factor on the gaps of a source; ``"background"`` (target: a host): cores that others use.
     """
 
     time_s: float

@@ -135,21 +135,13 @@ def _run(plan: _Plan, seed: np.random.SeedSequence) -> tuple[Array, Array]:
     """Return when the records of one run were due and when they left (s)."""
     if plan.engine == "compiled":
         kernel = Kernel(plan.table, seed, log="exits")
-        run = steered(kernel)
-        for command in plan.table.commands:
-            run(command.time_s)
-            kernel.apply(command)
-        run()
+        steered(kernel)()
         times = kernel.exits()[1]
         return times[:, 1], times[:, 0]
     from streamsim.models.records.interpret import Interpreter  # SimPy, which the kernel does without
 
     law = Interpreter(plan.table, seed)
-    run = steered(law)
-    for command in plan.table.commands:
-        run(command.time_s)
-        law.apply(command)
-    run()
+    steered(law)()
     found = np.array([(born, left) for left, born, *_ in law.exits]).reshape(-1, 2)
     return found[:, 0], found[:, 1]
 
