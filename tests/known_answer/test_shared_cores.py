@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,27 @@ def test_taking_a_server_out_undoes_putting_it_in() -> None:
     assert without(number_wanting([(0.5, 2), (0.97, 1), (0.05, 1)]), 0.05) == pytest.approx(
         number_wanting([(0.5, 2), (0.97, 1)]), abs=1e-12
     )
+
+
+@pytest.mark.parametrize(("cores", "used"), [(2, 0.6), (2, 0.85), (3, 0.8)])
+def test_with_plenty_of_servers_the_cores_are_one_queue_that_is_shared(cores: int, used: float) -> None:
+    # M/M/m in its mean, as the cores are shared: more servers than cores wait for cores, not for each other
+    rate = used * cores / 2e-3
+    service: dict[str, Any] = {name: {"per_record": 1e-3, "scv": 1.0, "record_bytes": 100} for name in ("a", "b")}
+    around = {f"{name}.{part}": {"record_bytes": 100} for name in ("a", "b") for part in ("split", "merge")}
+    source = {"operator": "generate", "count": RECORDS, "size": 100, "rate": rate, "arrivals": "poisson"}
+    stations = {name: {"command": "cat", "parallelism": 12} for name in ("a", "b")}
+    scenario = load(
+        {
+            "sources": {"in": source},
+            "stations": stations,
+            "service": {"in": {"record_bytes": 100}, **service, **around},
+        }
+    )
+    found = predict(scenario, Profile(), host=machine(cores)).circuit.response_time
+    assert found is not None
+    offered = used * cores
+    weights = [offered**number / math.factorial(number) for number in range(cores)]
+    last = offered**cores / math.factorial(cores) / (1 - used)
+    waits = last / (sum(weights) + last)  # Erlang C
+    assert found.mean.value == pytest.approx(2e-3 * (1 + waits / (cores * (1 - used))), rel=0.01)

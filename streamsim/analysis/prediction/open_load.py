@@ -9,13 +9,12 @@ exact. Where there are fewer cores than servers the work of each is stretched by
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from streamsim.analysis.prediction import markovian
 from streamsim.analysis.prediction.case import Case
-from streamsim.analysis.prediction.choice import Arrivals, Choice, Kind, Station, choose
+from streamsim.analysis.prediction.choice import Arrivals, Choice, Station, choose
+from streamsim.analysis.prediction.crowding import crowded_stretch, least_inside
 from streamsim.analysis.prediction.finite import seconds_needed
 from streamsim.analysis.prediction.fluid import FluidResult
 from streamsim.analysis.prediction.layers import Wants, stretches
@@ -23,9 +22,18 @@ from streamsim.analysis.prediction.loads import largest_rates, spans, too_much
 from streamsim.analysis.prediction.released import ALONE_AND_AT_ONCE, Along, Released, released, variance_along
 from streamsim.analysis.prediction.response import Law, gamma_quantiles, quantiles
 from streamsim.analysis.prediction.segments import moved, reading_demand
-from streamsim.analysis.queueing.flow import deal_scv, departure_scv, split_scv, superpose_scv
+from streamsim.analysis.prediction.streams import (
+    dealt,
+    departures,
+    drawn,
+    into,
+    merged,
+    of_source,
+    rate_of,
+    thinned,
+    together_again,
+)
 from streamsim.circuit import Pipe
-from streamsim.scenario import Load
 from streamsim.traffic import shares
 
 NEARLY = 0.999
@@ -94,9 +102,32 @@ def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> 
 
 
 def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
+    """Answer every station alone, along the streams between them."""
     own = {name: wants_of(case, name, span) for name in case.order}
     wanted = {name: wants for name, (wants, _) in own.items()}
-    stretch = stretches(wanted, max(case.host.available_cores, 1e-9), limits=case.limits)
+    cores = max(case.host.available_cores, 1e-9)
+    stretch = stretches(wanted, cores, limits=case.limits)
+    if case.limits is None and any(value > ALONE for value in stretch.values()):
+        scvs = {name: case.profiles[name].service.scv for name in case.order}
+        arrival_scv = max(of_source(case, name, span).scv for name in case.order if not case.inputs[name])
+        least = least_inside(wanted, scvs, arrival_scv, cores)
+        if least:
+            stretch = crowded_stretch(stretch, wanted, lambda one: _inside(_alone(case, span, own, one), wanted), least)
+    return _together(case, _alone(case, span, own, stretch), stretch, span, startup)
+
+
+def _inside(answers: dict[str, StationAnswer], wanted: dict[str, Wants]) -> float:
+    """Return how many records wait and are served on average."""
+    found = 0.0
+    for name, answer in answers.items():
+        wait = math.inf if answer.wait_s is None else answer.wait_s
+        found += wanted[name].rate * wanted[name].servers * (wait + answer.service_time_s)
+    return found
+
+
+def _alone(
+    case: Case, span: float, own: dict[str, tuple[Wants, float]], stretch: Mapping[str, float]
+) -> dict[str, StationAnswer]:
     leaving: dict[str, Arrivals] = {}
     answers: dict[str, StationAnswer] = {}
     for name in case.order:
@@ -107,12 +138,12 @@ def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
             answers[name] = StationAnswer(
                 time, profile.service.scv, min(rate_of(case, name, span) * time, 1.0), 0.0, time
             )
-            leaving[name] = _source(case, name, span)
+            leaving[name] = of_source(case, name, span)
             continue
-        arrivals = _merged([_into(case, leaving[pipe.upstream], pipe) for pipe in case.inputs[name]])
+        arrivals = merged([into(case, leaving[pipe.upstream], pipe) for pipe in case.inputs[name]])
         if time == 0:
             answers[name] = StationAnswer(0.0, 0.0, 0.0, 0.0, 0.0)
-            leaving[name] = _thinned(arrivals, case, name, span)
+            leaving[name] = thinned(arrivals, case, name, span)
             continue
         asked = asked_of(case, name, arrivals, time, stretch[name])
         choice = choose(asked)
@@ -123,14 +154,12 @@ def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
         answers[name] = StationAnswer(
             time, profile.service.scv, asked.arrivals.rate * time / asked.servers, wait, total, asked, choice, late
         )
-        departures = _departures(asked, choice)
+        gone = departures(asked, choice)
         if asked.servers < wants.servers:
-            dealt = case.partition(name) == "round-robin"
-            departures = (
-                _together_again(arrivals, asked, wants.servers) if dealt else _merged([departures] * wants.servers)
-            )
-        leaving[name] = _thinned(departures, case, name, span)
-    return _together(case, answers, stretch, span, startup)
+            in_turn = case.partition(name) == "round-robin"
+            gone = together_again(arrivals, asked, wants.servers) if in_turn else merged([gone] * wants.servers)
+        leaving[name] = thinned(gone, case, name, span)
+    return answers
 
 
 def _released(case: Case, name: str, asked: Station, choice: Choice, before: dict[str, StationAnswer]) -> Released:
@@ -187,120 +216,11 @@ def asked_of(case: Case, name: str, arrivals: Arrivals, time: float, stretch: fl
         case "copy":
             return one
         case "round-robin":
-            return replace(one, arrivals=_dealt(arrivals, servers))
+            return replace(one, arrivals=dealt(arrivals, servers))
         case "key":
-            return replace(one, arrivals=_drawn(arrivals, 1 / servers, "keys fall on the servers as if at random"))
+            return replace(one, arrivals=drawn(arrivals, 1 / servers, "keys fall on the servers as if at random"))
     together = replace(arrivals, why="who is least loaded is asked before, not when a server falls idle")
     return replace(one, arrivals=together, servers=servers)
-
-
-def _dealt(stream: Arrivals, outputs: int) -> Arrivals:
-    even = stream.kind == "even"
-    why = stream.why or ("" if even else "records are dealt in turn")
-    return Arrivals(stream.rate / outputs, deal_scv(stream.scv, outputs), "even" if even else "general", why)
-
-
-def _drawn(stream: Arrivals, part: float, why: str) -> Arrivals:
-    kind: Kind = "poisson" if stream.kind == "poisson" else "general"
-    return Arrivals(stream.rate * part, split_scv(stream.scv, part), kind, stream.why or why)
-
-
-def _into(case: Case, stream: Arrivals, pipe: Pipe) -> Arrivals:
-    """Return what of a station's output goes into one of its pipes."""
-    circuit, name = case.scenario.circuit, pipe.upstream
-    part = shares(circuit, case.profiles[name], name)[pipe.label] if len(case.outputs[name]) > 1 else 1.0
-    if part == 1.0:
-        return stream
-    if circuit.station(name).parameters.get("by") == "round-robin":
-        return _dealt(stream, len(case.outputs[name]))
-    return _drawn(stream, part, "records go their ways as if at random")
-
-
-def rate_of(case: Case, name: str, span: float) -> float:
-    return moved(case.flows[name])[1] / span
-
-
-def _source(case: Case, name: str, span: float) -> Arrivals:
-    load = case.scenario.load_of(name)
-    rate = rate_of(case, name, span)
-    if load.arrivals == "even" and load.rate is not None:
-        return Arrivals(rate, 0.0, "even")
-    process = markovian.arrivals_of(load, rate) if rate > 0 else None
-    if load.arrivals in ("poisson", "bursty"):
-        return Arrivals(rate, load.scv, "poisson" if load.arrivals == "poisson" else "bursty", process=process)
-    if load.arrivals == "mmpp":
-        why = "what comes is known by the scatter of its counts"
-        return Arrivals(rate, counts_scatter(load, rate), "general", why, process)
-    return Arrivals(rate, load.scv, "general", "what comes follows a trace, of which only the moments count")
-
-
-def counts_scatter(load: Load, rate: float) -> float:
-    """Return variance over mean of the records in a long time of an MMPP that passes its states in a circle.
-
-    A renewal stream of that scv scatters as much in the long run (asymptotic method: Whitt, "Approximating a point
-    process by a renewal process, I", Operations Research 30, 1982). With D the generator and π its law, the limit is 1
-    + 2·Σπᵢrᵢ(mᵢ)/rate, m the deviation matrix times the rates: Fischer and Meier-Hellstern, "The Markov-modulated
-    Poisson process (MMPP) cookbook", Performance Evaluation 18, 1993, equation 13.
-
-    Two states of equal stay T and rates r ± d: 1 + d²T/r.
-
-    >>> from streamsim.scenario import LoadState
-    >>> two = Load(arrivals="mmpp", states=(LoadState(share=1.5, stay_s=2.0), LoadState(share=0.5, stay_s=2.0)))
-    >>> round(counts_scatter(two, rate=4.0), 9)
-    3.0
-    """
-    count = len(load.states)
-    leaving = np.array([1 / state.stay_s for state in load.states])
-    generator = np.zeros((count, count))
-    for place in range(count):
-        generator[place, place] -= leaving[place]
-        generator[place, (place + 1) % count] += leaving[place]
-    law = (1 / leaving) / (1 / leaving).sum()
-    rates = np.array([state.share for state in load.states]) * rate
-    rates *= rate / float(law @ rates)
-    deviation = np.linalg.solve(np.outer(np.ones(count), law) - generator, rates - float(law @ rates))
-    return 1 + 2 * float((law * rates) @ deviation) / rate
-
-
-def _merged(streams: list[Arrivals]) -> Arrivals:
-    if len(streams) == 1 or not any(one.rate for one in streams):  # of streams in which nothing comes, any will do
-        return streams[0]
-    rate = sum(one.rate for one in streams)
-    scv = superpose_scv([one.rate for one in streams], [one.scv for one in streams])
-    poisson = all(one.kind == "poisson" for one in streams)
-    return Arrivals(rate, scv, "poisson" if poisson else "general", "several streams come together as if independent")
-
-
-def _departures(asked: Station, choice: Choice) -> Arrivals:
-    """Return what leaves a station: Poisson again behind M/M/c (Burke 1956), else known by its moments."""
-    arrivals = asked.arrivals
-    if arrivals.kind == "poisson" and asked.family == "exponential":
-        return replace(arrivals, why=arrivals.why if not asked.shared else "the cores are shared before it")
-    scv = departure_scv(min(choice.queue.utilisation, NEARLY), arrivals.scv, asked.service_scv, asked.servers)
-    return Arrivals(arrivals.rate, scv, "general", "what comes is what another station lets out")
-
-
-def _together_again(arrivals: Arrivals, asked: Station, servers: int) -> Arrivals:
-    """Return what servers that are dealt to in turn give together.
-
-    Each of them sees a more even stream, but together they give what came: their streams are anything but independent.
-    So they scatter it as servers of one queue do.
-    """
-    utilisation = min(asked.arrivals.rate * asked.service_time, NEARLY)
-    scv = departure_scv(utilisation, arrivals.scv, asked.service_scv, servers)
-    return Arrivals(arrivals.rate, scv, "general", "what comes is what servers that are dealt to in turn let out")
-
-
-def _thinned(stream: Arrivals, case: Case, name: str, span: float) -> Arrivals:
-    """Return the stream after a station's selectivity: some records taken out at random, or several for each."""
-    flow = case.flows[name]
-    factor = flow.records_out / flow.records_in if flow.records_in else 1.0
-    if abs(factor - 1) < 1e-3:
-        return stream
-    rate = flow.records_out / span
-    if factor < 1:
-        return _drawn(stream, factor, "records drop out as if at random")
-    return Arrivals(rate, factor * (1 + stream.scv) - 1, "general", "records come several at a time")
 
 
 def wake_s(case: Case, name: str) -> float:

@@ -16,10 +16,10 @@ from streamsim.analysis.prediction.open_load import (
     StationAnswer,
     asked_of,
     overloaded_in,
-    rate_of,
     wake_s,
     wants_of,
 )
+from streamsim.analysis.prediction.streams import rate_of
 from streamsim.traffic import shares
 
 AS_IF_POISSON = "what goes round is taken for a Poisson stream"
