@@ -30,9 +30,10 @@ class Top(Sketch):
     """Write the most frequent records, or values of a column, with their counts, when the input has ended.
 
     Most frequent first; among equals, in the byte order of the keys. Exact: it counts every key. With ``capacity`` it
-    keeps at most so many keys (the frequent-items sketch of Apache DataSketches, after Misra and Gries): a count may
-    then be too high, by at most 3.5 / capacity of all records, and a key rarer than that may be missing; a restored
-    sketch may forget other keys than the one that it was taken from, within the same bound.
+    keeps so many keys, or up to twice as many (the frequent-items sketch of Apache DataSketches, after Misra and
+    Gries). Where there are more, a count may be too high, by at most 2.7 / capacity of all records, and a key rarer
+    than that may be missing; a restored sketch may forget other keys than the one that it was taken from, within the
+    same bound.
     """
 
     kind = "top"
@@ -40,7 +41,7 @@ class Top(Sketch):
     parameters = (
         Parameter("k", "integer", 10, "how many to write", least=1),
         COLUMN,
-        Parameter("capacity", "integer", None, "how many keys to keep, made a power of two; default: all", least=8),
+        Parameter("capacity", "integer", None, "how many keys to keep at least; default: all", least=8),
         *PARAMETERS,
     )
 
@@ -56,7 +57,8 @@ class Top(Sketch):
             from streamsim.operators._sketch_library import load
 
             self._library: Any = load()
-            self._sketch = self._library.frequent_strings_sketch((values["capacity"] - 1).bit_length())
+            # By the logarithm of the size of its table, of which it fills three quarters.
+            self._sketch = self._library.frequent_strings_sketch(((values["capacity"] * 4 + 2) // 3 - 1).bit_length())
 
     def add(self, records: list[bytes]) -> None:
         keys = self._columns.texts(records)
@@ -90,7 +92,7 @@ class Top(Sketch):
     @readable
     def keys(self) -> int:
         """How many different keys are kept."""
-        return len(self._counts) if self._sketch is None else int(self._sketch.get_num_active_items())
+        return len(self._counts) if self._sketch is None else int(self._sketch.num_active_items)
 
     def answer(self) -> list[Sequence[bytes]]:
         return [(key, b"%d" % count) for key, count in self._best(self.values["k"])]

@@ -68,6 +68,17 @@ def test_the_parameters_describe_themselves(name: str) -> None:
             assert parameter.default in parameter.choices
 
 
+@pytest.mark.parametrize(("name", "parameters"), TRANSFORMS)
+def test_all_that_can_be_read_of_an_operator_can_be_told_of(name: str, parameters: dict[str, Any]) -> None:
+    made = transform(name, parameters)
+    for data in (b"", records_for(name, parameters)):
+        made.feed(data)
+        read = {
+            key: getattr(made, key)() for key in dir(made) if hasattr(getattr(type(made), key, None), "__readable__")
+        }
+        assert "counted" in msgspec.json.decode(msgspec.json.encode(read))
+
+
 @pytest.mark.parametrize("name", operators.names())
 def test_no_parameter_is_called_like_a_key_of_its_section(name: str) -> None:
     found = operators.describe(name)

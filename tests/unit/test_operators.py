@@ -362,3 +362,12 @@ def test_a_replacement_with_a_newline_makes_records() -> None:
         regex: Any = create("regex", {"pattern": " ", "mode": "replace", "by": by})
         assert regex.run(b"a b\n\nc d e\n") == b"a\nb\n\nc\nd\ne\n"
         assert regex.records_out == 6
+
+
+@pytest.mark.parametrize("capacity", [8, 12, 13, 48, 100])
+def test_top_is_exact_for_as_many_keys_as_it_may_keep(capacity: int) -> None:
+    generator = random.Random(capacity)
+    keys = [b"%d" % generator.randrange(capacity) for _ in range(5000)]
+    found = create("top", {"capacity": capacity, "k": capacity}).run(b"".join(key + b"\n" for key in keys))
+    expected = sorted(Counter(keys).items(), key=lambda item: (-item[1], item[0]))
+    assert found == b"".join(b"%s,%d\n" % item for item in expected)
