@@ -11,6 +11,8 @@ b'two\nthree\n'
 from __future__ import annotations
 
 import os
+from errno import ESPIPE
+from stat import S_ISREG
 from time import monotonic, sleep
 
 from streamsim.formats.parameters import Parameter
@@ -68,10 +70,18 @@ class Tail(Source):
         """Return the descriptor of the file, once it is there."""
         while True:
             try:
-                return os.open(self.values["path"], os.O_RDONLY | os.O_CLOEXEC)
+                return self._open_regular()
             except FileNotFoundError:
                 if self.values["idle"] is not None or not self._wait(heard):
                     raise
+
+    def _open_regular(self) -> int:
+        path = self.values["path"]
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # of a named pipe it would wait for a writer
+        if S_ISREG(os.fstat(handle).st_mode):
+            return handle
+        os.close(handle)
+        raise OSError(ESPIPE, "is no regular file, which alone can grow", path)
 
     def _wait(self, heard: float) -> bool:
         """Sleep until the next look; False when it is time to end."""
@@ -93,7 +103,7 @@ class Tail(Source):
             named = os.stat(self.values["path"])  # noqa: PTH116  # pathlib would double the start of a server
             if (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino):
                 return handle
-            return os.open(self.values["path"], os.O_RDONLY | os.O_CLOEXEC)
+            return self._open_regular()
         except FileNotFoundError:
             return handle  # it is being rotated
 

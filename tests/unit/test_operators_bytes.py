@@ -253,3 +253,11 @@ def test_tail_begins_where_the_tool_does(content: bytes, last: int, tmp_path: Pa
 def test_a_stream_of_another_compression_is_named() -> None:
     with pytest.raises(RunError, match=r"byte 0: no zstd data, but gzip \(method = 'gzip'\)"):
         create("decompress", {}).run(gzip.compress(b"one\n"))
+
+
+def test_tail_follows_files_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path), str(tmp_path / "pipe"), "/dev/null"):
+        with pytest.raises(OSError, match="is no regular file") as caught:
+            create("tail", {"path": path, "idle": 0}).run()
+        assert caught.value.filename == path

@@ -64,6 +64,9 @@ class Outputs:
             done = self._put(descriptor, data)
             while done < len(data):  # a pipe took a part, and a signal or the reader's end came
                 done += self._put(descriptor, memoryview(data)[done:])
+        except OSError as error:
+            error.filename = "output"
+            raise
         finally:
             self.written = max(self.written, done)
 
