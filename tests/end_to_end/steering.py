@@ -49,13 +49,9 @@ def running(
     directory: Path, text: str, *arguments: str, status: int = 0
 ) -> Iterator[tuple[subprocess.Popen[bytes], RunEntry]]:
     """Run a circuit; who waits in it for the end of the named pipe `hold` gets that when the block ends."""
-    (directory / "numbers.toml").write_text(text)
     if not (directory / "hold").exists():
         os.mkfifo(directory / "hold")
-    command = [sys.executable, "-m", "streamsim", "run", str(directory / "numbers.toml"), *arguments]
-    environment = {**os.environ, "TMPDIR": str(directory)}
-    with open(directory / "out", "wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE)
+    process = _started(directory, text, *arguments)
     try:
         assert until(lambda: runs.runs() or process.poll() is not None)
         assert process.poll() is None, process.stderr and process.stderr.read()
@@ -65,6 +61,21 @@ def running(
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE_S)
+
+
+def finished(directory: Path, text: str, *arguments: str) -> None:
+    """Run a circuit that waits for nobody to its end: it may have ended before anybody could look at it."""
+    process = _started(directory, text, *arguments)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+
+
+def _started(directory: Path, text: str, *arguments: str) -> subprocess.Popen[bytes]:
+    (directory / "numbers.toml").write_text(text)
+    command = [sys.executable, "-m", "streamsim", "run", str(directory / "numbers.toml"), *arguments]
+    environment = {**os.environ, "TMPDIR": str(directory)}
+    with open(directory / "out", "wb") as out:
+        return subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE)
 
 
 def let_go(directory: Path) -> bool:

@@ -19,7 +19,7 @@ from streamsim.real.control import runs
 from streamsim.real.control.recording import Recorded, read_recording, write_recording
 from streamsim.real.control.rescale import rescale
 from streamsim.real.run import run as run_for_real
-from tests.end_to_end.steering import AT_ONCE, FED, connected, feed, numbers, running
+from tests.end_to_end.steering import AT_ONCE, FED, connected, feed, finished, numbers, running
 from tests.patience import PATIENCE_S, until
 
 
@@ -242,8 +242,7 @@ def test_commands_that_were_put_in_the_place_of_others_are_put_there_again_at_th
     ]
     places = [first.index(mark) for mark in (b"+", b"A")]
     assert 0 < places[0] < places[1]
-    with running(tmp_path, REPLACED.replace(FED, "seq 90000"), "--replay", str(log), "--record", str(again)):
-        pass
+    finished(tmp_path, REPLACED.replace(FED, "seq 90000"), "--replay", str(log), "--record", str(again))
     assert (tmp_path / "out").read_bytes() == first
     assert [(one.parameters, one.byte) for one in read_recording(again)] == [
         (one.parameters, one.byte) for one in commands
@@ -254,8 +253,7 @@ def test_a_command_whose_byte_never_comes_is_not_started_again(tmp_path: Path) -
     log = tmp_path / "log.jsonl"
     swap = Recorded(0.1, "change", "swap", {"command": "wc -l"}, 10_000_000, behind="keep")
     write_recording(log, [swap])
-    with running(tmp_path, REPLACED.replace(FED, AT_ONCE), "--replay", str(log)):
-        pass
+    finished(tmp_path, REPLACED.replace(FED, AT_ONCE), "--replay", str(log))
     letters = bytes.maketrans(b"0123456789", b"abcdefghij")
     assert (tmp_path / "out").read_bytes() == numbers(1, 30_000).translate(letters)
 

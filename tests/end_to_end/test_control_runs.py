@@ -28,6 +28,7 @@ from tests.end_to_end.steering import (
     Witness,
     connected,
     feed,
+    finished,
     let_go,
     numbers,
     running,
@@ -59,8 +60,7 @@ def test_a_recorded_run_is_done_again_to_the_byte(tmp_path: Path) -> None:
     assert [command.method for command in commands] == ["set"] * 3
     assert 0 < commands[0].byte < commands[1].byte < commands[2].byte
     assert min(command.work_s for command in commands) > 0
-    with running(tmp_path, NUMBERS.replace(HELD, AT_ONCE), "--replay", str(log)):
-        pass
+    finished(tmp_path, NUMBERS.replace(HELD, AT_ONCE), "--replay", str(log))
     assert (tmp_path / "out").read_bytes() == first
     counts = {modulus: sum(int(line) % modulus == 0 for line in first.split()) for modulus in (7, 3, 11, 5)}
     assert min(counts.values()) > 0
@@ -288,8 +288,7 @@ def test_each_of_several_operators_in_a_process_is_steered_and_done_again(tmp_pa
     assert commands["digit"].byte == 40_000
     assert b" a\n" in first
     assert first.endswith(b" b\n")
-    with running(tmp_path, FUSED.replace(FED, "seq 40000"), "--replay", str(log)):
-        pass
+    finished(tmp_path, FUSED.replace(FED, "seq 40000"), "--replay", str(log))
     assert (tmp_path / "out").read_bytes() == first
 
 
