@@ -22,7 +22,7 @@ from streamsim.real.run import run
 
 Records = list[bytes]
 COUNT = 200
-MOST_S = 40
+MOST_S = 120
 C = {"LC_ALL": "C"}
 
 STEPS: list[tuple[dict[str, Any], Callable[[Records], Records]]] = [

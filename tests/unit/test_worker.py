@@ -269,7 +269,7 @@ def test_a_source_that_reads_a_silent_pipe_ends_when_its_time_is_up(tmp_path: Pa
     reader, writer = os.pipe()
     try:
         os.write(writer, b"one\ntwo\nthr")
-        with start({"operator": "file", "until_s": 0.4, "pace": {"rate": 1e6}}, stdin=reader) as process:
+        with start({"operator": "file", "until_s": 1.0, "pace": {"rate": 1e6}}, stdin=reader) as process:
             out, error = process.communicate()
         assert (out, error, process.returncode) == (b"one\ntwo\n", b"", 0)  # and no half of a record
     finally:
