@@ -71,6 +71,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(row.station for row in self.rows if row.station != CIRCUIT))
 
 
+OF_A_CHUNK = ("wait", "service_time")
+"""What runs say of chunks, and theory of records: no error comes of the two."""
+
+
 def compare_results(measured: Result | None, simulated: Result | None, predicted: Result | None) -> Comparison:
     """Join the results of one scenario.
 
@@ -87,6 +91,8 @@ def compare_results(measured: Result | None, simulated: Result | None, predicted
                 f"{_described(result)}: they cannot be compared"
             )
     found = {world: _metrics(result) if result is not None else {} for world, result in worlds.items()}
+    if measured is not None:
+        found["predicted"] = {key: one for key, one in found["predicted"].items() if key[1] not in OF_A_CHUNK}
     stations = dict.fromkeys(name for result in present for name in result.stations)
     rows = [_row(place, metric, found) for place in (CIRCUIT, *stations) for metric in METRICS]
     blamed = {world: result.circuit.bottleneck if result is not None else None for world, result in worlds.items()}

@@ -80,3 +80,21 @@ def test_one_source_alone_has_no_class() -> None:
         )
     )
     assert found.circuit.response_time is not None and not found.circuit.response_by_source
+
+
+def test_a_station_that_serves_together_is_one_server_at_work_while_anybody_is_there() -> None:
+    source = {"operator": "generate", "rate": "0.7 records/s", "arrivals": "poisson"}
+    server = {"per_record": "1 s", "scv": 1.0, "places": "unlimited", "discipline": "sharing", "at_once": 100}
+    found = simulate_result(
+        load(
+            {
+                "sources": {"in": source},
+                "stations": {"server": {"operator": "work", "service": "1 s"}},
+                "service": {"in": {}, "server": server},
+                "simulate": {"cores": "own", "precision": 0.05},
+            }
+        )
+    ).stations["server"]
+    assert found.budget is not None and found.utilisation is not None
+    assert found.budget.running == found.utilisation and holds(found.utilisation, 0.7)
+    assert found.budget.starved is not None and holds(found.budget.starved, 0.3)

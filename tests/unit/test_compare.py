@@ -56,6 +56,13 @@ def _station(utilisation: float, wait: float | None) -> StationResult:
 MEASURED = _result("measured", _seconds(10, 0.5))
 
 
+def test_the_wait_of_a_chunk_is_not_held_against_that_of_a_record() -> None:
+    runs = [_result(world, _seconds(10), wait=0.2) for world in ("measured", "simulated")]
+    comparison = compare_results(*runs, _result("predicted", _seconds(10), wait=0.4))
+    wait = comparison.row("rank", "wait")
+    assert wait is not None and (wait.simulated_error, wait.predicted) == (0.0, None)
+
+
 def test_errors_are_signed_and_relative_to_what_was_measured() -> None:
     comparison = compare_results(MEASURED, _result("simulated", _seconds(11)), _result("predicted", _seconds(9.5)))
     row = comparison.row("circuit", "makespan")

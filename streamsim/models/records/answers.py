@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamsim.blame import SATURATED, USED_UP, held_back
 from streamsim.models.records.compiling import OWN, Compiled
@@ -132,11 +133,18 @@ class _Reader:
 
             return value
 
+        def starved(one: Sample) -> float:
+            if self._shares_own_core(members):
+                return max(0.0, 1.0 - self._at_work(name, waiting=False)(one))
+            return max(0.0, 1.0 - sum(share(f"{state}_s")(one) for state in ("cpu", "runnable", "waiting", "blocked")))
+
         shed = [number for number, row in enumerate(self.table.stations) if row.name == f"{rows[0].name}{SHED}"]
         taken = self._ending(lambda one: float(one.whole.taken[members].sum()), "records")
         busy = ("cpu_s", "runnable_s", "waiting_s")
         utilisation = self._mean(self._at_work(name, waiting=False), "")
         lives = {state: self._mean(share(f"{state}_s"), "") for state in ("cpu", "runnable", "waiting", "blocked")}
+        if self._shares_own_core(members):  # it is one server, at work while anybody is there
+            lives = {"cpu": utilisation, **dict.fromkeys(("runnable", "waiting", "blocked"), Estimate(value=0.0))}
         known = _scaled(taken, rows[0].size, "B")
         nothing = Estimate(value=0.0, unit="B")
         return StationResult(
@@ -152,7 +160,7 @@ class _Reader:
             wait=None if is_source else _known(self._mean(each("held"), "s")),
             response_time=None if is_source else _known(self._mean(each("held", *busy, "blocked_s"), "s")),
             budget=Budget(
-                starved=self._mean(lambda one: max(0.0, 1.0 - sum(share(f"{state}_s")(one) for state in lives)), ""),
+                starved=self._mean(starved, ""),
                 running=lives["cpu"],
                 runnable=lives["runnable"],
                 waiting=lives["waiting"],
@@ -163,15 +171,19 @@ class _Reader:
     def _at_work(self, name: str, *, waiting: bool) -> Value:
         """Return which part of the time a server runs, and waits for what its work waits for."""
         members = self.members[name]
-        host = self.table.stations[int(members[0])].host
         servers = sum(self.table.servers(int(k)) for k in members)
-        own_core = host is not None and self.table.hosts[host].name.startswith(OWN)
+        own_core = self._shares_own_core(members)
 
         def part(one: Sample) -> float:
             waited = float(one.window.waiting_s[members].sum()) / servers if waiting else 0.0
             return (float(one.window.cpu_s[members].sum()) / (1 if own_core else servers) + waited) / one.window_s
 
         return part
+
+    def _shares_own_core(self, members: NDArray[np.int64]) -> bool:
+        """Whether the records that a station serves together share one core of its own."""
+        host = self.table.stations[int(members[0])].host
+        return host is not None and self.table.hosts[host].name.startswith(OWN)
 
     def _bottleneck(self) -> Bottleneck | None:
         """Name what holds the circuit back, as `blame` does of the one stretch that a steady state is."""
