@@ -28,8 +28,8 @@ class Compress(Operator):
     """Compress the stream: zstd, gzip, bz2 or xz, in blocks that stand alone.
 
     A block holds ``block`` bytes of the stream, the last one what is left; the tools of each format read one block
-    after the other as one file. So the output does not depend on when the input came. What comes out are no records:
-    ``records_out`` stays 0.
+    after the other as one file. So the output does not depend on when the input came. An empty stream is one empty
+    block. What comes out are no records: ``records_out`` stays 0.
     """
 
     traits = Traits(state="bounded")
@@ -59,6 +59,7 @@ class Compress(Operator):
         self._compress: Callable[[bytes], bytes] = globals()[f"_{method}"](level)
         self._parts: list[bytes] = []
         self._size = 0
+        self._begun = False
 
     def feed(self, chunk: bytes, port: int = 0) -> bytes:
         if self.counting:
@@ -68,6 +69,7 @@ class Compress(Operator):
         block = self.values["block"]
         if self._size < block:
             return b""
+        self._begun = True
         data = b"".join(self._parts)
         whole = len(data) - len(data) % block
         self._parts, self._size = [data[whole:]], len(data) - whole
@@ -76,10 +78,10 @@ class Compress(Operator):
     def finish(self) -> bytes:
         if self.counting:
             self.records_in += self.codec.tally_rest()
-        return self._compress(b"".join(self._parts)) if self._size else b""
+        return self._compress(b"".join(self._parts)) if self._size or not self._begun else b""
 
     def _state(self) -> dict[str, Any]:
-        return {"_parts": [b"".join(self._parts)], "_size": self._size}
+        return {"_parts": [b"".join(self._parts)], "_size": self._size, "_begun": self._begun}
 
 
 def _zstd(level: int) -> Callable[[bytes], bytes]:

@@ -46,7 +46,10 @@ def test_what_is_compressed_is_read_by_the_library_of_the_format(method: str) ->
     assert len(packed) < len(TEXT) / 3
     assert READERS[method](packed) == TEXT
     assert create("decompress", {"method": method}).run(packed) == TEXT
-    assert create("compress", {"method": method}).run(b"") == b""
+    empty = create("compress", {"method": method}).run(b"")
+    assert empty and READERS[method](empty) == create("decompress", {"method": method}).run(empty) == b""
+    whole = create("compress", {"method": method, "block": 4096}).run(TEXT[:8192])
+    assert READERS[method](whole) == TEXT[:8192] and empty not in whole
 
 
 @pytest.mark.parametrize("method", WRITERS)
