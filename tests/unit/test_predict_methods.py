@@ -308,3 +308,19 @@ def test_what_is_dealt_out_and_comes_together_again_scatters_as_before() -> None
     service["in.command"] = {"bytes": 1000000, "record_bytes": 100}
     stations = {"a": {"command": "cat", "parallelism": 4, "partition": "round-robin"}, "b": {"command": "cat"}}
     assert wait(answer(paced(800.0, {}, stations=stations, service=service)), "b") == pytest.approx(4e-3, rel=0.01)
+
+
+def test_a_run_that_ends_before_its_queue_has_filled_is_not_drained_of_a_full_one() -> None:
+    # M/M/1 at ρ = 0.995 waits 0.198 s in the end; in 10 s reflected Brownian motion comes to 0.112 s at most
+    service = {"in.command": {"bytes": 1000000}, "in": {}, "a": {"per_record": "0.995 ms", "scv": 1.0}}
+
+    def run(times: int) -> Result:
+        one = {**service, "in.command": {"bytes": 1000000 * times}}
+        return answer(
+            paced(1000.0, {"a": {}}, service={name: {"record_bytes": 100, **two} for name, two in one.items()})
+        )
+
+    early, late = run(1), run(10_000)
+    assert early.circuit.makespan.value == pytest.approx(10.113, abs=0.005)
+    assert any("before 'a' comes to its steady state" in warning for warning in early.warnings)
+    assert late.circuit.makespan.value == pytest.approx(1e5 + 0.199, abs=0.005) and not late.warnings

@@ -35,9 +35,12 @@ from streamsim.analysis.prediction.streams import (
 )
 from streamsim.circuit import Pipe
 from streamsim.traffic import shares
+from streamsim.units import format_seconds
 
 NEARLY = 0.999
 PERCENTILES = (0.5, 0.95, 0.99)
+UNSETTLED = 0.8
+"""Waits that come to less of those of the steady state by the end of the run are said to."""
 ALONE = 1 + 1e-9
 """Work stretched by less shares its core with nobody."""
 
@@ -114,6 +117,21 @@ def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
         if least:
             stretch = crowded_stretch(stretch, wanted, lambda one: _inside(_alone(case, span, own, one), wanted), least)
     return _together(case, _alone(case, span, own, stretch), stretch, span, startup)
+
+
+def at_the_end(answer: StationAnswer, span_s: float) -> float:
+    """Return how long records wait at most at the end of a run that began empty (s).
+
+    Near saturation a queue fills for longer than most runs take. As reflected Brownian motion its work has the variance
+    2·W·(1 − ρ) a second, W the wait of the steady state; without its drift down it comes to sqrt(4·W·(1 − ρ)·T/π) on
+    average after T (Abate and Whitt, "Transient behavior of regulated Brownian motion, I", Advances in Applied
+    Probability 19, 1987, starting at the origin), and so at most to that.
+
+    >>> round(at_the_end(StationAnswer(1.0, 1.0, 0.999, 999.0, 1000.0), 1000.0), 3)
+    35.665
+    """
+    wait = answer.wait_s or 0.0
+    return min(wait, math.sqrt(4 * wait * max(0.0, 1 - answer.utilisation) * span_s / math.pi))
 
 
 def _inside(answers: dict[str, StationAnswer], wanted: dict[str, Wants]) -> float:
@@ -255,8 +273,15 @@ def _together(
         p50, p95, p99 = gamma_quantiles(mean, variance, PERCENTILES)
     else:
         p50, p95, p99 = quantiles(_laws(answers, path), PERCENTILES, correlation=together)
+    at_end = {name: at_the_end(answers[name], span) for name in path}
+    early = [name for name in path if at_end[name] < UNSETTLED * (answers[name].wait_s or 0.0)]
+    drained = sum(  # what waits at the end, and so what leaves with it, is so much less than in the steady state
+        ((answers[name].wait_s or 0.0) + answers[name].released.late_s)
+        * (1 - at_end[name] / (answers[name].wait_s or 1.0))
+        for name in early
+    )
     return OpenAnswer(
-        makespan=startup + span + mean,
+        makespan=startup + span + mean - drained,
         saturated=False,
         stations=answers,
         path=path,
@@ -272,6 +297,11 @@ def _together(
                 else "the times at the stations of a path, as if independent"
             )
             + (", but for the cores that they share" if together and not chunked else ""),
+        ),
+        warnings=tuple(
+            f"the run ends before {name!r} comes to its steady state: at its end records wait at most "
+            f"{format_seconds(at_end[name])} there; waits and response times are those of a run without end"
+            for name in early
         ),
     )
 
