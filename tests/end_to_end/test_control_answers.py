@@ -1,4 +1,4 @@
-"""Answers that come too late, or are none: of a server, and of a policy."""
+"""Answers that come too late, or are none: of a server, also one that has ended, and of a policy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from typing import Any, ClassVar
 import pytest
 
 from streamsim.cli import outcome
+from streamsim.errors import ControlError
 from streamsim.loading import load
 from streamsim.policies.base import Command, Observation, Policy
 from streamsim.real.control import runs
 from streamsim.real.control.client import Client, Silence
+from streamsim.real.control.reach import Server
 from streamsim.real.measure import Session
 from tests.end_to_end.steering import NUMBERS, Witness, connected, running, without_end, witness
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 
 class Sevens(Policy, frozen=True, kw_only=True):
@@ -100,3 +102,20 @@ def test_a_server_inside_a_long_chunk_is_seen_through_shared_memory(
 
 def _silent(*_: Any) -> Any:
     raise Silence("no answer")
+
+
+ENDS_FIRST = """
+name = "numbers"
+[sources.few]
+operator = "generate"
+count = 10
+[stations.last]
+command = "sh -c 'cat hold; cat'"
+"""
+
+
+def test_a_station_that_has_ended_while_others_go_on_says_so(tmp_path: Path) -> None:
+    with running(tmp_path, ENDS_FIRST) as (_, run):
+        assert until(lambda: not runs.alive(run.server("few")))
+        with pytest.raises(ControlError, match="station 'few' has ended"):
+            Server(run, run.server("few"))

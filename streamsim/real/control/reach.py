@@ -37,6 +37,8 @@ class Server:
             until = time.monotonic() + timeout_s
             while not path.exists() and alive(entry) and time.monotonic() < until:
                 time.sleep(0.002)  # it is still starting
+            if not path.exists() and not alive(entry):
+                raise ControlError(f"station {entry.name!r} has ended")
             self._client = Client(path, timeout_s=timeout_s)
 
     def ask(self, method: str, parameters: dict[str, Any] | None = None) -> Any:

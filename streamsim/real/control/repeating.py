@@ -45,7 +45,7 @@ class Repeater:
                 return
             try:
                 self._do(command)
-            except ControlError as error:
+            except (ControlError, OSError) as error:
                 self.warnings.append(f"{command.method} of {command.station!r} was not done again: {error}")
 
     def _do(self, command: Recorded) -> Any:
