@@ -125,7 +125,7 @@ def connected(run: RunEntry, name: str) -> Server:
 
     def connects() -> bool:
         with suppress(ControlError):
-            found.append(Server(run, run.server(name)))
+            found.append(Server(run, run.server(name), timeout_s=PATIENCE_S))
         return bool(found)
 
     assert until(connects), f"{name} does not listen"

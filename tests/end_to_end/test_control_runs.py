@@ -93,7 +93,7 @@ def test_what_is_a_matter_of_time_is_recorded_and_done_again_when_asked_for(tmp_
         last.call("pause")
         last.call("resume")
         keep.call("resume")
-        last.call("set", {"niceness": os.nice(0) + 1})
+        last.call("set", {"pipe": "32 KiB"})
     first, told = (tmp_path / "out").read_bytes(), [(one.station, one.method) for one in read_recording(log)]
     resumed = [("last", "resume"), ("keep", "resume"), ("last", "set")]
     assert told == [("keep", "pause"), ("last", "set"), ("last", "pause"), *resumed]
@@ -101,7 +101,7 @@ def test_what_is_a_matter_of_time_is_recorded_and_done_again_when_asked_for(tmp_
         running(tmp_path, NUMBERS, "--replay", str(log), "--timed", "--record", str(again)) as (_, run),
         connected(run, "last") as last,
     ):
-        assert until(lambda: last.parameters()["niceness"] == os.nice(0) + 1)  # which is done last
+        assert until(lambda: last.parameters()["pipe"] == {"keep->last": 32768})  # which is done last
     assert (tmp_path / "out").read_bytes() == first
     assert [(one.station, one.method) for one in read_recording(again)] == told
     with running(tmp_path, NUMBERS, "--replay", str(log), "--record", str(again)):
