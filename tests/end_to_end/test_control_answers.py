@@ -114,7 +114,8 @@ command = "sh -c 'cat hold; cat'"
 """
 
 
-def test_a_station_that_has_ended_while_others_go_on_says_so(tmp_path: Path) -> None:
+def test_a_station_that_has_ended_while_others_go_on_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs.tempfile, "tempdir", str(tmp_path))
     with running(tmp_path, ENDS_FIRST) as (_, run):
         assert until(lambda: not runs.alive(run.server("few")))
         with pytest.raises(ControlError, match="station 'few' has ended"):
