@@ -31,9 +31,10 @@ from streamsim.loading import load
 from streamsim.real.control.client import Client
 from streamsim.real.control.page import ENDED, Reader
 from streamsim.real.control.runs import directory_of, find
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.place import pin_set
 from streamsim.real.plan import make_plan
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 

@@ -16,8 +16,9 @@ from typing import Any
 from common import asleep, machine
 
 from streamsim.loading import load
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.plan import make_plan
+from streamsim.real.starting import Setting
 
 OPERATORS: dict[str, dict[str, Any]] = {
     "filter": {"where": "len(record) > 3"},

@@ -17,8 +17,9 @@ from common import machine
 
 from streamsim.loading import load
 from streamsim.real import warm
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.plan import Plan, make_plan
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 
 OPERATORS = [

@@ -32,10 +32,11 @@ from common import machine
 from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.real.children import descendants
-from streamsim.real.launch import Crew, Setting, launched
+from streamsim.real.launch import Crew, launched
 from streamsim.real.observation.assemble import station_traces
 from streamsim.real.observation.observe import Observer
 from streamsim.real.plan import make_plan
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 

@@ -1,4 +1,4 @@
-"""Starting the processes of a plan, waiting for them, and leaving none behind."""
+"""The processes of a run from their start to their end: waiting for them, and leaving none behind."""
 
 from __future__ import annotations
 
@@ -8,57 +8,25 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from streamsim.errors import RunError
 from streamsim.real import open_files
 from streamsim.real.children import Child, descendants, kill_all, uninterrupted
-from streamsim.real.control.runs import control_paths, publish
+from streamsim.real.control.runs import publish
 from streamsim.real.guardian import Guardian
-from streamsim.real.marks import VARIABLE
-from streamsim.real.memory import keeping_memory
 from streamsim.real.pipes import Descriptors, Joint, make_joints
-from streamsim.real.place import Place, find_program, is_named_pipe, opening_itself, run_directory, settle
-from streamsim.real.plan import Plan, Process, Wire
+from streamsim.real.place import find_program, run_directory
+from streamsim.real.plan import Plan, Process
 from streamsim.real.sinks import Sinks
-from streamsim.real.successors import Successor
-from streamsim.real.warm import Action, WarmParent, forkable, worth_it
+from streamsim.real.starting import Setting, Starter
 
 _GRACE_S = 0.5
 """How long a station has between SIGTERM and SIGKILL."""
-
-_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
-"""What Python (or who started it) ignores and a station must not: an ignored signal stays so across exec."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What a plan is started with.
-
-    ``stdin`` and ``stdout`` are descriptors for the wires that say ``standard``, None: /dev/null. ``collect``:
-    standard error goes to files whose tails the errors show, instead of the runner's own. ``control``: servers of
-    ours open a control channel, and do again what ``replay`` has for their station (see control/recording.py);
-    ``successors`` follow commands then (see replacing.py). ``cpus``
-    is what the stations are pinned to. ``own_group``: the stations are a process group of their own, away from the
-    terminal's. ``say`` is told what the run waits for, where that is nothing of its own.
-    """
-
-    stdin: int | None = None
-    stdout: int | None = None
-    collect: bool = True
-    visits: bool = False
-    control: bool = True
-    replay: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
-    successors: Mapping[str, list[Successor]] = field(default_factory=dict)
-    cpus: frozenset[int] | None = None
-    own_group: bool = True
-    say: Callable[[str], None] | None = None
 
 
 class Crew:
@@ -73,148 +41,35 @@ class Crew:
         self.warnings: list[str] = []
         self.disturbances: list[str] = []
         """What stood still for a while, from without: the times that were measured are not those of the stations."""
-        self.feeds: dict[str, int] = {}
-        """Our own descriptors to the files on the standard input of commands that are observed (feed.py)."""
         self.setting, self._descriptors, self._guardian = setting, descriptors, guardian
-        self._standard: dict[int, int] = {}
         self._poller = select.poll()
         self._asking = True
-        self._parent: WarmParent | None = None
-        self.overhead_s = 0.0
-        """Core-seconds that starting took in other processes than these."""
         self._left = 0
+        self._starter = Starter(plan, setting, directory, sinks, descriptors, guardian, self._note)
 
     def start(self) -> None:
-        """Start all processes, upstream first, and let go of every descriptor that is theirs."""
-        for stream, given in ((0, self.setting.stdin), (1, self.setting.stdout)):
-            if given is not None:
-                self._standard[stream] = self._descriptors.keep(os.dup(given))
+        """Start all processes, upstream first; none of the descriptors that are theirs is ours any more."""
         self.joints, self.warnings = make_joints(self.plan, self._descriptors)
-        with Place(self.plan.directory, self.setting.cpus) as place:
-            place.call(self._start_all)
-        self._descriptors.close(*self._standard.values(), *self.sinks.descriptors.values())
+        self._starter.start_all(self.joints)
         for child in self.children:
             child.open_pidfd(self._poller)
         if self.setting.control:
             publish(self.directory, self.plan, [child.pid for child in self.children])
         self._asking = any(child.pidfd < 0 for child in self.children)
 
-    def _start_all(self) -> None:
-        processes = self.plan.processes
-        with ExitStack() as stack:
-            if worth_it(processes):
-                parent = WarmParent(processes, self._group, self._guardian.roll, _DEFAULT_SIGNALS, self._environment)
-                self._parent = stack.enter_context(parent)
-            for number, process in enumerate(processes):
-                self._start(number, process)
-        if self._parent is not None:
-            self.overhead_s, self._parent = self._parent.cpu_s, None
+    def _note(self, child: Child) -> None:
+        self.children.append(child)
+        self._left += 1
 
     @property
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, VARIABLE: str(self.directory)}
+    def feeds(self) -> Mapping[str, int]:
+        """Our own descriptors to the files on the standard input of commands that are observed (feed.py)."""
+        return self._starter.feeds
 
     @property
-    def _group(self) -> int:
-        return self._guardian.group if self.setting.own_group else os.getpgrp()
-
-    def _start(self, number: int, process: Process) -> None:
-        mine: list[int] = []
-        actions: list[Action] = []
-        try:
-            for descriptor, wire in (*process.reads.items(), *process.writes.items()):
-                actions.append(self._action(process, wire, descriptor, mine))
-            stderr = self._stderr(number) if self.setting.collect else -1
-            if stderr >= 0:
-                actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
-            visits = str(self.directory / f"{number}.visits") if self.setting.visits else None
-            own = self._arguments(number, process, visits)
-            arguments = opening_itself(process, own)
-            started = time.monotonic()
-            if self._parent is not None and forkable(process) and arguments is own:
-                pid = self._parent.fork(arguments[-1], actions)
-            else:
-                pid = self._spawn(process, arguments, actions)
-            child = Child(process, number, pid, started, stderr, visits if process.spec else None)
-            if process.spec is not None and self.setting.control:
-                child.page = str(control_paths(self.directory, number)["page"])
-            self.children.append(child)
-            self._left += 1
-            self._guardian.add(pid)
-            settle(pid, process, self.setting.cpus)
-        finally:
-            self._descriptors.close(*mine)
-
-    def _action(self, process: Process, wire: Wire, descriptor: int, mine: list[int]) -> Action:
-        writes = descriptor in process.writes
-        held = -1
-        if wire.kind == "pipe":
-            joint = self.joints[wire.target]
-            held = joint.write if writes else joint.read
-            mine.append(held)
-        elif wire.kind == "file" and not is_named_pipe(wire.target):
-            try:
-                held = self._descriptors.open(wire.target, os.O_RDONLY)
-            except OSError as error:
-                reason = f"{wire.target!r} cannot be read: {error.strerror}"
-                raise RunError(reason, station=process.name) from None
-            if self.setting.visits and descriptor == 0 and process.spec is None:
-                self.feeds[process.name] = held
-            else:
-                mine.append(held)
-        elif wire.kind == "sink":
-            held = self.sinks.descriptors[wire.target]
-        elif wire.kind == "standard":
-            held = self._standard.get(1 if writes else 0, -1)
-        if held < 0:
-            return (os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_WRONLY if writes else os.O_RDONLY, 0)
-        return (os.POSIX_SPAWN_DUP2, held, descriptor)
-
-    def _stderr(self, number: int) -> int:
-        # A file, for a full pipe would block a talkative tool; appended to, so that it can be cut (see trim_stderr).
-        path = self.directory / f"{number}.stderr"
-        handle = self._descriptors.open(str(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        path.unlink()
-        return handle
-
-    def _arguments(self, number: int, process: Process, visits: str | None) -> list[str]:
-        if process.spec is None:
-            return list(process.arguments)
-        # In a file: one argument may have 128 KiB (execve(2)), and a source of 2000 files needs more.
-        spec = {**process.spec, "visits": visits}
-        if circle := spec.get("circle"):
-            spec["circle"] = {**circle, "file": str(self.directory / circle["file"])}
-        path = self.directory / f"{number}.json"
-        spec["control"] = None
-        if self.setting.control:
-            commands = self.setting.replay.get(process.name, [])
-            spec["control"] = {**control_paths(self.directory, number), "commands": commands}
-            spec["fused"] = [
-                {**one, "control": {**control_paths(self.directory, f"{number}.{place}"),
-                                    "commands": self.setting.replay.get(one["name"], [])}}
-                for place, one in enumerate(spec.get("fused", ()), start=1)
-            ]  # fmt: skip
-        path.write_bytes(msgspec.json.encode(spec))
-        return [*process.arguments, f"@{path}"]
-
-    def _spawn(self, process: Process, arguments: list[str], actions: list[Action]) -> int:
-        environment = {**self._environment, **process.environment}
-        environment = environment if process.spec is None else keeping_memory(environment)
-        program = find_program(arguments[0], environment, self.plan.directory, process.name)
-
-        def spawn(path: str, words: list[str]) -> int:
-            return open_files.spawn(path, words, environment, file_actions=actions,
-                                    setpgroup=self._group, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)  # fmt: skip
-
-        try:
-            try:
-                return spawn(program, arguments)
-            except OSError as error:
-                if error.errno != errno.ENOEXEC:
-                    raise
-                return spawn("/bin/sh", ["sh", program, *arguments[1:]])  # as a shell does without a "#!" line
-        except OSError as error:
-            raise RunError(f"cannot be started: {error.strerror}: {process.program}", station=process.name) from None
+    def overhead_s(self) -> float:
+        """Core-seconds that starting took in other processes than these."""
+        return self._starter.overhead_s
 
     def find(self, program: str, process: Process) -> str:
         """Return the path of a program, as that process would find it; RunError where there is none."""
@@ -222,18 +77,7 @@ class Crew:
 
     def succeed(self, process: Process, number: int, held: Mapping[int, int]) -> Child:
         """Start a command in the place of one that has ended; it gets these descriptors, which stay ours too."""
-        actions: list[Action] = [(os.POSIX_SPAWN_DUP2, mine, theirs) for theirs, mine in held.items()]
-        stderr = self._stderr(number) if self.setting.collect else -1
-        if stderr >= 0:
-            actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
-        started, pids = time.monotonic(), list[int]()
-        with Place(self.plan.directory, self.setting.cpus) as place:
-            place.call(lambda: pids.append(self._spawn(process, list(process.arguments), actions)))
-        child = Child(process, number, pids[0], started, stderr, None)
-        self.children.append(child)
-        self._left += 1
-        self._guardian.add(child.pid)
-        settle(child.pid, process, self.setting.cpus)
+        child = self._starter.succeed(process, number, held)
         child.open_pidfd(self._poller)
         self._asking = self._asking or child.pidfd < 0
         processes = tuple(process if one.name == process.name else one for one in self.plan.processes)

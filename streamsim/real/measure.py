@@ -19,7 +19,7 @@ from streamsim.pooling import by_station
 from streamsim.real.control.conductor import Conductor, conducting
 from streamsim.real.control.recording import Recorded, by_server
 from streamsim.real.control.repeating import check_again, repeating
-from streamsim.real.launch import Crew, Setting, launched
+from streamsim.real.launch import Crew, launched
 from streamsim.real.observation.assemble import busy_cores, plain_traces, station_traces, with_stolen
 from streamsim.real.observation.host import check_environment, left_over, stolen_rate, usage
 from streamsim.real.observation.observe import Observer
@@ -27,6 +27,7 @@ from streamsim.real.observation.probe import Probe, Speeds
 from streamsim.real.observation.speed import SpeedLog
 from streamsim.real.place import pin_set
 from streamsim.real.plan import make_plan
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 from streamsim.service import HostProfile

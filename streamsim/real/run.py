@@ -13,9 +13,10 @@ from streamsim.places import check_runnable
 from streamsim.real.control.conductor import conducting
 from streamsim.real.control.recording import Recorded, by_server, recorded_in, write_recording
 from streamsim.real.control.repeating import check_again, repeating
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.place import pin_set
 from streamsim.real.plan import make_plan
+from streamsim.real.starting import Setting
 from streamsim.real.successors import prepared
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario

@@ -17,11 +17,12 @@ import pytest
 from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
 from streamsim.real.children import descendants
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.measure import measure
 from streamsim.real.observation import host as real_host
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 from tests.end_to_end.processes import lives, no_children

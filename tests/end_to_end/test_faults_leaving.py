@@ -12,9 +12,10 @@ import pytest
 from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.real import leftovers
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from tests.end_to_end.processes import lives
 from tests.end_to_end.test_faults import name_of, supervised

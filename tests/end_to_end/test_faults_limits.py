@@ -21,10 +21,11 @@ import pytest
 from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.operators import create
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.measure import run_once
 from streamsim.real.pipes import Descriptors, make_joints, try_pipes
 from streamsim.real.plan import make_plan
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from streamsim.real.worker.alone import Inattention
 from streamsim.real.worker.fanout import Fanout, Stage

@@ -19,9 +19,10 @@ from streamsim.loading import load
 from streamsim.real import halted
 from streamsim.real.control import runs
 from streamsim.real.control.tools import System
-from streamsim.real.launch import Crew, Setting, launched
+from streamsim.real.launch import Crew, launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 from tests.end_to_end.processes import no_children

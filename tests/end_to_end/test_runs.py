@@ -16,11 +16,12 @@ import pytest
 from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
 from streamsim.real import place
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.measure import Session, measure, run_once, trace_of
 from streamsim.real.observation.probe import Probe, Speeds
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 from streamsim.scenario import Scenario
 from streamsim.trace import CURVES, RunTrace, read_trace, write_trace

@@ -19,11 +19,12 @@ from streamsim.errors import RunError
 from streamsim.loading import load
 from streamsim.real import warm
 from streamsim.real.children import descendants
-from streamsim.real.launch import Crew, Setting, launched
+from streamsim.real.launch import Crew, launched
 from streamsim.real.measure import run_once
 from streamsim.real.observation.proc import POLLING, state_of
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
+from streamsim.real.starting import Setting
 from streamsim.real.states import STARVED
 from streamsim.real.supervise import supervise
 from streamsim.real.worker.parent import able

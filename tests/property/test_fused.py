@@ -17,10 +17,11 @@ from streamsim.errors import RunError, ScenarioError
 from streamsim.loading import load
 from streamsim.real.control.client import Client
 from streamsim.real.control.runs import control_paths
-from streamsim.real.launch import Setting, launched
+from streamsim.real.launch import launched
 from streamsim.real.measure import run_once
 from streamsim.real.plan import make_plan
 from streamsim.real.run import run
+from streamsim.real.starting import Setting
 from streamsim.real.supervise import supervise
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="observing needs Linux's /proc")
