@@ -31,11 +31,9 @@ def room_for(files: int) -> Iterator[None]:
     """Let this process have so many more files open, as far as it may ask for that."""
     with _limit.lock:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        raises = bool(_limit.runs) or files + _used() > soft
+        raises = bool(_limit.runs) or (soft != resource.RLIM_INFINITY and files + _used() > soft and _set(hard))
         if raises:
-            if not _limit.runs:
-                _limit.before = soft
-                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            _limit.before = _limit.before if _limit.runs else soft
             _limit.runs += 1
     try:
         yield
@@ -44,7 +42,7 @@ def room_for(files: int) -> Iterator[None]:
             if raises:
                 _limit.runs -= 1
                 if not _limit.runs:
-                    resource.setrlimit(resource.RLIMIT_NOFILE, (_limit.before, most()))
+                    _set(_limit.before)
 
 
 def most() -> int:
@@ -64,6 +62,14 @@ def spawn(path: str, arguments: list[str], environment: Mapping[str, str], **how
         arguments = ["sh", "-c", script, path, *arguments[1:]]
         path = shutil.which("sh") or path
     return os.posix_spawn(path, arguments, environment, **how)
+
+
+def _set(soft: int) -> bool:
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most()))
+    except (OSError, ValueError):  # other systems have a hard limit that they do not give
+        return False
+    return True
 
 
 def _used() -> int:
