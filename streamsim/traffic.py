@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from streamsim.assumed import complete
 from streamsim.circuit import Circuit, Pipe, Station
 from streamsim.errors import ModelError, ProfileError
 from streamsim.fusion import fused_groups
@@ -47,7 +48,8 @@ class Flow(NamedTuple):
 def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str, StationProfile]:
     """Return the profile of every station of the circuit: the measured one, else the one declared by hand.
 
-    What a shape needs beside the stations that somebody wrote (a copy, a split) takes no time where neither is known.
+    Of what a shape needs beside the stations that somebody wrote (a copy, a split) `assumed` tells what it needs where
+    others were measured; beside declared ones it takes no time.
 
     Raises
     ------
@@ -58,6 +60,8 @@ def effective_profiles(scenario: Scenario, profile: Profile | None) -> dict[str,
         raise ModelError(
             f"stations that share a process ({', '.join(group)}) can only be measured; model them without fuse"
         )
+    if profile is not None and any(one.source == "fitted" for one in profile.stations.values()):
+        profile, _ = complete(profile, scenario)
     measured = profile.stations if profile is not None else {}
     found: dict[str, StationProfile] = {}
     missing: list[str] = []

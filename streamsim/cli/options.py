@@ -135,12 +135,15 @@ def profile_for(scenario: Scenario, file: Path | None, output: Path | None) -> P
     Says so where it was fitted on another scenario, or on another version of this one.
     """
     from streamsim import verbs
+    from streamsim.assumed import complete
     from streamsim.cli.output import note
     from streamsim.service import read_profile
 
     if file is None and output is not None and (output / "profile.json").is_file():
         file = output / "profile.json"
     profile = read_profile(file) if file is not None else verbs.find_profile(scenario)
+    if profile.stations and (inserted := complete(profile, scenario)[1]):
+        note(f"assumed, not measured: what {', '.join(inserted)} need{'s' if len(inserted) == 1 else ''}")
     if profile.scenario and profile.scenario != scenario.name:
         note(
             f"warning: the profile was fitted on {profile.scenario!r}, not on {scenario.name!r}: "

@@ -27,7 +27,7 @@ def chain(**changes: object) -> Scenario:
         ),
         pipes=(Pipe("src", "halve"), Pipe("halve", "thin")),
     )
-    return Scenario(**{"name": "chain", "circuit": circuit, **changes})  # type: ignore[arg-type]
+    return Scenario(**{"name": "chain", "circuit": circuit, **changes})
 
 
 def profiles(**changes: StationProfile) -> dict[str, StationProfile]:
@@ -249,3 +249,22 @@ def test_a_generator_asked_for_more_records_than_when_it_was_measured_gives_them
     declared = StationProfile(source="declared", bytes_in=1.0, record_bytes=10.0)
     flows = totals(Scenario(name="declared", circuit=circuit), {"src": declared})
     assert (flows["src"].bytes_out, flows["src"].records_out) == (30_000, 3000)
+
+
+def test_what_a_change_inserts_between_measured_stations_is_assumed_and_beside_declared_ones_takes_no_time() -> None:
+    circuit = Circuit(
+        stations=(
+            Station(name="src", command="make", role="source"),
+            Station(name="work.split", operator="partition", inputs=("src",), role="split"),
+        ),
+        pipes=(Pipe("src", "work.split"),),
+    )
+    split = {
+        source: effective_profiles(
+            Scenario(name="more", circuit=circuit),
+            Profile(stations={"src": StationProfile(bytes_out=80.0, record_bytes=8.0, source=source)}),
+        )["work.split"]
+        for source in ("fitted", "declared")
+    }
+    assert split["fitted"].note == "assumed, not measured" and split["fitted"].service.setup > 0
+    assert split["declared"].service == ServiceModel()
