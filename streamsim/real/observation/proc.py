@@ -92,8 +92,9 @@ class Task:
             if data == self._last and self.state:
                 return False
             wchan = os.pread(self._wchan, 64, 0)
-        except OSError:
-            return False  # it has gone
+        except OSError:  # it has gone
+            self.state = WAITING
+            return False
         state = _STATES.get(wchan)
         if state is None:
             state = _STATES[wchan] = state_of(wchan)

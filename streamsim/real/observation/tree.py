@@ -9,7 +9,7 @@ from streamsim.real.observation.proc import Process, opened, overall, read
 from streamsim.real.states import WAITING
 
 _LIST_S = 0.02
-"""How often the children of a station that waits for something are listed."""
+"""How often the children of a station that waits for something are listed; at once where it has run and waits again."""
 
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
@@ -41,6 +41,8 @@ class Tree:
         if self._children:
             for process in self._children.values():
                 changed = process.look() or changed
+        if changed and self.state == WAITING and self._list():  # it may have waited for one child, and started another
+            self.look()
         return changed
 
     def count(self) -> Counts:
@@ -110,6 +112,11 @@ class Tree:
         if (not known and self.root.state != WAITING) or now - self._listed < _LIST_S:
             return
         self._listed = now
+        self._list()
+
+    def _list(self) -> bool:
+        """List the processes below the first; return whether there are new ones."""
+        known, before = self._children, len(self._children)
         found: set[int] = set()
         todo = [self.root]
         while todo:
@@ -119,12 +126,14 @@ class Tree:
                     if pid not in known:
                         known[pid] = Process(pid)
                     todo.append(known[pid])
+        new = len(known) > before
         for pid in known.keys() - found:
             gone = known.pop(pid)
             self._gone_delay += gone.delay
             self._gone_switches += gone.switches
             gone.close()
         self.family = self.family or bool(found)
+        return new
 
     @property
     def hidden(self) -> bool:
