@@ -219,7 +219,9 @@ def check_budgets(trace: RunTrace) -> None:
 
 def test_a_tool_that_is_fed_slower_than_it_reads_leaves_bites(session: Session) -> None:
     scenario = circuit(
-        sources={"a": {"command": "seq 3000000"}},
+        sources={
+            "a": {"operator": "generate", "count": 150_000, "rate": "100000 records/s"}
+        },  # it sleeps most of the time
         stations={"slow": {"command": "sed s/1/2/"}, "quick": {"command": "cat"}, "end": {"operator": "null"}},
     )
     seen = 0
