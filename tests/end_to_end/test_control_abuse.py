@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -185,6 +186,18 @@ def test_a_new_client_takes_the_place_of_the_one_that_was_silent_longest(tmp_pat
         with pytest.raises(ControlError, match=r"has (gone|ended)"):
             clients[0].call("metrics")
         assert clients[-1].call("metrics")["paused"] is False
+
+
+def test_a_server_out_of_descriptors_lets_the_newest_client_in(tmp_path: Path) -> None:
+    with busy(tmp_path) as running, ExitStack() as stack:
+        first = stack.enter_context(running.client())
+        first.call("resume")  # so that it has opened what it will ever need
+        held = {int(path.name) for path in Path(f"/proc/{running.process.pid}/fd").iterdir()}
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (max(held) + 3, max(held) + 3))
+        for _ in range(10):
+            assert stack.enter_context(running.client()).call("metrics")["paused"] is False
+        with pytest.raises(ControlError, match=r"has (gone|ended)"):
+            first.call("metrics")
 
 
 def test_a_request_may_have_just_so_many_bytes(tmp_path: Path) -> None:

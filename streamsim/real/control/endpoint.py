@@ -15,6 +15,7 @@ Loaded by every server: nothing but four C modules at import, the rest with the 
 from __future__ import annotations
 
 import os
+from errno import EMFILE
 from fcntl import F_SETFL, F_SETSIG, FASYNC, fcntl
 from select import EPOLLIN, epoll
 from struct import Struct
@@ -174,14 +175,19 @@ class Endpoint:
         for _ in range(_AT_ONCE):
             try:
                 descriptor, _ = self._listening._accept()
-            except OSError:  # there are no more, or this process is out of descriptors
-                return
+            except OSError as error:
+                if error.errno == EMFILE and self._clients:
+                    self._drop_longest_silent()  # who knocks is let in at the next look
+                return  # there are no more
             if len(self._clients) >= MOST_CLIENTS:
-                self._drop(min(self._clients.values(), key=lambda client: client.since))
+                self._drop_longest_silent()
             socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
             socket.setblocking(False)
             self._clients[descriptor] = _Client(socket)
             self._epoll.register(descriptor, EPOLLIN)
+
+    def _drop_longest_silent(self) -> None:
+        self._drop(min(self._clients.values(), key=lambda client: client.since))
 
     def _drop(self, client: _Client) -> None:
         self.plain = False
