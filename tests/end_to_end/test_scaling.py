@@ -156,7 +156,7 @@ def test_keys_wait_for_what_a_merge_has_not_taken_yet(tmp_path: Path, monkeypatc
 ANY = """
 name = "numbers"
 [sources.make]
-command = "sh -c 'until [ -e GO ]; do sleep 0.02; done; seq 60000'"
+command = "sh -c 'until [ -e GO ]; do sleep 0.02; done; seq 60000; cat hold'"
 [stations.turns]
 operator = "map"
 to = "record"
