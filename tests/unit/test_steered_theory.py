@@ -175,6 +175,15 @@ def test_a_controller_that_sheds_bounds_what_waits() -> None:
     assert 0.01 < mean_response(shedding(3000.0)) < 0.15
 
 
+@pytest.mark.parametrize("scv", [1.0, 30.0, 100.0])
+def test_a_run_whose_load_is_shed_lasts_as_long_as_its_load_however_service_scatters(scv: float) -> None:
+    document = shedding(3000.0)
+    document["service"]["serve"]["scv"] = scv
+    result = predict(load(document), Profile(host=HOST))
+    assert result.circuit.makespan.value == pytest.approx(20000 / 3000, rel=0.05)
+    assert not any("steady state" in text for text in result.warnings)
+
+
 def test_a_controller_of_a_fused_station_is_left_out_by_name() -> None:
     warnings = predict(load(shedding(500.0, fuse=True)), Profile(host=HOST)).warnings
     assert any("'one'" in text and "'shed'" in text and "shares a process" in text for text in warnings)
