@@ -74,6 +74,6 @@ def _set(soft: int) -> bool:
 
 def _used() -> int:
     try:
-        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # a path for each name is not wanted
     except OSError:  # there is no /proc, or no descriptor left to read it
         return 0

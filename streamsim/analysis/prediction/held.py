@@ -40,8 +40,7 @@ def held_open(case: Case, fluid: FluidResult, needed_s: float, held_s: Mapping[s
     if not held_s or span <= 0 or needed_s > span * (1 + MOST_SHED):
         return None
     below = min(1.0, NEARLY_FULL * span / needed_s)
-    startup = fluid.ended.get("startup", 0.0)
-    calm = decompose(case.with_rate(below), span / below, startup)
+    calm = decompose(case.with_rate(below), span / below, fluid.ended.get("startup", 0.0), settled=held_s)
     if calm.response_mean_s is None:
         return None
     stations, mean = dict(calm.stations), calm.response_mean_s
@@ -54,12 +53,11 @@ def held_open(case: Case, fluid: FluidResult, needed_s: float, held_s: Mapping[s
     names = ", ".join(repr(name) for name in held_s)
     return replace(
         calm,
-        makespan=startup + span + mean,  # what a controller lets wait is there soon, and at the end
+        makespan=calm.makespan - calm.response_mean_s + mean - span / below + span,
         stations=stations,
         response_mean_s=mean,
         response_quantiles_s=(None, None, None),
         exact=False,
-        warnings=tuple(text for text in calm.warnings if not any(repr(name) in text for name in held_s)),
         notes=(
             f"waits: before {names} what its controller lets wait, on average; every other station by itself",
             "response-time quantiles: not known where a controller holds what waits",

@@ -9,7 +9,7 @@ exact. Where there are fewer cores than servers the work of each is stretched by
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from streamsim.analysis.prediction.case import Case
@@ -104,8 +104,11 @@ def open_load(case: Case, fluid: FluidResult, needed_s: float | None = None) -> 
     return decompose(case, span, startup)
 
 
-def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
-    """Answer every station alone, along the streams between them."""
+def decompose(case: Case, span: float, startup: float, *, settled: Collection[str] = ()) -> OpenAnswer:
+    """Answer every station alone, along the streams between them.
+
+    Those that are ``settled`` come to what waits there long before the run ends, whatever the steady state says.
+    """
     own = {name: wants_of(case, name, span) for name in case.order}
     wanted = {name: wants for name, (wants, _) in own.items()}
     cores = max(case.host.available_cores, 1e-9)
@@ -116,7 +119,7 @@ def decompose(case: Case, span: float, startup: float) -> OpenAnswer:
         least = least_inside(wanted, scvs, arrival_scv, cores)
         if least:
             stretch = crowded_stretch(stretch, wanted, lambda one: _inside(_alone(case, span, own, one), wanted), least)
-    return _together(case, _alone(case, span, own, stretch), stretch, span, startup)
+    return _together(case, _alone(case, span, own, stretch), stretch, span, startup, settled)
 
 
 def at_the_end(answer: StationAnswer, span_s: float) -> float:
@@ -256,7 +259,12 @@ def crowded(stretch: float) -> float:
 
 
 def _together(
-    case: Case, answers: dict[str, StationAnswer], stretch: dict[str, float], span: float, startup: float
+    case: Case,
+    answers: dict[str, StationAnswer],
+    stretch: dict[str, float],
+    span: float,
+    startup: float,
+    settled: Collection[str],
 ) -> OpenAnswer:
     path = _longest(case, answers)
     if overloaded := overloaded_in(answers):
@@ -273,8 +281,8 @@ def _together(
         p50, p95, p99 = gamma_quantiles(mean, variance, PERCENTILES)
     else:
         p50, p95, p99 = quantiles(_laws(answers, path), PERCENTILES, correlation=together)
-    at_end = {name: at_the_end(answers[name], span) for name in path}
-    early = [name for name in path if at_end[name] < UNSETTLED * (answers[name].wait_s or 0.0)]
+    at_end = {name: at_the_end(answers[name], span) for name in path if name not in settled}
+    early = [name for name in at_end if at_end[name] < UNSETTLED * (answers[name].wait_s or 0.0)]
     drained = sum(  # what waits at the end, and so what leaves with it, is so much less than in the steady state
         ((answers[name].wait_s or 0.0) + answers[name].released.late_s)
         * (1 - at_end[name] / (answers[name].wait_s or 1.0))
